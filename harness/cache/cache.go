@@ -1,0 +1,150 @@
+// Package cache keeps folders that are built once, under a lock, and appear whole or not at all.
+//
+// A folder is built beside its final place and renamed when it is complete, so that a builder that is
+// killed half-way leaves nothing that the next one trusts. Builders of the same folder, in this process or
+// in others, wait for one another on a lock file.
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// lockPoll is how often a waiting builder looks at the lock again.
+const lockPoll = 50 * time.Millisecond
+
+// Cache is a folder of built folders: <root>/<kind>/<key>, with its locks under <root>/locks.
+type Cache struct {
+	// OnWait, when set, is told once what is waited for when another process holds a lock.
+	OnWait func(what string)
+
+	root string
+}
+
+// Open makes the cache's folder if need be. The root must be absolute, since built folders may hold
+// their own final path (an ELF interpreter, a socket).
+func Open(root string) (*Cache, error) {
+	if !filepath.IsAbs(root) {
+		return nil, fmt.Errorf("cache folder %q: want an absolute path", root)
+	}
+	if err := os.MkdirAll(filepath.Join(root, "locks"), 0o755); err != nil {
+		return nil, fmt.Errorf("cache folder: %w", err)
+	}
+	resolved, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return nil, fmt.Errorf("cache folder: %w", err)
+	}
+	return &Cache{root: resolved}, nil
+}
+
+// Root is the cache's absolute folder.
+func (c *Cache) Root() string { return c.root }
+
+// Lookup finds a folder that was built before.
+func (c *Cache) Lookup(kind, key string) (path string, ok bool) {
+	path = filepath.Join(c.root, kind, key)
+	info, err := os.Stat(path)
+	return path, err == nil && info.IsDir()
+}
+
+// Build returns the folder <root>/<kind>/<key>, calling build to fill it when it is not there yet.
+// build fills dir, which is renamed to final afterwards; what it writes must speak of final where it
+// needs a path. When build fails, dir is removed and nothing is left.
+func (c *Cache) Build(ctx context.Context, kind, key string, build func(ctx context.Context, dir, final string) error) (path string, err error) {
+	if err := checkKey(kind, key); err != nil {
+		return "", err
+	}
+	if path, ok := c.Lookup(kind, key); ok {
+		return path, nil
+	}
+	unlock, err := c.Lock(ctx, kind+"-"+key)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	path, ok := c.Lookup(kind, key)
+	if ok {
+		return path, nil
+	}
+	dir := filepath.Join(c.root, kind, ".building-"+key)
+	// Whoever built here before is dead: it would hold the lock.
+	if err := RemoveAll(dir); err != nil {
+		return "", fmt.Errorf("clear a killed build: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("build %s %s: %w", kind, key, err)
+	}
+	if err := build(ctx, dir, path); err != nil {
+		return "", errors.Join(err, RemoveAll(dir))
+	}
+	if err := os.Rename(dir, path); err != nil {
+		return "", errors.Join(fmt.Errorf("build %s %s: %w", kind, key, err), RemoveAll(dir))
+	}
+	return path, nil
+}
+
+// Remove deletes a built folder; it is no error when there is none.
+func (c *Cache) Remove(ctx context.Context, kind, key string) (err error) {
+	if err := checkKey(kind, key); err != nil {
+		return err
+	}
+	unlock, err := c.Lock(ctx, kind+"-"+key)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return RemoveAll(filepath.Join(c.root, kind, key))
+}
+
+// Lock takes the lock of a name, waiting for whoever holds it until ctx ends. The operating system lets
+// go of it when the holder dies.
+func (c *Cache) Lock(ctx context.Context, name string) (unlock func() error, err error) {
+	if err := os.MkdirAll(filepath.Join(c.root, "locks"), 0o755); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	lock := flock.New(filepath.Join(c.root, "locks", name+".lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	if !held {
+		if c.OnWait != nil {
+			c.OnWait(name)
+		}
+		if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+			return nil, fmt.Errorf("wait for another process that builds %s: %w", name, err)
+		}
+	}
+	return lock.Unlock, nil
+}
+
+// RemoveAll deletes a tree even where its folders are read-only, as archives may have made them.
+func RemoveAll(dir string) error {
+	err := os.RemoveAll(dir)
+	if err == nil {
+		return nil
+	}
+	walkErr := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	return errors.Join(walkErr, os.RemoveAll(dir))
+}
+
+func checkKey(kind, key string) error {
+	for _, name := range []string{kind, key} {
+		if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00") {
+			return fmt.Errorf("cache key %q/%q: want plain names", kind, key)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+// Package flavor says what is different between servers: vendor, version, the words of their
+// replication dialect and the names of their capabilities. It is a leaf: data and comparisons only.
+package flavor
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Vendor tells whose server it is. Percona Server is a variant of MySQL: the same dialect in another
+// build. MariaDB has been a vendor of its own, with a dialect of its own, since 10.0.
+type Vendor uint8
+
+// The vendors. The zero value is invalid.
+const (
+	VendorUnknown Vendor = iota
+	MySQL
+	Percona
+	MariaDB
+)
+
+var vendorNames = map[Vendor]string{MySQL: "mysql", Percona: "percona", MariaDB: "mariadb"}
+
+// String is the vendor's name in matrix.yaml: mysql, percona or mariadb.
+func (v Vendor) String() string {
+	if name, ok := vendorNames[v]; ok {
+		return name
+	}
+	return "unknown vendor"
+}
+
+// ParseVendor reads a vendor's name as String writes it.
+func ParseVendor(s string) (Vendor, error) {
+	for v, name := range vendorNames {
+		if s == name {
+			return v, nil
+		}
+	}
+	return VendorUnknown, fmt.Errorf("vendor %q: want mysql, percona or mariadb", s)
+}
+
+// MarshalText makes a vendor readable in JSON and YAML; the zero vendor is an error.
+func (v Vendor) MarshalText() ([]byte, error) {
+	if _, ok := vendorNames[v]; !ok {
+		return nil, fmt.Errorf("vendor %d has no name", v)
+	}
+	return []byte(v.String()), nil
+}
+
+// UnmarshalText is the inverse of MarshalText.
+func (v *Vendor) UnmarshalText(b []byte) (err error) {
+	*v, err = ParseVendor(string(b))
+	return err
+}
+
+// Flavor is a vendor at a version. It is comparable with ==.
+type Flavor struct {
+	Vendor  Vendor  `json:"vendor"`
+	Version Version `json:"version"`
+}
+
+// Parse tells the flavor from what a live server answers to SELECT @@version, @@version_comment.
+// The vendor is never told from the major number: MySQL's own numbering leaves 9.x for year.month, and
+// distributions rewrite version_comment (Debian's MariaDB says "Debian 12"), so both texts are looked at.
+func Parse(version, versionComment string) (Flavor, error) {
+	v, err := ParseVersion(version)
+	if err != nil {
+		return Flavor{}, err
+	}
+	both := strings.ToLower(version + " " + versionComment)
+	switch {
+	case strings.Contains(both, "mariadb"):
+		return Flavor{MariaDB, v}, nil
+	case strings.Contains(both, "percona"):
+		return Flavor{Percona, v}, nil
+	default:
+		return Flavor{MySQL, v}, nil
+	}
+}
+
+// String is "mariadb 10.11.19".
+func (f Flavor) String() string { return f.Vendor.String() + " " + f.Version.String() }
+
+// IsMariaDB says whether the server speaks MariaDB's dialect rather than MySQL's.
+func (f Flavor) IsMariaDB() bool { return f.Vendor == MariaDB }
+
+// MinMySQL says whether f is MySQL or Percona Server at the given release or newer.
+func (f Flavor) MinMySQL(major, minor, patch int) bool {
+	return (f.Vendor == MySQL || f.Vendor == Percona) && f.Version.AtLeast(major, minor, patch)
+}
+
+// MinMariaDB says whether f is MariaDB at the given release or newer.
+func (f Flavor) MinMariaDB(major, minor, patch int) bool {
+	return f.Vendor == MariaDB && f.Version.AtLeast(major, minor, patch)
+}

@@ -1,0 +1,115 @@
+package sandbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// socketLimit is the longest path of a Unix socket, without its final NUL (unix(7), sun_path).
+const socketLimit = 107
+
+// xPortOffset is how far dbdeployer puts MySQL's X port from the server's port.
+const xPortOffset = 10000
+
+// Spec is what makes a clone different from its siblings.
+type Spec struct {
+	ServerID int
+	Options  []string // lines for [mysqld]; later ones win
+	Scope    string   // the folder whose end is the server's end; see proc.Find
+}
+
+// Clone makes a sandbox in dir, which must not exist, and does not start it. dbdeployer's scripts in it
+// work on the clone. On failure nothing is left.
+func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
+	lease, err := LeasePort()
+	if err != nil {
+		return nil, err
+	}
+	s = &Sandbox{dir: dir, lease: lease, meta: meta{Entry: g.Entry, Flavor: g.Flavor, Basedir: g.Basedir,
+		Profile: g.Profile, Port: lease.Port, ServerID: spec.ServerID, Scope: spec.Scope}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("clone a sandbox of %s into %s: %w", g.Entry, dir, err), os.RemoveAll(dir), lease.Release())
+			s = nil
+		}
+	}()
+	if length := len(s.Socket()); length > socketLimit {
+		return s, fmt.Errorf("its socket's path has %d bytes, the system's limit is %d: choose a shorter --run-dir", length, socketLimit)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return s, err
+	}
+	if err := copyTree(filepath.Join(g.Dir, sandboxName), dir); err != nil {
+		return s, err
+	}
+	if err := g.rewrite(s); err != nil {
+		return s, err
+	}
+	return s, s.configure(spec)
+}
+
+// rewrite makes dbdeployer's scripts speak of the clone: they hold its folder and its port as text.
+func (g *Golden) rewrite(s *Sandbox) error {
+	replacer := strings.NewReplacer(
+		g.DeployedDir, s.dir,
+		g.DeployedBasedir, s.meta.Basedir,
+		strconv.Itoa(g.DeployedPort), strconv.Itoa(s.meta.Port),
+		strconv.Itoa(g.DeployedPort+xPortOffset), strconv.Itoa(s.meta.Port+xPortOffset),
+	)
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() {
+			continue
+		}
+		path := filepath.Join(s.dir, entry.Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if bytes.IndexByte(text, 0) >= 0 {
+			continue
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, []byte(replacer.Replace(string(text))), info.Mode().Perm()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// configure appends the clone's own options to its configuration.
+func (s *Sandbox) configure(spec Spec) error {
+	path := filepath.Join(s.dir, configFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	// The golden sandbox wrote no binary log; its clones are told by their options.
+	kept := strings.ReplaceAll(string(text), "\nskip-log-bin\n", "\n")
+	options := append([]string{
+		"server-id=" + strconv.Itoa(spec.ServerID),
+		"report-host=127.0.0.1", // what SHOW REPLICAS, and so orchestrator, goes by
+		"report-port=" + strconv.Itoa(s.meta.Port),
+	}, spec.Options...)
+	kept += "\n[mysqld]\n" + strings.Join(options, "\n") + "\n"
+	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
+		return err
+	}
+	meta, err := json.MarshalIndent(s.meta, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.dir, metaFile), meta, 0o644)
+}

@@ -1,0 +1,313 @@
+// Package sandbox provisions running servers: dbdeployer deploys one golden sandbox per basedir and
+// profile, and every server is a clone of it with a port, socket and identity of its own. It is the only
+// caller of dbdeployer.
+package sandbox
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/server"
+)
+
+// The accounts that dbdeployer creates on 127.% and localhost.
+const (
+	User            = "msandbox" // all privileges
+	Password        = "msandbox"
+	ReplicaUser     = "rsandbox" // REPLICATION SLAVE
+	ReplicaPassword = "rsandbox"
+)
+
+const (
+	// StartLimit is how long a server may take to its first answer.
+	StartLimit = 60 * time.Second
+	stopLimit  = 60 * time.Second
+	answerPoll = 5 * time.Millisecond
+	metaFile   = "sandbox.json"
+	configFile = "my.sandbox.cnf"
+	errorLog   = "msandbox.err"
+	tailLines  = 15
+)
+
+// Sandbox is one server in a folder of its own.
+type Sandbox struct {
+	meta    meta
+	dir     string
+	lease   *Lease
+	process *proc.Process // nil when an earlier process started the server
+}
+
+// meta is what a sandbox's folder says of it, so that a later process finds its way.
+type meta struct {
+	Entry    string        `json:"entry"`
+	Flavor   flavor.Flavor `json:"flavor"`
+	Basedir  string        `json:"basedir"`
+	Profile  Profile       `json:"profile"`
+	Port     int           `json:"port"`
+	ServerID int           `json:"server_id"`
+	Scope    string        `json:"scope"`
+}
+
+// Open finds a sandbox that another process made.
+func Open(dir string) (*Sandbox, error) {
+	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	if err != nil {
+		return nil, fmt.Errorf("sandbox %s: %w", dir, err)
+	}
+	s := &Sandbox{dir: dir}
+	if err := json.Unmarshal(text, &s.meta); err != nil {
+		return nil, fmt.Errorf("sandbox %s: %s: %w", dir, metaFile, err)
+	}
+	return s, nil
+}
+
+// Dir is the sandbox's folder, with dbdeployer's scripts.
+func (s *Sandbox) Dir() string { return s.dir }
+
+// DataDir is the server's data directory.
+func (s *Sandbox) DataDir() string { return filepath.Join(s.dir, "data") }
+
+// Basedir is the server installation that it runs.
+func (s *Sandbox) Basedir() string { return s.meta.Basedir }
+
+// Flavor is what the server is.
+func (s *Sandbox) Flavor() flavor.Flavor { return s.meta.Flavor }
+
+// Entry is the name of the matrix entry that the server belongs to.
+func (s *Sandbox) Entry() string { return s.meta.Entry }
+
+// Port is the TCP port on 127.0.0.1.
+func (s *Sandbox) Port() int { return s.meta.Port }
+
+// ServerID is the replication server id.
+func (s *Sandbox) ServerID() int { return s.meta.ServerID }
+
+// Socket is the path of the Unix socket.
+func (s *Sandbox) Socket() string { return socketPath(s.dir, s.meta.Port) }
+
+func socketPath(dir string, port int) string {
+	return filepath.Join(dir, "data", "mysql_sandbox"+strconv.Itoa(port)+".sock")
+}
+
+// Endpoint is where an administrator connects.
+func (s *Sandbox) Endpoint() server.Endpoint {
+	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: User, Password: Password}
+}
+
+// ReplicationEndpoint is where a replica connects.
+func (s *Sandbox) ReplicationEndpoint() server.Endpoint {
+	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: ReplicaUser, Password: ReplicaPassword}
+}
+
+// Start starts the server directly, without mysqld_safe, which would restart one that a spec has killed,
+// and waits for its first answer. An error carries the last lines of its error log.
+func (s *Sandbox) Start(ctx context.Context) error {
+	if s.Running() {
+		return nil
+	}
+	startLog, err := os.Create(filepath.Join(s.dir, "start.log"))
+	if err != nil {
+		return fmt.Errorf("start server: %w", err)
+	}
+	defer startLog.Close()
+	cmd := proc.Cmd{
+		Path:   filepath.Join(s.meta.Basedir, "bin", "mysqld"),
+		Args:   []string{"--defaults-file=" + filepath.Join(s.dir, configFile)},
+		Dir:    s.DataDir(),
+		Env:    []string{"LD_LIBRARY_PATH=" + filepath.Join(s.meta.Basedir, "lib")},
+		Scope:  s.meta.Scope,
+		Stdout: startLog, Stderr: startLog,
+	}
+	if s.lease != nil && s.lease.file != nil {
+		cmd.ExtraFiles = []*os.File{s.lease.file}
+	}
+	if s.process, err = proc.Start(cmd); err != nil {
+		return fmt.Errorf("start server on port %d: %w", s.meta.Port, err)
+	}
+	if err := s.awaitAnswer(ctx); err != nil {
+		return errors.Join(err, s.Kill())
+	}
+	return nil
+}
+
+// StartError is a server that did not come up.
+type StartError struct {
+	Port    int
+	Dir     string
+	Err     error
+	LogTail string // last lines of the error log, or of what the server printed
+}
+
+// Error gives the cause and the server's last words.
+func (e *StartError) Error() string {
+	return fmt.Sprintf("server on port %d does not start: %v; last lines of its error log:\n%s", e.Port, e.Err, e.LogTail)
+}
+
+// Unwrap gives the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+func (s *Sandbox) awaitAnswer(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, StartLimit)
+	defer cancel()
+	endpoint := s.Endpoint()
+	endpoint.Limit = StartLimit
+	db, err := endpoint.OpenDB("")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxIdleConns(0)
+	tick := time.NewTicker(answerPoll)
+	defer tick.Stop()
+	var last error
+	for {
+		if last = ping(ctx, db); last == nil {
+			return nil
+		}
+		select {
+		case <-s.process.Done():
+			last = s.process.Err()
+			if last == nil {
+				last = errors.New("it ended with exit code 0")
+			}
+			return &StartError{Port: s.meta.Port, Dir: s.dir, Err: last, LogTail: s.ErrorLogTail(tailLines)}
+		case <-ctx.Done():
+			return &StartError{Port: s.meta.Port, Dir: s.dir, Err: errors.Join(context.Cause(ctx), last), LogTail: s.ErrorLogTail(tailLines)}
+		case <-tick.C:
+		}
+	}
+}
+
+func ping(ctx context.Context, db *sql.DB) error {
+	var one int
+	return db.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// PID is the server's process ID, 0 when it does not run.
+func (s *Sandbox) PID() int {
+	if s.process != nil {
+		select {
+		case <-s.process.Done():
+		default:
+			return s.process.PID()
+		}
+	}
+	return s.recordedPID()
+}
+
+// recordedPID reads the server's own pid file, and believes it only when that process runs on this
+// sandbox's configuration: a number may have been given to another program since.
+func (s *Sandbox) recordedPID() int {
+	pidFile := filepath.Join(s.DataDir(), "mysql_sandbox"+strconv.Itoa(s.meta.Port)+".pid")
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || !proc.Alive(pid) {
+		return 0
+	}
+	command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil || !strings.Contains(string(command), filepath.Join(s.dir, configFile)) {
+		return 0
+	}
+	return pid
+}
+
+// Running says whether the server's process exists (it may be stopped by SIGSTOP).
+func (s *Sandbox) Running() bool { return s.PID() != 0 }
+
+// Signal sends a signal to the server; it is an error when it does not run.
+func (s *Sandbox) Signal(sig syscall.Signal) error {
+	pid := s.PID()
+	if pid == 0 {
+		return fmt.Errorf("server on port %d does not run", s.meta.Port)
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		return fmt.Errorf("send %v to server on port %d: %w", sig, s.meta.Port, err)
+	}
+	return nil
+}
+
+// Kill ends the server as a crash would, and waits until it is gone. It is no error when it does not run.
+func (s *Sandbox) Kill() error {
+	pid := s.PID()
+	if pid == 0 {
+		return nil
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill server on port %d: %w", s.meta.Port, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	defer cancel()
+	return s.awaitEnd(ctx, pid)
+}
+
+// Stop shuts the server down cleanly with SIGTERM and waits; when ctx ends first, it is killed and the
+// error says so.
+func (s *Sandbox) Stop(ctx context.Context) error {
+	pid := s.PID()
+	if pid == 0 {
+		return nil
+	}
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	if err := s.awaitEnd(ctx, pid); err != nil {
+		return errors.Join(err, s.Kill())
+	}
+	return nil
+}
+
+func (s *Sandbox) awaitEnd(ctx context.Context, pid int) error {
+	tick := time.NewTicker(answerPoll)
+	defer tick.Stop()
+	for proc.Alive(pid) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("server on port %d (process %d) still runs: %w; last lines of its error log:\n%s",
+				s.meta.Port, pid, ctx.Err(), s.ErrorLogTail(tailLines))
+		}
+	}
+	return nil
+}
+
+// Remove kills the server, deletes its folder and gives its port back.
+func (s *Sandbox) Remove() error {
+	return errors.Join(s.Kill(), os.RemoveAll(s.dir), s.lease.Release())
+}
+
+// Release gives up this process's hold on the port; the running server keeps it.
+func (s *Sandbox) Release() error { return s.lease.Release() }
+
+// ErrorLogTail is the last lines of what the server printed and of its error log, where options that it
+// does not know are reported before it opens a log.
+func (s *Sandbox) ErrorLogTail(lines int) string {
+	var tails []string
+	for _, path := range []string{filepath.Join(s.dir, "start.log"), s.ErrorLogPath()} {
+		if text, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(text))) > 0 {
+			tails = append(tails, proc.Tail(string(text), lines))
+		}
+	}
+	if len(tails) == 0 {
+		return "(it wrote none)"
+	}
+	return strings.Join(tails, "\n")
+}
+
+// ErrorLogPath is where the server writes its error log.
+func (s *Sandbox) ErrorLogPath() string { return filepath.Join(s.DataDir(), errorLog) }

@@ -1,0 +1,336 @@
+// Package topology wires sandboxes into replication, proves that it works, waits for replicas, and
+// gathers what every node says of itself.
+package topology
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
+)
+
+// metaFile is where a topology's folder says what it is, for a later process.
+const metaFile = "topology.json"
+
+// Options describe a topology to deploy.
+type Options struct {
+	Shape    Shape
+	GTID     bool             // replicate by GTID; otherwise by binary log coordinates
+	Format   string           // binlog_format: ROW (when empty), STATEMENT or MIXED
+	SemiSync bool             // the primary's commits wait for one replica's acknowledgement
+	Server   []string         // option lines for every node
+	PerNode  map[int][]string // option lines for one node, by index
+	// Golden overrides the golden sandbox of single nodes (by index), for mixed versions.
+	Golden map[int]*sandbox.Golden
+}
+
+// Topology is a set of running, wired servers. Nodes[0] is the primary (of a ring or fan-in, the first).
+type Topology struct {
+	Nodes    []*Node
+	Flavor   flavor.Flavor // of the primary
+	Shape    Shape
+	GTID     bool
+	SemiSync bool
+	Dir      string
+}
+
+// Node is one server of a topology.
+type Node struct {
+	Name    string // primary, replica1, …
+	Sources []int  // indices of the nodes that it was wired to replicate from
+	Sandbox *sandbox.Sandbox
+	Server  *server.Server // connections of an administrator
+}
+
+// Primary is the first node.
+func (t *Topology) Primary() *Node { return t.Nodes[0] }
+
+// Replicas are the nodes that were wired to replicate, in order; both primaries of a ring are among them.
+func (t *Topology) Replicas() []*Node {
+	var list []*Node
+	for _, n := range t.Nodes {
+		if len(n.Sources) > 0 {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// Node finds a node by name.
+func (t *Topology) Node(name string) (*Node, error) {
+	var names []string
+	for _, n := range t.Nodes {
+		if n.Name == name {
+			return n, nil
+		}
+		names = append(names, n.Name)
+	}
+	return nil, fmt.Errorf("no node %q; there are %v", name, names)
+}
+
+// channel is the replication channel from a source: the default one but where there are several sources.
+func (t *Topology) channel(n *Node, source int) string {
+	if len(n.Sources) > 1 {
+		return t.Nodes[source].Name
+	}
+	return ""
+}
+
+// Deploy starts, wires and proves a topology in dir. On failure nothing is left running, and the error
+// says which node, which thread, which error.
+func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope string) (_ *Topology, err error) {
+	if err := o.check(golden); err != nil {
+		return nil, err
+	}
+	t := &Topology{Flavor: golden.Flavor, Shape: o.Shape, GTID: o.GTID, SemiSync: o.SemiSync, Dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("topology %s of %s: %w", o.Shape, golden.Entry, err), t.Close())
+		}
+	}()
+	places := o.Shape.places()
+	t.Nodes = make([]*Node, len(places))
+	for i, p := range places {
+		t.Nodes[i] = &Node{Name: p.name, Sources: p.sources}
+	}
+	if err := t.each(ctx, func(ctx context.Context, i int, n *Node) error {
+		g := golden
+		if own := o.Golden[i]; own != nil {
+			g = own
+		}
+		spec := sandbox.Spec{ServerID: 101 + i, Options: o.lines(g.Flavor, i, len(n.Sources) > 0), Scope: scope}
+		return n.start(ctx, g, filepath.Join(dir, n.Name), spec)
+	}); err != nil {
+		return nil, err
+	}
+	if err := t.each(ctx, func(ctx context.Context, _ int, n *Node) error { return t.wire(ctx, n) }); err != nil {
+		return nil, err
+	}
+	if err := t.Prove(ctx); err != nil {
+		return nil, err
+	}
+	return t, t.save()
+}
+
+// UnsupportedError is a server that lacks a capability that was asked for.
+type UnsupportedError struct {
+	Flavor     flavor.Flavor
+	Capability flavor.Capability
+}
+
+// Error names the server and what it lacks.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("%s has no %s", e.Flavor, e.Capability)
+}
+
+func (o Options) check(g *sandbox.Golden) error {
+	needs := map[flavor.Capability]bool{
+		flavor.CapGTID: o.GTID, flavor.CapSemiSync: o.SemiSync, flavor.CapMultiSource: o.Shape.Kind == FanIn,
+	}
+	for capability, needed := range needs {
+		if needed && !g.Capabilities[capability] {
+			return &UnsupportedError{g.Flavor, capability}
+		}
+	}
+	if !slices.Contains([]string{"", "ROW", "STATEMENT", "MIXED"}, o.Format) {
+		return fmt.Errorf("binary log format %q: want ROW, STATEMENT or MIXED", o.Format)
+	}
+	return nil
+}
+
+// lines are a node's option lines.
+func (o Options) lines(f flavor.Flavor, index int, replica bool) []string {
+	d := f.Dialect()
+	format := o.Format
+	if format == "" {
+		format = "ROW"
+	}
+	lines := []string{
+		"log-bin=mysql-bin", "relay-log=mysql-relay", "loose-binlog_format=" + format, d.LogUpdates + "=1",
+		d.ReplicaNetTime + "=2", // seconds: a silent source is noticed
+		// Circular and multi-source topologies would collide on generated keys.
+		"auto_increment_increment=" + fmt.Sprint(o.increment()), "auto_increment_offset=" + fmt.Sprint(o.offset(index)),
+	}
+	if o.GTID && d.GTID == flavor.GTIDMySQL {
+		lines = append(lines, "gtid_mode=ON", "enforce_gtid_consistency=ON")
+	}
+	if d.GTID == flavor.GTIDMariaDB {
+		// Where several servers write, each needs a domain of its own for its sequence to be ordered.
+		domain := 0
+		if o.Shape.Kind == Ring || o.Shape.Kind == FanIn {
+			domain = index + 1
+		}
+		lines = append(lines, fmt.Sprintf("gtid_domain_id=%d", domain))
+	}
+	if replica && o.Shape.Kind != Ring {
+		lines = append(lines, "read_only=1")
+	}
+	if o.SemiSync {
+		lines = append(lines, semiSyncLines(d.SemiSync, replica)...)
+	}
+	return append(append(lines, o.Server...), o.PerNode[index]...)
+}
+
+func (o Options) increment() int {
+	if o.Shape.Kind == Ring || o.Shape.Kind == FanIn {
+		return max(2, o.Shape.N)
+	}
+	return 1
+}
+
+func (o Options) offset(index int) int { return index%o.increment() + 1 }
+
+// semiSyncTimeout, in milliseconds, is longer than any spec: a primary without replicas blocks rather than
+// falling back to asynchronous replication unseen.
+const semiSyncTimeout = 600_000
+
+func semiSyncLines(s flavor.SemiSync, replica bool) []string {
+	var lines []string
+	if s.SourcePlugin != "" {
+		lines = append(lines, "plugin-load-add="+s.SourcePlugin+"="+s.SourceLibrary,
+			"plugin-load-add="+s.ReplicaPlugin+"="+s.ReplicaLibrary)
+	}
+	// A replica may be promoted: its source side is ready and off.
+	source, follower := 1, 0
+	if replica {
+		source, follower = 0, 1
+	}
+	return append(lines, fmt.Sprintf("loose-%s=%d", s.SourceEnabled, source),
+		fmt.Sprintf("loose-%s=%d", s.ReplicaEnabled, follower), fmt.Sprintf("loose-%s=%d", s.Timeout, semiSyncTimeout))
+}
+
+func (n *Node) start(ctx context.Context, g *sandbox.Golden, dir string, spec sandbox.Spec) (err error) {
+	if n.Sandbox, err = g.Clone(dir, spec); err != nil {
+		return err
+	}
+	if err := n.Sandbox.Start(ctx); err != nil {
+		return err
+	}
+	n.Server, err = server.Open(ctx, n.Sandbox.Endpoint())
+	return err
+}
+
+// wire points a node at its sources and starts replication.
+func (t *Topology) wire(ctx context.Context, n *Node) error {
+	for _, index := range n.Sources {
+		from, channel := t.Nodes[index], t.channel(n, index)
+		src := server.Source{Endpoint: from.Sandbox.ReplicationEndpoint(), Channel: channel, GTID: t.GTID, Heartbeat: heartbeat}
+		if !t.GTID {
+			logs, err := from.Server.BinaryLogs(ctx)
+			if err != nil {
+				return err
+			}
+			// From the first event of a fresh server: 4 is the length of a binary log's magic number.
+			src.At = server.Coordinates{File: logs[0].Name, Pos: 4}
+		}
+		if err := n.Server.PointTo(ctx, src); err != nil {
+			return err
+		}
+		if err := n.Server.StartReplica(ctx, channel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each does something for all nodes at once.
+func (t *Topology) each(ctx context.Context, do func(context.Context, int, *Node) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i, n := range t.Nodes {
+		group.Go(func() error {
+			if err := do(ctx, i, n); err != nil {
+				return fmt.Errorf("node %s: %w", n.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// Close kills the servers and deletes the topology's folder.
+func (t *Topology) Close() error {
+	errs := []error{t.Disconnect()}
+	for _, n := range t.Nodes {
+		if n != nil && n.Sandbox != nil {
+			errs = append(errs, n.Sandbox.Remove())
+		}
+	}
+	return errors.Join(append(errs, os.RemoveAll(t.Dir))...)
+}
+
+// Disconnect closes the connections and leaves the servers running.
+func (t *Topology) Disconnect() error {
+	var errs []error
+	for _, n := range t.Nodes {
+		if n != nil && n.Server != nil {
+			errs = append(errs, n.Server.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// saved is a topology in its folder.
+type saved struct {
+	Shape    string      `json:"shape"`
+	GTID     bool        `json:"gtid"`
+	SemiSync bool        `json:"semi_sync"`
+	Nodes    []savedNode `json:"nodes"`
+}
+
+type savedNode struct {
+	Name    string `json:"name"`
+	Dir     string `json:"dir"`
+	Sources []int  `json:"sources,omitempty"`
+}
+
+func (t *Topology) save() error {
+	s := saved{Shape: t.Shape.String(), GTID: t.GTID, SemiSync: t.SemiSync}
+	for _, n := range t.Nodes {
+		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Sandbox.Dir(), n.Sources})
+	}
+	text, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(t.Dir, metaFile), text, 0o644)
+}
+
+// Open finds a topology that another process deployed. Servers that do not run have a nil Server.
+func Open(ctx context.Context, dir string) (*Topology, error) {
+	text, err := os.ReadFile(filepath.Join(dir, metaFile))
+	if err != nil {
+		return nil, fmt.Errorf("topology: %w", err)
+	}
+	var s saved
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, fmt.Errorf("topology %s: %w", dir, err)
+	}
+	shape, err := ParseShape(s.Shape)
+	if err != nil {
+		return nil, fmt.Errorf("topology %s: %w", dir, err)
+	}
+	t := &Topology{Shape: shape, GTID: s.GTID, SemiSync: s.SemiSync, Dir: dir}
+	for _, one := range s.Nodes {
+		n := &Node{Name: one.Name, Sources: one.Sources}
+		if n.Sandbox, err = sandbox.Open(one.Dir); err != nil {
+			return nil, errors.Join(err, t.Disconnect())
+		}
+		if n.Sandbox.Running() {
+			if n.Server, err = server.Open(ctx, n.Sandbox.Endpoint()); err != nil {
+				return nil, errors.Join(fmt.Errorf("node %s: %w", n.Name, err), t.Disconnect())
+			}
+		}
+		t.Nodes = append(t.Nodes, n)
+	}
+	t.Flavor = t.Nodes[0].Sandbox.Flavor()
+	return t, nil
+}
