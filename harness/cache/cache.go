@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -73,7 +74,7 @@ func (c *Cache) Build(ctx context.Context, kind, key string, build func(ctx cont
 	if ok {
 		return path, nil
 	}
-	dir := filepath.Join(c.root, kind, ".building-"+key)
+	dir := filepath.Join(c.root, kind, buildingPrefix+key)
 	// Whoever built here before is dead: it would hold the lock.
 	if err := RemoveAll(dir); err != nil {
 		return "", fmt.Errorf("clear a killed build: %w", err)
@@ -147,4 +148,63 @@ func checkKey(kind, key string) error {
 		}
 	}
 	return nil
+}
+
+// buildingPrefix marks folders that are being built.
+const buildingPrefix = ".building-"
+
+// ClearAbandoned removes the folders of builders that were killed: those whose lock nobody holds. before
+// is called on each first, to end whatever still works in it.
+func (c *Cache) ClearAbandoned(before func(dir string) error) error {
+	dirs, err := filepath.Glob(filepath.Join(c.root, "*", buildingPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		kind, key := filepath.Base(filepath.Dir(dir)), strings.TrimPrefix(filepath.Base(dir), buildingPrefix)
+		lock := flock.New(filepath.Join(c.root, "locks", kind+"-"+key+".lock"))
+		held, err := lock.TryLock()
+		if err != nil {
+			return fmt.Errorf("lock of %s: %w", dir, err)
+		}
+		if !held {
+			continue // its builder lives
+		}
+		if err := errors.Join(before(dir), RemoveAll(dir), lock.Unlock()); err != nil {
+			return fmt.Errorf("clear what a killed process left: %w", err)
+		}
+	}
+	return nil
+}
+
+// Size is the number of bytes that the cache's files occupy, without the holes of sparse ones.
+func (c *Cache) Size() (int64, error) {
+	var total int64
+	err := filepath.WalkDir(c.root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+			total += stat.Blocks * 512 // st_blocks counts units of 512 bytes, whatever the file system's own (stat(2))
+		}
+		return nil
+	})
+	return total, err
+}
+
+// Clear empties the cache. Builders at work keep their locks and fail when they rename.
+func (c *Cache) Clear() error {
+	entries, err := os.ReadDir(c.root)
+	if err != nil {
+		return fmt.Errorf("empty the cache: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		errs = append(errs, RemoveAll(filepath.Join(c.root, entry.Name())))
+	}
+	return errors.Join(errs...)
 }

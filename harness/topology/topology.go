@@ -304,8 +304,9 @@ func (t *Topology) save() error {
 	return os.WriteFile(filepath.Join(t.Dir, metaFile), text, 0o644)
 }
 
-// Open finds a topology that another process deployed. Servers that do not run have a nil Server.
-func Open(ctx context.Context, dir string) (*Topology, error) {
+// Load finds a topology that another process deployed, without connecting to its servers: every node's
+// Server is nil.
+func Load(dir string) (*Topology, error) {
 	text, err := os.ReadFile(filepath.Join(dir, metaFile))
 	if err != nil {
 		return nil, fmt.Errorf("topology: %w", err)
@@ -322,14 +323,12 @@ func Open(ctx context.Context, dir string) (*Topology, error) {
 	for _, one := range s.Nodes {
 		n := &Node{Name: one.Name, Sources: one.Sources}
 		if n.Sandbox, err = sandbox.Open(one.Dir); err != nil {
-			return nil, errors.Join(err, t.Disconnect())
-		}
-		if n.Sandbox.Running() {
-			if n.Server, err = server.Open(ctx, n.Sandbox.Endpoint()); err != nil {
-				return nil, errors.Join(fmt.Errorf("node %s: %w", n.Name, err), t.Disconnect())
-			}
+			return nil, fmt.Errorf("topology %s: %w", dir, err)
 		}
 		t.Nodes = append(t.Nodes, n)
+	}
+	if len(t.Nodes) == 0 {
+		return nil, fmt.Errorf("topology %s: it has no nodes", dir)
 	}
 	t.Flavor = t.Nodes[0].Sandbox.Flavor()
 	return t, nil

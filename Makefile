@@ -1,0 +1,42 @@
+# Everything here runs on real servers that it obtains by itself. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MATRIX := bin/matrix
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build test-all test check lint unit pr bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@echo
+	@echo "  make test VERSION=mariadb-10.11 SUITE=failover FOCUS='semi-sync'"
+	@echo "  make test-all ARGS='--tool gh-ost=/path/to/gh-ost'"
+
+build: ## build bin/matrix
+	go build -o $(MATRIX) ./harness/cmd/matrix
+
+test-all: build ## every suite on every server that can be had here, and a report per version
+	$(MATRIX) run $(ARGS)
+
+test: build ## one version: VERSION=mysql-9.7 [SUITE=migration] [FOCUS=regexp] [ARGS=…]
+	@[ -n "$(VERSION)" ] || { echo "make test wants VERSION, for example: make test VERSION=mariadb-10.11 (see bin/matrix list)"; exit 2; }
+	$(MATRIX) run --entry '$(VERSION)' $(if $(SUITE),--suite '$(SUITE)') $(if $(FOCUS),--focus '$(FOCUS)') $(ARGS)
+
+check: lint unit pr ## this project's own tests: format, vet, lint, unit and command-line tests, the pr tier on real servers
+
+lint: ## format, vet, staticcheck, actionlint
+	scripts/lint
+
+unit: build ## unit and command-line tests, with the race detector
+	go test -race ./harness/... ./suites/...
+
+pr: build ## the pr tier on real servers
+	$(MATRIX) run --tier pr --out build/pr $(ARGS)
+
+bench: build ## measure provisioning, as ratios in one run; writes build/bench.json
+	go run ./harness/cmd/bench --out build/bench.json
+
+clean: ## stop servers that are left, and remove what was built; the cache stays (bin/matrix clean --all)
+	@[ ! -x $(MATRIX) ] || $(MATRIX) clean
+	rm -rf bin build

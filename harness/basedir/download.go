@@ -1,0 +1,281 @@
+package basedir
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// maxBreaks is how often in a row a connection may break without bringing a single byte.
+	maxBreaks = 3
+	// defaultStall is how long a server may say nothing before the connection counts as broken.
+	defaultStall = 60 * time.Second
+)
+
+// download is one file on its way. What has arrived is in file; beside it, file+".json" says of which
+// version of which URL it is a part, without which it cannot be resumed.
+type download struct {
+	client   *http.Client
+	name     string // for humans
+	file     string
+	limit    int64 // bytes at most
+	stall    time.Duration
+	progress func(name string, done, total int64)
+}
+
+// part is what must still hold when a download is resumed (RFC 9110, section 13.1.5).
+type part struct {
+	URL       string `json:"url"`
+	Validator string `json:"validator"` // a strong ETag, else Last-Modified
+}
+
+// brokenError is a connection that ended too early.
+type brokenError struct {
+	got, want int64 // want is -1 when the server did not say
+	err       error
+}
+
+func (e *brokenError) Error() string {
+	if e.got == 0 {
+		return e.err.Error()
+	}
+	if e.want >= 0 {
+		return fmt.Sprintf("the connection broke after %d of %d bytes: %v", e.got, e.want, e.err)
+	}
+	return fmt.Sprintf("the connection broke after %d bytes: %v", e.got, e.err)
+}
+
+func (e *brokenError) Unwrap() error { return e.err }
+
+// statusError is an HTTP status that brings no file.
+type statusError struct{ status string }
+
+func (e *statusError) Error() string { return "the server answers " + e.status }
+
+// fetch brings the file of a URL. After a broken connection it goes on where it stopped, as long as that
+// brings something. What a broken connection left stays for the next call; after any other error nothing
+// stays.
+func (d *download) fetch(ctx context.Context, url string) error {
+	breaks := 0
+	for {
+		before := d.size()
+		err := d.attempt(ctx, url)
+		if err == nil {
+			return nil
+		}
+		var broken *brokenError
+		if !errors.As(err, &broken) {
+			return errors.Join(fmt.Errorf("download %s: %w", url, err), d.discard())
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("download %s: %w", url, ctx.Err())
+		}
+		if breaks++; d.size() > before {
+			breaks = 0
+		}
+		if breaks == maxBreaks {
+			err = fmt.Errorf("download %s: %w", url, err)
+			if d.resumable(url) == 0 {
+				err = errors.Join(err, d.discard())
+			}
+			return err
+		}
+	}
+}
+
+// attempt asks once, for all of the file or for the rest of it.
+func (d *download) attempt(ctx context.Context, url string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept-Encoding", "identity") // the checksum is that of the file as it lies there
+	have := d.resumable(url)
+	if have > 0 {
+		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
+		request.Header.Set("If-Range", d.part().Validator)
+	}
+	watch := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing came for %s", d.stall)) })
+	defer watch.Stop()
+	response, err := d.client.Do(request)
+	if err != nil {
+		return &brokenError{got: have, want: -1, err: cause(ctx, err)}
+	}
+	defer response.Body.Close()
+	have, err = d.accept(response, url, have)
+	if err != nil {
+		return err
+	}
+	body := &watchedReader{r: response.Body, reset: func() { watch.Reset(d.stall) }}
+	return d.receive(ctx, body, have, total(response, have))
+}
+
+// accept reads an answer's status and returns how many bytes of the file there are already; a server that
+// does not go on where it was asked to starts from the beginning.
+func (d *download) accept(response *http.Response, url string, have int64) (int64, error) {
+	switch {
+	case response.StatusCode == http.StatusPartialContent && have > 0:
+		if strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)) {
+			return have, nil
+		}
+		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the server resumed at another place")}, d.discard())
+	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the file at the server is shorter now")}, d.discard())
+	case response.StatusCode == http.StatusOK:
+		return 0, d.begin(part{URL: url, Validator: validator(response.Header)})
+	case response.StatusCode >= 500:
+		return 0, &brokenError{got: have, want: -1, err: &statusError{response.Status}}
+	default:
+		return 0, &statusError{response.Status}
+	}
+}
+
+// receive appends the body to what is there.
+func (d *download) receive(ctx context.Context, body io.Reader, have, want int64) error {
+	f, err := os.OpenFile(d.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	counter := &progressWriter{w: f, name: d.name, done: have, total: want, report: d.progress}
+	n, err := io.Copy(counter, io.LimitReader(body, d.limit-have+1))
+	closeErr := f.Close()
+	switch got := have + n; {
+	case got > d.limit:
+		return fmt.Errorf("the server sends more than %d bytes", d.limit)
+	case counter.failed != nil || closeErr != nil: // a full disk
+		return errors.Join(counter.failed, closeErr)
+	case err != nil:
+		return &brokenError{got: got, want: want, err: cause(ctx, err)}
+	case want >= 0 && got != want:
+		return &brokenError{got: got, want: want, err: io.ErrUnexpectedEOF}
+	}
+	return nil
+}
+
+// begin starts a file from nothing.
+func (d *download) begin(p part) error {
+	if err := d.discard(); err != nil {
+		return err
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(d.file+".json", text, 0o644)
+}
+
+// discard removes everything that has arrived.
+func (d *download) discard() error {
+	for _, path := range []string{d.file, d.file + ".json"} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("discard a download: %w", err)
+		}
+	}
+	return nil
+}
+
+func (d *download) size() int64 {
+	info, err := os.Stat(d.file)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func (d *download) part() (p part) {
+	text, err := os.ReadFile(d.file + ".json")
+	if err != nil || json.Unmarshal(text, &p) != nil {
+		return part{}
+	}
+	return p
+}
+
+// resumable is how much of a URL's file there is that a server can be asked to go on with.
+func (d *download) resumable(url string) int64 {
+	if p := d.part(); p.URL != url || p.Validator == "" {
+		return 0
+	}
+	return d.size()
+}
+
+// validator is what If-Range can carry: a strong entity tag, else the date of the last change.
+func validator(h http.Header) string {
+	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
+		return tag
+	}
+	return h.Get("Last-Modified")
+}
+
+// total is the whole file's size in bytes, or -1.
+func total(response *http.Response, have int64) int64 {
+	if _, size, ok := strings.Cut(response.Header.Get("Content-Range"), "/"); ok {
+		if n, err := strconv.ParseInt(size, 10, 64); err == nil {
+			return n
+		}
+	}
+	if response.ContentLength < 0 {
+		return -1
+	}
+	return have + response.ContentLength
+}
+
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); c != nil {
+		return c
+	}
+	return err
+}
+
+// watchedReader tells that something came.
+type watchedReader struct {
+	r     io.Reader
+	reset func()
+}
+
+func (w *watchedReader) Read(p []byte) (int, error) {
+	n, err := w.r.Read(p)
+	if n > 0 {
+		w.reset()
+	}
+	return n, err
+}
+
+// progressWriter reports how far a file is, and keeps apart errors of the disk from those of the network.
+type progressWriter struct {
+	w           io.Writer
+	name        string
+	done, total int64
+	report      func(name string, done, total int64)
+	failed      error
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	p.done += int64(n)
+	p.failed = err
+	if p.report != nil {
+		p.report(p.name, p.done, p.total)
+	}
+	return n, err
+}
+
+// downloadPath is where an archive lies while it is fetched and unpacked.
+func (s *Store) downloadPath(key string) (string, error) {
+	dir := filepath.Join(s.Cache.Root(), "downloads")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("downloads folder: %w", err)
+	}
+	return filepath.Join(dir, key), nil
+}

@@ -1,0 +1,118 @@
+package basedir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mysqlmatrix/harness/apt"
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
+)
+
+// script builds a basedir by a program that fills a folder, given as its only argument. Libraries that it
+// puts into lib/private are found by its programs. Its working directory is a folder of its own that is
+// removed afterwards.
+type script struct {
+	store   *Store
+	source  *matrix.Script
+	vendor  flavor.Vendor
+	project string // the folder that the command's path is relative to
+}
+
+func (s *script) command() string {
+	if filepath.IsAbs(s.source.Command) {
+		return s.source.Command
+	}
+	return filepath.Join(s.project, s.source.Command)
+}
+
+func (s *script) key() (string, error) {
+	sum, err := sumFile(s.command())
+	if err != nil {
+		return "", fmt.Errorf("script %s: %w", s.source.Command, err)
+	}
+	parts := []string{recipe, "script", s.source.Version, sum.sha256}
+	if s.source.Client != nil {
+		parts = append(parts, aptID(s.source.Client)...)
+	}
+	return cacheKey(s.vendor.String()+"-"+s.source.Version, digest(parts...)), nil
+}
+
+func (s *script) build(ctx context.Context, dir, final string) (content, error) {
+	for _, program := range s.source.Needs {
+		if _, err := exec.LookPath(program); err != nil {
+			return content{}, fmt.Errorf("script %s needs the program %s, which is not on PATH", s.source.Command, program)
+		}
+	}
+	work := filepath.Join(dir, workDir)
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
+	}
+	if _, err := proc.Run(ctx, proc.Cmd{Path: s.command(), Args: []string{dir}, Dir: work}); err != nil {
+		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
+	}
+	sum, err := sumFile(filepath.Join(dir, "bin", "mysqld"))
+	if err != nil {
+		return content{}, fmt.Errorf("script %s left no server program: %w", s.source.Command, err)
+	}
+	if err := s.store.searchPrivate(ctx, dir); err != nil {
+		return content{}, err
+	}
+	var debs []apt.Package
+	if s.source.Client != nil {
+		if debs, err = s.store.clients(ctx, s.source.Client, dir, final); err != nil {
+			return content{}, err
+		}
+	}
+	return content{id: digest(sum.sha256, packagesID(debs)), packages: debs}, nil
+}
+
+// searchPrivate makes the programs in bin find the libraries in lib/private that they need.
+func (s *Store) searchPrivate(ctx context.Context, dir string) error {
+	libraries, err := listNames(filepath.Join(dir, "lib", "private"))
+	if err != nil || len(libraries) == 0 {
+		return err
+	}
+	programs, err := elfFiles(filepath.Join(dir, "bin"))
+	if err != nil {
+		return fmt.Errorf("lay out a basedir: %w", err)
+	}
+	for _, program := range programs {
+		b, err := readBinary(program)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(b.needed, func(soname string) bool { return slices.Contains(libraries, soname) }) {
+			continue
+		}
+		if err := s.addSearch(ctx, program, b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// privateSearch is lib/private, seen from a program in bin.
+const privateSearch = "$ORIGIN/../lib/private"
+
+// addSearch appends lib/private to where a program looks for its libraries.
+func (s *Store) addSearch(ctx context.Context, program string, b binary) error {
+	if slices.Contains(b.searched, privateSearch) {
+		return nil
+	}
+	p, err := s.patchelf(ctx)
+	if err != nil {
+		return errors.Join(fmt.Errorf("let %s find its libraries", filepath.Base(program)), err)
+	}
+	return p.search(ctx, strings.Join(append(b.searched, privateSearch), ":"), program)
+}

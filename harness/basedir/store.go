@@ -1,0 +1,221 @@
+package basedir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mysqlmatrix/harness/apt"
+	"mysqlmatrix/harness/cache"
+	"mysqlmatrix/harness/matrix"
+)
+
+const (
+	// kind is the cache's folder for basedirs.
+	kind = "basedirs"
+	// recipe is part of every key: raise it when the layout of a built basedir changes.
+	recipe = "1"
+)
+
+// Store obtains basedirs and keeps them in a cache. It may be used by several goroutines and processes at
+// once: those that want the same basedir wait for one another.
+type Store struct {
+	Cache      *cache.Cache
+	HTTP       *http.Client                         // nil means http.DefaultClient
+	Log        func(string)                         // what is being done, for humans; may be nil
+	Progress   func(name string, done, total int64) // bytes of a download; total is -1 when unknown; may be nil
+	LockFile   string                               // checksums of archives as first seen; "" keeps none
+	MariaDBAPI string                               // base URL of MariaDB's downloads API; "" means the vendor's own
+	Stall      time.Duration                        // how long a server may say nothing; 0 means a minute
+}
+
+// content is what a source has put into a folder.
+type content struct {
+	id       string // digest of what it was made from
+	packages []apt.Package
+	accept   func(context.Context) error // the basedir is good; may be nil
+	reject   func(error) error           // it is not; may be nil
+}
+
+// source is one way to fill a basedir.
+type source interface {
+	// key names the basedir in the cache; it differs whenever the content would.
+	key() (string, error)
+	// build fills dir, which becomes final afterwards.
+	build(ctx context.Context, dir, final string) (content, error)
+}
+
+// Obtain gives an entry's basedir: from the cache when any of its sources was built before, else from the
+// first source that works. projectDir is what relative paths in the entry are relative to. When no source
+// works the error is an *UnavailableError with the reason for each.
+func (s *Store) Obtain(ctx context.Context, e matrix.Entry, projectDir string) (*Basedir, error) {
+	if b, ok := s.cached(e, projectDir); ok {
+		return b, nil
+	}
+	unavailable := &UnavailableError{Entry: e.Name}
+	for _, declared := range e.Sources {
+		b, err := s.obtain(ctx, e, declared, projectDir)
+		if err == nil {
+			return b, nil
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("obtain %s: %w", e.Name, err)
+		}
+		s.log("%s: %v", e.Name, err)
+		unavailable.Attempts = append(unavailable.Attempts, err)
+	}
+	return nil, unavailable
+}
+
+// Cached gives an entry's basedir when it is there already, whichever of its sources it came from. It fetches
+// nothing. Relative paths in the entry are relative to the lock file's folder, which is the project's.
+func (s *Store) Cached(e matrix.Entry) (*Basedir, bool) {
+	return s.cached(e, filepath.Dir(s.LockFile))
+}
+
+func (s *Store) cached(e matrix.Entry, projectDir string) (*Basedir, bool) {
+	for _, declared := range e.Sources {
+		src, err := s.open(e, declared, projectDir)
+		if err != nil {
+			continue
+		}
+		key, err := src.key()
+		if err != nil {
+			continue
+		}
+		path, ok := s.Cache.Lookup(kind, key)
+		if !ok {
+			continue
+		}
+		if b, err := load(path, e.Name); err == nil && match(e, b) == nil {
+			return b, true
+		}
+	}
+	return nil, false
+}
+
+func (s *Store) obtain(ctx context.Context, e matrix.Entry, declared matrix.Source, projectDir string) (*Basedir, error) {
+	src, err := s.open(e, declared, projectDir)
+	if err != nil {
+		return nil, err
+	}
+	what := describe(declared)
+	fail := func(err error) (*Basedir, error) { return nil, fmt.Errorf("%s: %w", what, err) }
+	key, err := src.key()
+	if err != nil {
+		return fail(err)
+	}
+	path, err := s.Cache.Build(ctx, kind, key, func(ctx context.Context, dir, final string) error {
+		s.log("%s: obtaining it from %s", e.Name, what)
+		c, err := src.build(ctx, dir, final)
+		if err != nil {
+			return err
+		}
+		b := &Basedir{Digest: digest(recipe, c.id), Entry: e.Name, Source: what, Packages: c.packages}
+		return s.settle(ctx, e, b, c, dir, final)
+	})
+	if err != nil {
+		return fail(err)
+	}
+	b, err := load(path, e.Name)
+	if err == nil {
+		err = match(e, b)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return b, nil
+}
+
+// settle completes, verifies and describes what a source has built.
+func (s *Store) settle(ctx context.Context, e matrix.Entry, b *Basedir, c content, dir, final string) error {
+	err := s.finish(ctx, e, b, dir, final)
+	if err == nil {
+		err = b.save(dir)
+	}
+	if err == nil && c.accept != nil {
+		err = c.accept(ctx)
+	}
+	if err != nil && c.reject != nil {
+		err = errors.Join(err, c.reject(err))
+	}
+	return err
+}
+
+// open makes a source of what an entry declares.
+func (s *Store) open(e matrix.Entry, declared matrix.Source, projectDir string) (source, error) {
+	switch {
+	case declared.Tarball != nil:
+		return &tarball{store: s, source: declared.Tarball, vendor: e.Vendor}, nil
+	case declared.Apt != nil:
+		return &packages{store: s, source: declared.Apt, vendor: e.Vendor}, nil
+	case declared.Script != nil:
+		return &script{store: s, source: declared.Script, vendor: e.Vendor, project: projectDir}, nil
+	case declared.Dir != nil:
+		return &userDir{source: declared.Dir, project: projectDir}, nil
+	}
+	return nil, fmt.Errorf("entry %s: a source of no kind", e.Name)
+}
+
+// describe names a source for humans.
+func describe(d matrix.Source) string {
+	switch {
+	case d.Tarball != nil && len(d.Tarball.URLs) > 0:
+		return "tarball " + fileName(d.Tarball.URLs[0])
+	case d.Apt != nil && len(d.Apt.Suites) > 0:
+		return "apt " + strings.Join(d.Apt.Suites, ", ")
+	case d.Apt != nil:
+		return "apt"
+	case d.Script != nil:
+		return "script " + d.Script.Command
+	case d.Dir != nil:
+		return "dir " + d.Dir.Path
+	}
+	return "source"
+}
+
+// cacheKey is a readable name with the part of a digest that makes it unique.
+func cacheKey(name, digest string) string {
+	plain := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, strings.ReplaceAll(name, " ", "-"))
+	return strings.TrimLeft(plain, ".") + "-" + digest[:12]
+}
+
+func (s *Store) client() *http.Client {
+	if s.HTTP != nil {
+		return s.HTTP
+	}
+	return http.DefaultClient
+}
+
+func (s *Store) stall() time.Duration {
+	if s.Stall > 0 {
+		return s.Stall
+	}
+	return defaultStall
+}
+
+func (s *Store) log(format string, args ...any) {
+	if s.Log != nil {
+		s.Log(fmt.Sprintf(format, args...))
+	}
+}
+
+// Remove deletes a basedir from the cache.
+func (s *Store) Remove(ctx context.Context, b *Basedir) error {
+	rel, ok := strings.CutPrefix(b.Path, s.Cache.Root()+string(os.PathSeparator)+kind+string(os.PathSeparator))
+	if !ok {
+		return fmt.Errorf("remove basedir %s: it is not in the cache", b.Path)
+	}
+	return s.Cache.Remove(ctx, kind, rel)
+}

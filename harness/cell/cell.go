@@ -1,0 +1,79 @@
+// Package cell is what the runner hands to a suite process, and how the process speaks back.
+//
+// The runner starts one process for each spec, with the description's path in the environment and two more
+// file descriptors: on one the process writes report events, the other one ends when the runner is gone.
+package cell
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/tool"
+)
+
+// Env is the environment variable that holds the path of the description.
+const Env = "MATRIX_CELL"
+
+// The file descriptors that a suite process inherits beside the standard ones.
+const (
+	EventsFD   = 3 // the process writes events, or its Catalog
+	LifelineFD = 4 // reads end-of-file once the runner is gone
+)
+
+// Description is one suite process's work.
+type Description struct {
+	ID      report.CellID     `json:"id"`
+	Tool    tool.Program      `json:"tool"`
+	Goldens map[string]string `json:"goldens"` // sandbox profile → folder of the golden sandbox
+	Spec    string            `json:"spec"`    // full text of the one spec to run; "" asks for the Catalog
+	// Dir is the folder that the spec works in and the scope of every process that it starts.
+	Dir string `json:"dir"`
+	// Evidence is the folder for what a failing spec leaves to look at; the process makes it when it needs it.
+	Evidence string        `json:"evidence"`
+	Limit    time.Duration `json:"limit"` // how long the spec may take
+	Seed     int64         `json:"seed"`
+	Keep     bool          `json:"keep"` // leave the servers of a failed spec running
+}
+
+// Catalog is what a suite says of itself.
+type Catalog struct {
+	Profiles []string `json:"profiles"` // sandbox profiles that its specs use
+	Specs    []Spec   `json:"specs"`
+}
+
+// Spec is one spec of a suite.
+type Spec struct {
+	Text   string   `json:"text"` // containers and leaf, joined by blanks
+	Labels []string `json:"labels,omitempty"`
+}
+
+// LabelFull marks specs that only the full tier runs.
+const LabelFull = "full"
+
+// Write stores a description for the process to be started.
+func (d Description) Write(path string) error {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return fmt.Errorf("describe cell %s: %w", d.ID, err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("describe cell %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// Read loads a description.
+func Read(path string) (Description, error) {
+	var d Description
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return d, fmt.Errorf("cell description: %w", err)
+	}
+	if err := json.Unmarshal(text, &d); err != nil {
+		return d, fmt.Errorf("cell description %s: %w", path, err)
+	}
+	return d, nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"mysqlmatrix/harness/basedir"
+	"mysqlmatrix/harness/cache"
+	"mysqlmatrix/harness/lab"
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/rundir"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
+)
+
+// app wires the packages together by flags and environment; commands use it.
+type app struct {
+	matrixPath, cacheDir, runDir string
+	hint                         string // said at an interrupt
+}
+
+const matrixFile = "matrix.yaml"
+
+// loadMatrix reads the matrix file that --matrix names, or the nearest one.
+func (a *app) loadMatrix() (*matrix.Matrix, error) {
+	path, err := a.findMatrix()
+	if err != nil {
+		return nil, err
+	}
+	return matrix.Load(path)
+}
+
+func (a *app) findMatrix() (string, error) {
+	if a.matrixPath != "" {
+		return filepath.Abs(a.matrixPath)
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for from := dir; ; dir = filepath.Dir(dir) {
+		path := filepath.Join(dir, matrixFile)
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", usageError{fmt.Errorf("no %s in %s or a folder above: name one with --matrix", matrixFile, from)}
+		}
+	}
+}
+
+func digest(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// openCache opens the cache and removes what killed builders left in it.
+func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
+	dir := a.cacheDir
+	if dir == "" {
+		base, err := os.UserCacheDir() // honours XDG_CACHE_HOME
+		if err != nil {
+			return nil, fmt.Errorf("cache folder: %w: name one with --cache", err)
+		}
+		dir = filepath.Join(base, "mysql-matrix")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	c, err := cache.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	c.OnWait = func(what string) { logLine("waiting for another process that builds " + what) }
+	return c, c.ClearAbandoned(func(dir string) error {
+		_, err := proc.Sweep(ctx, dir, 0)
+		return err
+	})
+}
+
+// openRoot opens the folder of running servers and clears what killed runs left.
+func (a *app) openRoot(ctx context.Context) (*rundir.Root, error) {
+	dir := a.runDir
+	if dir == "" {
+		dir = filepath.Join(os.TempDir(), "mysql-matrix-"+strconv.Itoa(os.Getuid()))
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	root, err := rundir.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	removed, err := root.ClearAbandoned(ctx)
+	if len(removed) > 0 {
+		logLine(fmt.Sprintf("cleared what %d killed processes had left in %s", len(removed), root.Path()))
+	}
+	return root, err
+}
+
+func (a *app) labs(ctx context.Context) (lab.Labs, error) {
+	root, err := a.openRoot(ctx)
+	return lab.Labs{Root: root}, err
+}
+
+// basedirs is the store of server installations.
+func (a *app) basedirs(c *cache.Cache, m *matrix.Matrix) *basedir.Store {
+	return &basedir.Store{Cache: c, Log: logLine, Progress: downloadProgress(), LockFile: filepath.Join(filepath.Dir(m.Path), "basedirs.lock")}
+}
+
+// farm deploys golden sandboxes with $DBDEPLOYER, or the dbdeployer that go.mod pins.
+func (a *app) farm(c *cache.Cache, m *matrix.Matrix) *sandbox.Farm {
+	return &sandbox.Farm{Cache: c, Log: logLine, Dbdeployer: func(ctx context.Context) (string, error) {
+		if path := os.Getenv("DBDEPLOYER"); path != "" {
+			return path, nil
+		}
+		var out strings.Builder
+		// go tool -n builds it when need be and prints where it lies.
+		log, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Dir: filepath.Dir(m.Path), Stdout: &out})
+		path := strings.TrimSpace(out.String())
+		if err == nil && path == "" {
+			err = errors.New("go tool -n dbdeployer printed nothing: " + log)
+		}
+		if err != nil {
+			return "", fmt.Errorf("dbdeployer: %w: set DBDEPLOYER to a dbdeployer program to use another", err)
+		}
+		return path, nil
+	}}
+}
+
+func (a *app) tools(c *cache.Cache) *tool.Store { return &tool.Store{Cache: c, Log: logLine} }
+
+// unfit makes a mistake in the request a usage error.
+func unfit(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}

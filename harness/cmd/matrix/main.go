@@ -1,0 +1,111 @@
+// Command matrix tests tools for MySQL replication against every server version in matrix.yaml.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mysqlmatrix/harness/matrix"
+)
+
+// Exit codes beside those of report.ExitCode.
+const (
+	exitUsage       = 2
+	exitErrored     = 3
+	exitInterrupted = 130
+)
+
+func main() { os.Exit(Main()) }
+
+// Main runs the command line and returns the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root, a := newRoot()
+	err := root.ExecuteContext(ctx)
+	if a.hint != "" && ctx.Err() != nil {
+		fmt.Fprintln(os.Stderr, a.hint)
+	}
+	return exitCode(ctx, err)
+}
+
+// codeError is an outcome that was told already and has an exit code of its own.
+type codeError struct{ code int }
+
+func (e codeError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// usageError is a mistake in the command line.
+type usageError struct{ error }
+
+func exitCode(ctx context.Context, err error) int {
+	var code codeError
+	var usage usageError
+	var problems matrix.Problems
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return code.code
+	}
+	fmt.Fprintln(os.Stderr, "matrix:", err)
+	switch {
+	case ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage), errors.As(err, &problems):
+		return exitUsage
+	default:
+		return exitErrored
+	}
+}
+
+func newRoot() (*cobra.Command, *app) {
+	a := &app{}
+	root := &cobra.Command{
+		Use:   "matrix",
+		Short: "Test MySQL tools against every server version",
+		Long: `matrix obtains the MySQL, Percona Server and MariaDB versions that matrix.yaml lists, deploys
+replication topologies of real servers with dbdeployer, runs the migration, failover and Pseudo-GTID
+suites against each, and reports per version.`,
+		Example: `  matrix list                                   what can be tested here
+  matrix run --tier pr                          the telling part, on every server that can be had
+  matrix run --entry mariadb-10.11 --suite failover
+  matrix run --tool gh-ost=/path/to/my/gh-ost   your own build, everywhere
+  matrix up mysql-9.7 --topology star:2         a running topology to look at
+  matrix use replica1 -- 'SHOW REPLICA STATUS'`,
+		SilenceErrors: true, SilenceUsage: true,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("no command %q: see matrix help", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w: see %s --help", err, c.CommandPath())}
+	})
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.matrixPath, "matrix", "", "matrix file (default: matrix.yaml here or in a folder above)")
+	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $XDG_CACHE_HOME/mysql-matrix)")
+	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
+	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
+		a.downCommand(), a.runCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	return root, a
+}
+
+// exactArgs is cobra.ExactArgs with an error that says what is missing.
+func exactArgs(n int, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("%s wants %s, got %d: see %s --help", c.CommandPath(), what, len(args), c.CommandPath())}
+		}
+		return nil
+	}
+}

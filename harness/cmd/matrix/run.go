@@ -1,0 +1,314 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/run"
+)
+
+// runFlags are the options of matrix run.
+type runFlags struct {
+	selection   matrix.Selection
+	tier        string
+	focus       string
+	out         string
+	jobs, procs int
+	keep        bool
+	strict      bool
+	plain       bool
+	seed        int64
+	limit       time.Duration
+	checksum    string
+	trust       bool
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var o runFlags
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run suites against server versions and report",
+		Long: `run runs every chosen cell: one entry (server version) × one suite × one tool version.
+
+--entry and --suite take names, patterns such as 'mysql-*', and entries also exact releases (mysql@8.0.21)
+and installations of your own (dir:/path). --tool chooses a version (gh-ost=v1.1.8) or a build of your own
+(gh-ost=/path/to/gh-ost).
+
+Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 bad usage or matrix.yaml;
+3 errored cells, or with --strict (or for an entry named in full) unavailable ones; 130 interrupted.`,
+		Example: `  matrix run                                            everything that can be had here
+  matrix run --tier pr
+  matrix run --entry 'mariadb-*' --suite migration --tool gh-ost=v1.1.8
+  matrix run --entry mysql-9.7 --suite failover --focus 'semi-sync' --keep
+  matrix run --tool gh-ost=$HOME/gh-ost/bin/gh-ost --out /tmp/mine`,
+		Args: exactArgs(0, "no argument"),
+		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), c.OutOrStdout(), o) },
+	}
+	o.register(c.Flags())
+	return c
+}
+
+func (o *runFlags) register(f *pflag.FlagSet) {
+	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release or dir:/path; may be repeated")
+	f.StringArrayVar(&o.selection.Suites, "suite", nil, "suites: migration, failover, pseudogtid, or a pattern; may be repeated")
+	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
+	f.StringVar(&o.tier, "tier", "", "pr (few and telling) or full; default full")
+	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
+	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
+	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
+	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells")
+	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
+	f.BoolVar(&o.strict, "strict", false, "exit 3 when a cell is unavailable")
+	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
+	f.Int64Var(&o.seed, "seed", 0, "seed of random workloads (default: drawn)")
+	f.DurationVar(&o.limit, "limit", 5*time.Minute, "time limit of one spec")
+	trustFlags(f, &o.checksum, &o.trust)
+}
+
+// trustFlags are for releases whose checksum nobody has recorded yet.
+func trustFlags(f *pflag.FlagSet, checksum *string, trust *bool) {
+	f.StringVar(checksum, "checksum", "", "checksum (MD5, SHA-256 or SHA-512) of a release that matrix.yaml does not list")
+	f.BoolVar(trust, "trust-first-use", false, "take such a release unverified and record its SHA-256 in basedirs.lock")
+}
+
+// trusting puts a checksum, or the user's word, into the sources of a release beyond matrix.yaml.
+func trusting(e matrix.Entry, checksum string, trust bool) (matrix.Entry, error) {
+	if checksum == "" && !trust {
+		return e, nil
+	}
+	return e.Trusting(checksum, trust)
+}
+
+func projectDir(m *matrix.Matrix) string { return filepath.Dir(m.Path) }
+
+func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
+	m, err := a.loadMatrix()
+	if err != nil {
+		return err
+	}
+	if o.tier != "" {
+		if o.selection.Tier, err = matrix.ParseTier(o.tier); err != nil {
+			return unfit(err)
+		}
+	}
+	var focus *regexp.Regexp
+	if o.focus != "" {
+		if focus, err = regexp.Compile(o.focus); err != nil {
+			return unfit(fmt.Errorf("--focus: %w", err))
+		}
+	}
+	cells, err := m.Plan(o.selection)
+	if err != nil {
+		return unfit(err)
+	}
+	for i := range cells {
+		if cells[i].Entry, err = trusting(cells[i].Entry, o.checksum, o.trust); err != nil {
+			return unfit(err)
+		}
+	}
+	out, err := a.outDir(o.out, m)
+	if err != nil {
+		return err
+	}
+	config, cleanup, err := a.runConfig(ctx, m, o, out)
+	if err != nil {
+		return err
+	}
+	config.Focus = focus
+	result, err := record(ctx, w, config, cells, out, o.plain)
+	if cleanErr := cleanup(); err == nil {
+		err = cleanErr
+	}
+	if err != nil && ctx.Err() == nil {
+		if errors.Is(err, run.ErrNoSpecs) {
+			return unfit(err)
+		}
+		return err
+	}
+	if code := report.ExitCode(result, o.strict, namedInFull(m, o.selection.Entries)); code != 0 {
+		return codeError{code}
+	}
+	return nil
+}
+
+// namedInFull are the entries that the user asked for by name and not by a pattern.
+func namedInFull(m *matrix.Matrix, patterns []string) []string {
+	var names []string
+	for _, pattern := range patterns {
+		if e, err := m.Resolve(pattern); err == nil {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+func (a *app) outDir(out string, m *matrix.Matrix) (string, error) {
+	if out == "" {
+		out = filepath.Join(projectDir(m), "build", "runs", time.Now().Format("20060102-150405.000"))
+	}
+	out, err := filepath.Abs(out)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return "", fmt.Errorf("output folder: %w", err)
+	}
+	return out, nil
+}
+
+func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out string) (run.Config, func() error, error) {
+	var none run.Config
+	root, err := a.openRoot(ctx)
+	if err != nil {
+		return none, nil, err
+	}
+	cache, err := a.openCache(ctx)
+	if err != nil {
+		return none, nil, err
+	}
+	sum, err := digest(m.Path)
+	if err != nil {
+		return none, nil, err
+	}
+	binaries, err := root.Create(ctx, "run")
+	if err != nil {
+		return none, nil, err
+	}
+	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
+	return run.Config{Matrix: m, Digest: sum, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
+			Keep: o.keep, Seed: o.seed, Limit: o.limit},
+		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
+}
+
+// view is how a run is watched.
+type view interface {
+	Update(report.Event) error
+	Tick(time.Time) error
+	Close() error
+}
+
+// record runs the cells, shows what happens, and writes the result files.
+func record(ctx context.Context, w io.Writer, c run.Config, cells []matrix.Cell, out string, plain bool) (_ *report.Run, err error) {
+	events, err := os.Create(filepath.Join(out, "events.jsonl"))
+	if err != nil {
+		return nil, fmt.Errorf("output folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
+	options := viewOptions(w, out)
+	v := newView(w, options, plain)
+	var mu sync.Mutex // events come from many cells, ticks from the clock
+	var viewErr error
+	aggregate := &report.Aggregate{}
+	encoder := report.NewEncoder(events)
+	c.Emit = func(e report.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		aggregate.Apply(e)
+		viewErr = errors.Join(viewErr, encoder.Encode(e), v.Update(e))
+	}
+	setLog(func(text string) { c.Emit(report.Event{Type: report.EventNote, Time: time.Now(), Message: text}) })
+	defer setLog(nil)
+	stop := tick(func(now time.Time) {
+		mu.Lock()
+		defer mu.Unlock()
+		viewErr = errors.Join(viewErr, v.Tick(now))
+	})
+	runErr := run.Run(ctx, c, cells)
+	stop()
+	result := aggregate.End()
+	err = errors.Join(viewErr, v.Close(), writeResults(out, result), report.WriteFinal(w, result, options))
+	if runErr != nil {
+		err = errors.Join(err, runErr)
+	}
+	return result, err
+}
+
+const tickInterval = 250 * time.Millisecond
+
+func tick(do func(time.Time)) (stop func()) {
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		ticker := time.NewTicker(tickInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case now := <-ticker.C:
+				do(now)
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); group.Wait() }
+}
+
+func viewOptions(w io.Writer, out string) report.Options {
+	o := report.Options{Out: relative(out)}
+	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		o.Color = os.Getenv("NO_COLOR") == ""
+		o.Width, _, _ = term.GetSize(int(file.Fd())) // zero, no limit, when the terminal does not say
+	}
+	locale := os.Getenv("LC_ALL") + os.Getenv("LC_CTYPE") + os.Getenv("LANG")
+	o.ASCII = o.Color && !regexp.MustCompile(`(?i)utf-?8`).MatchString(locale)
+	return o
+}
+
+func newView(w io.Writer, o report.Options, plain bool) view {
+	file, ok := w.(*os.File)
+	if plain || !ok || !term.IsTerminal(int(file.Fd())) {
+		return report.NewPlain(w, o)
+	}
+	return report.NewLive(w, o, func() (int, int) {
+		width, height, err := term.GetSize(int(file.Fd()))
+		if err != nil {
+			return 0, 0
+		}
+		return width, height
+	})
+}
+
+// relative shortens a path below the working folder.
+func relative(path string) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	short, err := filepath.Rel(dir, path)
+	if err != nil || len(short) > len(path) || slices.Contains(filepath.SplitList(short), "..") {
+		return path
+	}
+	return short
+}
+
+// writeResults writes the files that other programs read.
+func writeResults(out string, result *report.Run) error {
+	return errors.Join(
+		writeFile(filepath.Join(out, "run.json"), func(w io.Writer) error { return report.WriteJSON(w, result) }),
+		writeFile(filepath.Join(out, "junit.xml"), func(w io.Writer) error { return report.WriteJUnit(w, result) }),
+	)
+}
+
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return write(file)
+}

@@ -1,0 +1,228 @@
+package matrix
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Problem is one mistake in a matrix file.
+type Problem struct {
+	File string
+	Line int
+	What string
+	Fix  string // what would be right
+}
+
+// String is "matrix.yaml:12: what; what would be right".
+func (p Problem) String() string {
+	text := fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.What)
+	if p.Fix != "" {
+		text += "; " + p.Fix
+	}
+	return text
+}
+
+// Problems are all the mistakes in a matrix file, in the order of their lines.
+type Problems []Problem
+
+// Error has one line for each problem.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Position is where a mapping and its keys stand in the file.
+type Position struct {
+	Line int
+	keys map[string]int
+}
+
+// Of is the line of a key, or of the mapping when it lacks the key.
+func (p Position) Of(key string) int {
+	if line, ok := p.keys[key]; ok {
+		return line
+	}
+	return p.Line
+}
+
+// decoder fills Go values from YAML nodes and gathers every mistake on the way. yaml.v3's own strict mode
+// stops at the first type error of a value, names Go types, and takes 10.10 for a string without a word.
+type decoder struct {
+	file     string
+	problems Problems
+}
+
+func (d *decoder) problem(line int, fix, format string, args ...any) {
+	d.problems = append(d.problems, Problem{File: d.file, Line: line, What: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// decode fills a value from a node; name is how the value is called in messages.
+func (d *decoder) decode(node *yaml.Node, value reflect.Value, name string) {
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	if value.Kind() == reflect.Pointer {
+		value.Set(reflect.New(value.Type().Elem()))
+		value = value.Elem()
+	}
+	if unmarshaler, ok := value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if err := unmarshaler.UnmarshalText([]byte(node.Value)); err != nil {
+			d.problem(node.Line, "", "%s: %v", name, err)
+		}
+		return
+	}
+	switch value.Kind() {
+	case reflect.Struct:
+		d.mapping(node, value, name)
+	case reflect.Slice:
+		d.sequence(node, value, name)
+	case reflect.String:
+		d.text(node, value, name)
+	case reflect.Bool:
+		b, err := strconv.ParseBool(node.Value)
+		if err != nil || node.Tag != "!!bool" {
+			d.problem(node.Line, "write true or false", "%s is %q", name, node.Value)
+			return
+		}
+		value.SetBool(b)
+	case reflect.Int64:
+		n, err := strconv.ParseInt(node.Value, 10, 64)
+		if err != nil || n < 0 {
+			d.problem(node.Line, "write a whole number", "%s is %q", name, node.Value)
+			return
+		}
+		value.SetInt(n)
+	default:
+		panic("matrix: no decoding for " + value.Type().String())
+	}
+}
+
+func (d *decoder) text(node *yaml.Node, value reflect.Value, name string) {
+	switch {
+	case node.Kind != yaml.ScalarNode:
+		d.problem(node.Line, "write one value", "%s is a %s", name, kindName(node))
+	case node.Tag == "!!float" || node.Tag == "!!int":
+		read := node.Value
+		if f, err := strconv.ParseFloat(node.Value, 64); err == nil {
+			read = strconv.FormatFloat(f, 'g', -1, 64)
+		}
+		d.problem(node.Line, fmt.Sprintf("quote it: %q", node.Value), "%s: %s is not quoted and YAML reads the number %s", name, node.Value, read)
+	case node.Tag == "!!null":
+		d.problem(node.Line, "give it a value or leave the key out", "%s is empty", name)
+	default:
+		value.SetString(node.Value)
+	}
+}
+
+func (d *decoder) sequence(node *yaml.Node, value reflect.Value, name string) {
+	if node.Kind != yaml.SequenceNode {
+		d.problem(node.Line, "write a list", "%s is a %s", name, kindName(node))
+		return
+	}
+	value.Set(reflect.MakeSlice(value.Type(), len(node.Content), len(node.Content)))
+	for i, item := range node.Content {
+		d.decode(item, value.Index(i), fmt.Sprintf("%s[%d]", name, i))
+	}
+}
+
+func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
+	if node.Kind != yaml.MappingNode {
+		d.problem(node.Line, "write keys and values", "%s is a %s", name, kindName(node))
+		return
+	}
+	fields, known := fieldsOf(value.Type())
+	at := Position{Line: node.Line, keys: map[string]int{}}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, content := node.Content[i], node.Content[i+1]
+		index, ok := fields[key.Value]
+		if !ok {
+			d.problem(key.Line, suggest(key.Value, known), "%s has an unknown key %q", name, key.Value)
+			continue
+		}
+		if first, twice := at.keys[key.Value]; twice {
+			d.problem(key.Line, fmt.Sprintf("keep one of lines %d and %d", first, key.Line), "%s has the key %q twice", name, key.Value)
+			continue
+		}
+		at.keys[key.Value] = key.Line
+		d.decode(content, value.Field(index), strings.TrimPrefix(name+"."+key.Value, "."))
+	}
+	if field := value.FieldByName("At"); field.IsValid() {
+		field.Set(reflect.ValueOf(at))
+	}
+}
+
+func fieldsOf(t reflect.Type) (fields map[string]int, names []string) {
+	fields = map[string]int{}
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("yaml"); name != "" && name != "-" {
+			fields[name] = i
+			names = append(names, name)
+		}
+	}
+	return fields, names
+}
+
+func kindName(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "mapping"
+	case yaml.SequenceNode:
+		return "list"
+	default:
+		return "single value"
+	}
+}
+
+// suggest names the nearest of what is known, or all of it.
+func suggest(word string, known []string) string {
+	if best := nearest(word, known); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// nearest is the known word at the smallest edit distance, "" when none is close.
+func nearest(word string, known []string) string {
+	best, least := "", len(word)/2+1
+	for _, candidate := range known {
+		if n := distance(word, candidate); n < least {
+			best, least = candidate, n
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's: the least number of bytes to insert, delete or replace.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+func (ps Problems) sorted() Problems {
+	slices.SortStableFunc(ps, func(a, b Problem) int { return a.Line - b.Line })
+	return ps
+}

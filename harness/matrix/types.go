@@ -1,0 +1,253 @@
+// Package matrix reads matrix.yaml, strictly, into entries, tools and expectations, and plans cells.
+package matrix
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/report"
+)
+
+// Matrix is matrix.yaml, read and validated.
+type Matrix struct {
+	Path         string        `yaml:"-" json:"-"`
+	Tools        []Tool        `yaml:"tools" json:"tools" jsonschema:"required,description=programs under test"`
+	Entries      []Entry       `yaml:"entries" json:"entries" jsonschema:"required,description=server release lines"`
+	Expectations []Expectation `yaml:"expectations" json:"expectations,omitempty" jsonschema:"description=failures that are known"`
+}
+
+// Tier says how often an entry or a tool version is run.
+type Tier string
+
+// The tiers. The zero value, where a selection gives none, is full.
+const (
+	TierPR   Tier = "pr"   // few and telling: every change
+	TierFull Tier = "full" // all: nightly, and by hand
+)
+
+// ParseTier reads a tier's name.
+func ParseTier(s string) (Tier, error) {
+	switch t := Tier(s); t {
+	case TierPR, TierFull:
+		return t, nil
+	default:
+		return "", fmt.Errorf("tier %q: want pr or full", s)
+	}
+}
+
+// Entry is one server release line.
+type Entry struct {
+	Name    string        `yaml:"name" json:"name" jsonschema:"required,description=vendor-series"`
+	Vendor  flavor.Vendor `yaml:"vendor" json:"vendor" jsonschema:"required,type=string,enum=mysql,enum=percona,enum=mariadb"`
+	Series  string        `yaml:"series" json:"series" jsonschema:"required,description=release line; quote it"`
+	Release string        `yaml:"-" json:"-"` // exact, for references beyond the file
+	Tier    Tier          `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
+	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,description=where its binaries come from; the first that works"`
+	Note    string        `yaml:"note" json:"note,omitempty"`
+	At      Position      `yaml:"-" json:"-"`
+}
+
+// Source is where an entry's binaries come from; exactly one kind is set.
+type Source struct {
+	Tarball *Tarball `yaml:"tarball" json:"tarball,omitempty"`
+	Apt     *Apt     `yaml:"apt" json:"apt,omitempty"`
+	Script  *Script  `yaml:"script" json:"script,omitempty"`
+	Dir     *Dir     `yaml:"dir" json:"dir,omitempty"`
+	At      Position `yaml:"-" json:"-"`
+}
+
+// Kind is the source's kind as matrix.yaml names it.
+func (s Source) Kind() string {
+	switch {
+	case s.Tarball != nil:
+		return "tarball"
+	case s.Apt != nil:
+		return "apt"
+	case s.Script != nil:
+		return "script"
+	case s.Dir != nil:
+		return "dir"
+	default:
+		return "none"
+	}
+}
+
+// Tarball is a vendor's archive, .tar.gz or .tar.xz.
+type Tarball struct {
+	Version       string   `yaml:"version" json:"version" jsonschema:"required"`
+	URLs          []string `yaml:"urls" json:"urls" jsonschema:"required,description=tried in order"`
+	MD5           string   `yaml:"md5" json:"md5,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{32}$"`
+	SHA256        string   `yaml:"sha256" json:"sha256,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{64}$"`
+	SHA512        string   `yaml:"sha512" json:"sha512,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{128}$"`
+	UnpackedSize  int64    `yaml:"unpacked_size" json:"unpacked_size,omitempty" jsonschema:"description=bytes beyond which unpacking is refused"`
+	VendorAPI     bool     `yaml:"vendor_api" json:"vendor_api,omitempty" jsonschema:"description=ask MariaDB's REST API for the SHA-256"`
+	TrustFirstUse bool     `yaml:"-" json:"-"` // the user's word, for one command
+	At            Position `yaml:"-" json:"-"`
+}
+
+// Apt is packages of named suites, from the mirror that the system uses.
+type Apt struct {
+	Version  string   `yaml:"version" json:"version,omitempty" jsonschema:"description=what was there when this was written; the suite decides"`
+	Suites   []string `yaml:"suites" json:"suites,omitempty" jsonschema:"description=left out: the system's own"`
+	Packages []string `yaml:"packages" json:"packages" jsonschema:"required"`
+	Alone    bool     `yaml:"alone" json:"alone,omitempty" jsonschema:"description=without the packages that these depend on"`
+	At       Position `yaml:"-" json:"-"`
+}
+
+// Script is a program that fills a folder, whose path is its one argument.
+type Script struct {
+	Version string   `yaml:"version" json:"version" jsonschema:"required"`
+	Command string   `yaml:"command" json:"command" jsonschema:"required,description=path relative to matrix.yaml"`
+	Needs   []string `yaml:"needs" json:"needs,omitempty" jsonschema:"description=programs that must be on PATH"`
+	Client  *Apt     `yaml:"client" json:"client,omitempty" jsonschema:"description=packages to take client programs from"`
+	At      Position `yaml:"-" json:"-"`
+}
+
+// Dir is an installation that is there already.
+type Dir struct {
+	Path string   `yaml:"path" json:"path" jsonschema:"required"`
+	At   Position `yaml:"-" json:"-"`
+}
+
+// Tool is a program under test.
+type Tool struct {
+	Name     string        `yaml:"name" json:"name" jsonschema:"required"`
+	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,description=suites that test it"`
+	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,description=the first is the default"`
+	At       Position      `yaml:"-" json:"-"`
+}
+
+// ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt and Builtin is set.
+type ToolVersion struct {
+	Version string   `yaml:"version" json:"version" jsonschema:"required"`
+	Tier    Tier     `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
+	Module  *Module  `yaml:"module" json:"module,omitempty"`
+	Apt     *Apt     `yaml:"apt" json:"apt,omitempty"`
+	System  *Apt     `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages, of the system's own suite"`
+	Builtin bool     `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
+	Path    string   `yaml:"-" json:"-"` // of the user's own build
+	At      Position `yaml:"-" json:"-"`
+}
+
+// Module is a command of a Go module.
+type Module struct {
+	Path    string   `yaml:"path" json:"path" jsonschema:"required"`
+	Command string   `yaml:"command" json:"command" jsonschema:"required,description=folder of the command inside the module"`
+	At      Position `yaml:"-" json:"-"`
+}
+
+// ToolRef is the tool of a cell: a version, or the user's own build at Path.
+type ToolRef struct {
+	Name    string
+	Version string
+	Path    string
+	Source  ToolVersion
+}
+
+// ID is "gh-ost@v1.1.10"; a build of the user's own is "gh-ost@local".
+func (t ToolRef) ID() string {
+	if t.Path != "" {
+		return t.Name + "@local"
+	}
+	return t.Name + "@" + t.Version
+}
+
+// Flag is the --tool argument that chooses it.
+func (t ToolRef) Flag() string {
+	if t.Path != "" {
+		return t.Name + "=" + t.Path
+	}
+	return t.Name + "=" + t.Version
+}
+
+// Expectation is a declared failure: the cells and specs, and the error that must appear. Another error is
+// a failure; success is the verdict fixed, and a failure as well.
+type Expectation struct {
+	Entries  []string `yaml:"entries" json:"entries" jsonschema:"required,description=names or patterns"`
+	Suite    string   `yaml:"suite" json:"suite" jsonschema:"required"`
+	Tool     string   `yaml:"tool" json:"tool" jsonschema:"required"`
+	Versions []string `yaml:"versions" json:"versions,omitempty" jsonschema:"description=of the tool; all when left out"`
+	Specs    string   `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
+	Error    string   `yaml:"error" json:"error" jsonschema:"required,description=regular expression that the error must match"`
+	Link     string   `yaml:"link" json:"link" jsonschema:"required,description=where it is discussed"`
+	Review   string   `yaml:"review" json:"review" jsonschema:"required,description=the day to look again: YYYY-MM-DD"`
+	Note     string   `yaml:"note" json:"note,omitempty"`
+	At       Position `yaml:"-" json:"-"`
+
+	specs, error *regexp.Regexp
+}
+
+// ReviewDate is the day to look again, YYYY-MM-DD.
+func (x *Expectation) ReviewDate() string { return x.Review }
+
+// Matches says whether an error is the declared one.
+func (x *Expectation) Matches(message string) bool { return x.error.MatchString(message) }
+
+// Cell is one entry × one suite × one tool version.
+type Cell struct {
+	Entry Entry
+	Suite string
+	Tool  ToolRef
+}
+
+// ID names the cell in reports.
+func (c Cell) ID() report.CellID {
+	return report.CellID{Entry: c.Entry.Name, Suite: c.Suite, Tool: c.Tool.ID()}
+}
+
+// Digest is a short digest of the entry's sources: a cached basedir is good as long as it stays the same.
+func (e Entry) Digest() string {
+	text, err := json.Marshal(e.Sources)
+	if err != nil {
+		return "none" // strings and numbers always marshal
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Trusting is the entry with the user's word on its archives: their checksum, or leave to take them as they
+// come and record what was seen. A source that has a checksum keeps it.
+func (e Entry) Trusting(checksum string, firstUse bool) (Entry, error) {
+	e.Sources = append([]Source(nil), e.Sources...)
+	for i, s := range e.Sources {
+		if s.Tarball == nil || s.Tarball.hasChecksum() {
+			continue
+		}
+		t := *s.Tarball
+		t.TrustFirstUse = firstUse
+		switch len(checksum) {
+		case 0:
+		case md5Length:
+			t.MD5 = checksum
+		case sha256Length:
+			t.SHA256 = checksum
+		case sha512Length:
+			t.SHA512 = checksum
+		default:
+			return e, errors.New("--checksum: want an MD5 (32), SHA-256 (64) or SHA-512 (128 hexadecimal digits)")
+		}
+		e.Sources[i].Tarball = &t
+	}
+	return e, nil
+}
+
+// Lengths of checksums in hexadecimal digits.
+const (
+	md5Length    = 32
+	sha256Length = 64
+	sha512Length = 128
+)
+
+func (t *Tarball) hasChecksum() bool { return t.MD5+t.SHA256+t.SHA512 != "" }
+
+// reviewLayout is how dates are written.
+const reviewLayout = time.DateOnly
+
+// Suites are the suites that there are, in the order in which they are reported.
+var Suites = []string{"migration", "failover", "pseudogtid"}

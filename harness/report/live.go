@@ -1,0 +1,127 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Live is the table that is redrawn in place while a run goes on. It has no goroutine and is not safe for concurrent
+// use: call Update for every event, Tick a few times a second, and Close before anything else is printed.
+type Live struct {
+	w    io.Writer
+	o    Options
+	size func() (width, height int)
+	agg  Aggregate
+	news []line // the latest failures and notes, oldest first
+	rows int    // lines of the frame that is on the screen
+}
+
+// newsKept bounds the failures and notes under the table.
+const newsKept = 6
+
+// NewLive returns a Live that draws on the terminal w. size is asked before every frame, so that a resized window is
+// drawn right; where it answers 0, 80 columns and 24 lines are taken. Options.Width is not used.
+func NewLive(w io.Writer, o Options, size func() (width, height int)) *Live {
+	return &Live{w: w, o: o, size: size}
+}
+
+// Update takes in an event; the next Tick shows it.
+func (v *Live) Update(e Event) error {
+	v.agg.Apply(e)
+	switch {
+	case e.Type == EventNote:
+		v.tell(line{{stylePlain, notePrefix(e.Cell) + oneLine(e.Message)}})
+	case (e.Type == EventSpecFinished || e.Type == EventCellFinished) && e.Verdict.Bad(),
+		e.Type == EventCellFinished && e.Verdict == VerdictUnavailable:
+		f := finding{&Cell{ID: e.Cell}, e.Spec, &Outcome{Verdict: e.Verdict, Error: e.Error, Reason: e.Reason}}
+		text := " " + e.Verdict.String() + "  " + f.what()
+		if why := gist(f.why() + e.Reason); why != "" {
+			text += ": " + why
+		}
+		v.tell(line{{verdicts[e.Verdict].style, e.Verdict.Mark(v.o.ASCII)}, {stylePlain, text}})
+	}
+	return nil
+}
+
+func (v *Live) tell(l line) {
+	v.news = append(v.news, l)
+	if len(v.news) > newsKept {
+		v.news = v.news[len(v.news)-newsKept:]
+	}
+}
+
+// Tick draws the frame over the one before, in one Write.
+func (v *Live) Tick(now time.Time) error {
+	o, height := v.o, 0
+	o.Width, height = v.size()
+	if o.Width <= 0 {
+		o.Width = 80
+	}
+	if height <= 0 {
+		height = 24
+	}
+	o.Width = max(1, o.Width-1) // many terminals wrap when the last column is written
+	lines := v.frame(now, o, max(1, height-1))
+	var b strings.Builder
+	v.rewind(&b)
+	for _, l := range lines {
+		l.trimmed().render(&b, o)
+		b.WriteString("\x1b[K\n")
+	}
+	b.WriteString("\x1b[J")
+	v.rows = len(lines)
+	return v.write(b.String())
+}
+
+// Close takes the frame off the screen, so that the final report can stand in its place.
+func (v *Live) Close() error {
+	var b strings.Builder
+	v.rewind(&b)
+	b.WriteString("\x1b[J")
+	v.rows = 0
+	return v.write(b.String())
+}
+
+// rewind puts the cursor on the first line of the frame on the screen.
+func (v *Live) rewind(b *strings.Builder) {
+	b.WriteByte('\r')
+	if v.rows > 0 {
+		fmt.Fprintf(b, "\x1b[%dA", v.rows)
+	}
+}
+
+func (v *Live) write(s string) error {
+	if _, err := io.WriteString(v.w, s); err != nil {
+		return fmt.Errorf("draw the live table: %w", err)
+	}
+	return nil
+}
+
+// frame is the progress, the table and the news in at most height lines. A table that is too tall gives way to the
+// running cells alone, and news go before cells.
+func (v *Live) frame(now time.Time, o Options, height int) []line {
+	run := v.agg.Run()
+	head := measure(run).lines(run, now, o)
+	body := grid(run, now, o)
+	if len(head)+1+len(body) > height {
+		body = list(run, now, o, func(c *Cell) bool { return c.State == StateRunning })
+	}
+	lines := append(append(head, nil), body...)
+	if room := height - len(lines) - 1; room > 0 && len(v.news) > 0 {
+		lines = append(lines, nil)
+		lines = append(lines, v.news[max(0, len(v.news)-room):]...)
+	}
+	return lines[:min(len(lines), height)]
+}
+
+func notePrefix(id CellID) string {
+	if id == (CellID{}) {
+		return "note: "
+	}
+	if id.Suite == "" {
+		return oneLine(id.Entry) + ": "
+	}
+	return oneLine(id.String()) + ": "
+}

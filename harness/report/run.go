@@ -1,0 +1,137 @@
+package report
+
+import "time"
+
+// State says how far a cell or a spec got.
+type State uint8
+
+const (
+	StateUnknown     State = iota
+	StatePending           // planned, not begun
+	StateRunning           // begun
+	StateFinished          // has its verdict
+	StateInterrupted       // begun, and cut off by the end of the run; has no verdict
+)
+
+var states = [...]string{"", "pending", "running", "finished", "interrupted"}
+
+// String is the state's word in every view and file; StateUnknown's is "unknown".
+func (s State) String() string { return enumString(states[:], uint8(s)) }
+
+// MarshalText is String; it refuses StateUnknown.
+func (s State) MarshalText() ([]byte, error) { return enumMarshal("state", states[:], uint8(s)) }
+
+// UnmarshalText reads what MarshalText writes.
+func (s *State) UnmarshalText(text []byte) error {
+	return enumUnmarshal("state", states[:], text, (*uint8)(s))
+}
+
+// Outcome is what a spec and a cell have in common: how it ended and what goes with that.
+type Outcome struct {
+	State        State         `json:"state"`
+	Verdict      Verdict       `json:"verdict,omitzero"` // left out until finished
+	Started      time.Time     `json:"started,omitzero"`
+	Seconds      Seconds       `json:"seconds"`
+	Error        string        `json:"error,omitempty"`
+	Reason       string        `json:"reason,omitempty"`
+	Expectation  *Expectation  `json:"expectation,omitempty"`
+	Evidence     string        `json:"evidence,omitempty"`
+	Repro        string        `json:"repro,omitempty"`
+	Measurements []Measurement `json:"measurements,omitempty"`
+}
+
+// Spec is one spec of a cell.
+type Spec struct {
+	Text   string   `json:"spec"`
+	Labels []string `json:"labels,omitempty"`
+	Outcome
+}
+
+// Cell is one cell of a run. Its own Error, Evidence and so on are what the runner said of it as a whole; those of
+// its specs stand with the specs.
+type Cell struct {
+	ID          CellID `json:"id"`
+	Server      string `json:"server,omitempty"`
+	ToolVersion string `json:"tool_version,omitempty"`
+	Seed        int64  `json:"seed,omitempty"`
+	Total       int    `json:"total"` // specs announced; 0 before the suite said it
+	Outcome
+	Specs []Spec `json:"specs,omitempty"`
+}
+
+// Note is something worth saying that belongs to no spec.
+type Note struct {
+	Time time.Time `json:"time"`
+	Cell CellID    `json:"cell,omitzero"`
+	Text string    `json:"text"`
+}
+
+// Run is the aggregate that every view shows, and the content of run.json.
+type Run struct {
+	Version      int       `json:"version"`
+	Status       RunStatus `json:"status"`
+	Started      time.Time `json:"started,omitzero"`
+	Seconds      Seconds   `json:"seconds"`
+	MatrixDigest string    `json:"matrix_digest,omitempty"`
+	Seed         int64     `json:"seed,omitempty"` // left out of a merged run whose parts had different ones: see the cells
+	Hosts        []Host    `json:"hosts,omitempty"`
+	Cells        []Cell    `json:"cells"` // in the order of the plan; cells outside it after those
+	Notes        []Note    `json:"notes,omitempty"`
+}
+
+// Done counts the specs that have ended.
+func (c *Cell) Done() int {
+	n := 0
+	for i := range c.Specs {
+		if c.Specs[i].State == StateFinished {
+			n++
+		}
+	}
+	return n
+}
+
+// Count counts the specs that ended with a verdict.
+func (c *Cell) Count(v Verdict) int {
+	n := 0
+	for i := range c.Specs {
+		if c.Specs[i].Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Bad counts the specs whose verdict is Verdict.Bad.
+func (c *Cell) Bad() int {
+	n := 0
+	for i := range c.Specs {
+		if c.Specs[i].Verdict.Bad() {
+			n++
+		}
+	}
+	return n
+}
+
+// CellTotals counts finished cells by verdict.
+func (r *Run) CellTotals() map[Verdict]int {
+	totals := map[Verdict]int{}
+	for i := range r.Cells {
+		if r.Cells[i].State == StateFinished {
+			totals[r.Cells[i].Verdict]++
+		}
+	}
+	return totals
+}
+
+// SpecTotals counts finished specs by verdict.
+func (r *Run) SpecTotals() map[Verdict]int {
+	totals := map[Verdict]int{}
+	for i := range r.Cells {
+		for j := range r.Cells[i].Specs {
+			if s := &r.Cells[i].Specs[j]; s.State == StateFinished {
+				totals[s.Verdict]++
+			}
+		}
+	}
+	return totals
+}

@@ -1,0 +1,142 @@
+package suitekit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/ginkgo/v2/types"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/rundir"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/topology"
+)
+
+// entryMeasurement and entryFault name ginkgo report entries.
+const (
+	entryMeasurement = "measurement"
+	entryFault       = "fault of the harness"
+)
+
+// deployed counts the topologies of this process, so that each has a folder of its own.
+var deployed int
+
+// Golden is the cell's golden sandbox of a profile.
+func Golden(profile sandbox.Profile) *sandbox.Golden {
+	ginkgo.GinkgoHelper()
+	path, ok := current.Goldens[string(profile)]
+	if !ok {
+		fault(fmt.Errorf("the suite did not announce that it uses profile %s: name it in suitekit.Run", profile))
+	}
+	golden, err := sandbox.LoadGolden(path)
+	if err != nil {
+		fault(err)
+	}
+	return golden
+}
+
+// Flavor is what the cell's server is.
+func Flavor(profile sandbox.Profile) flavor.Flavor {
+	ginkgo.GinkgoHelper()
+	return Golden(profile).Flavor
+}
+
+// Require makes the spec unsupported on a server that lacks one of the capabilities.
+func Require(profile sandbox.Profile, capabilities ...flavor.Capability) {
+	ginkgo.GinkgoHelper()
+	golden := Golden(profile)
+	for _, capability := range capabilities {
+		if !golden.Capabilities[capability] {
+			Unsupported((&topology.UnsupportedError{Flavor: golden.Flavor, Capability: capability}).Error())
+		}
+	}
+}
+
+// Unsupported ends the spec with the verdict unsupported and the reason.
+func Unsupported(reason string) {
+	ginkgo.GinkgoHelper()
+	ginkgo.Skip(reason)
+}
+
+// Deploy gives the spec a fresh, proven topology. When the spec ends, evidence is gathered if it failed,
+// and the servers are removed. A server that lacks what the topology needs makes the spec unsupported; any
+// other failure to deploy is the harness's and not the subject's, and makes it errored.
+func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Options) *topology.Topology {
+	ginkgo.GinkgoHelper()
+	deployed++
+	golden := Golden(profile)
+	begin := time.Now()
+	t, err := topology.Deploy(ctx, golden, options, filepath.Join(current.Dir, "t"+strconv.Itoa(deployed)), current.Dir)
+	var unsupported *topology.UnsupportedError
+	switch {
+	case errors.As(err, &unsupported):
+		Unsupported(unsupported.Error())
+	case err != nil && ctx.Err() == nil:
+		fault(err)
+	case err != nil:
+		ginkgo.Fail(err.Error())
+	}
+	Detail("provisioning "+options.Shape.String(), "s", time.Since(begin).Seconds())
+	evidence := filepath.Join(current.Evidence, "nodes"+strconv.Itoa(deployed))
+	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		failed := ginkgo.CurrentSpecReport().Failed()
+		var evidenceErr error
+		if failed {
+			evidenceErr = t.Evidence(ctx, evidence)
+		}
+		if failed && current.Keep {
+			return errors.Join(evidenceErr, keep(t))
+		}
+		return errors.Join(evidenceErr, t.Close())
+	})
+	return t
+}
+
+func keep(t *topology.Topology) error {
+	return errors.Join(t.Disconnect(), rundir.MarkKept(current.Dir, current.ID.String()+" "+current.Spec))
+}
+
+// fault ends the spec as errored: something around the subject failed.
+func fault(err error) {
+	ginkgo.GinkgoHelper()
+	ginkgo.AddReportEntry(entryFault, err.Error(), types.ReportEntryVisibilityNever)
+	ginkgo.Fail(err.Error())
+}
+
+// NoFault ends the spec as errored when something that the harness does for it fails, such as preparing
+// data or reading a status.
+func NoFault(err error) {
+	ginkgo.GinkgoHelper()
+	if err != nil {
+		fault(err)
+	}
+}
+
+// WorkDir makes a folder of the spec's own, for what a tool writes.
+func WorkDir(name string) string {
+	ginkgo.GinkgoHelper()
+	dir := filepath.Join(current.Dir, name)
+	NoFault(os.MkdirAll(dir, 0o755))
+	return dir
+}
+
+// Attach copies a file of the spec to its evidence when the spec fails.
+func Attach(path string) {
+	ginkgo.DeferCleanup(func() error {
+		if !ginkgo.CurrentSpecReport().Failed() {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		return errors.Join(err, os.MkdirAll(current.Evidence, 0o755),
+			os.WriteFile(filepath.Join(current.Evidence, filepath.Base(path)), text, 0o644))
+	})
+}

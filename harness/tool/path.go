@@ -1,0 +1,124 @@
+package tool
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mysqlmatrix/harness/cache"
+	"mysqlmatrix/harness/matrix"
+)
+
+// commands are where a checkout has its command, for a reference that does not say.
+var commands = map[string]string{"gh-ost": "go/cmd/gh-ost", "orchestrator": "go/cmd/orchestrator"}
+
+// fromPath takes the user's own program: an executable file as it is, a checkout of a Go module (a folder
+// with a go.mod) by building it.
+func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (*Program, error) {
+	fail := func(err error) (*Program, error) {
+		return nil, fmt.Errorf("tool %s at %s: %w", ref.Name, name, err)
+	}
+	location, err := filepath.Abs(name)
+	if err != nil {
+		return fail(err)
+	}
+	info, err := os.Stat(location)
+	if err != nil {
+		return fail(errors.New("there is no such file or folder"))
+	}
+	if info.IsDir() {
+		p, err := s.buildCheckout(ctx, ref, location)
+		if err != nil {
+			return fail(err)
+		}
+		return p, nil
+	}
+	if info.Mode().Perm()&0o111 == 0 {
+		return fail(errors.New("the file is not executable"))
+	}
+	p := &Program{Name: ref.Name, Path: location, Dir: filepath.Dir(location)}
+	if ref.Source.System != nil {
+		if p.Env, err = s.systemLibraries(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
+	if p.Version, err = p.askVersion(ctx); err != nil {
+		return fail(err)
+	}
+	return p, nil
+}
+
+// buildCheckout builds a checkout as it is now. The program is cached by its content, so that another
+// build does not change it under a run.
+func (s *Store) buildCheckout(ctx context.Context, ref matrix.ToolRef, checkout string) (p *Program, err error) {
+	if _, err := os.Stat(filepath.Join(checkout, "go.mod")); err != nil {
+		return nil, errors.New("the folder has no go.mod: want an executable file, or a checkout of the tool's Go module")
+	}
+	command := commands[ref.Name]
+	if m := ref.Source.Module; m != nil {
+		command = strings.TrimPrefix(strings.TrimPrefix(importPath(m), m.Path), "/")
+	}
+	sum := sha256.Sum256([]byte(checkout))
+	name := "checkout-" + hex.EncodeToString(sum[:6])
+	unlock, err := s.Cache.Lock(ctx, kind+"-"+name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	dir := filepath.Join(s.Cache.Root(), kind, "."+name)
+	if err := errors.Join(cache.RemoveAll(dir), os.MkdirAll(dir, 0o755)); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, cache.RemoveAll(dir)) }()
+	s.log("build %s from %s", ref.Name, checkout)
+	program := filepath.Join(dir, ref.Name)
+	if err := goBuild(ctx, checkout, program, "./"+command, ""); err != nil {
+		return nil, err
+	}
+	return s.keepCheckout(ctx, ref, program, checkout)
+}
+
+func (s *Store) keepCheckout(ctx context.Context, ref matrix.ToolRef, program, checkout string) (*Program, error) {
+	digest, err := fileDigest(program)
+	if err != nil {
+		return nil, err
+	}
+	key, err := cacheKey(ref.Name+"-checkout", []string{checkout, digest})
+	if err != nil {
+		return nil, err
+	}
+	path, err := s.Cache.Build(ctx, kind, key, func(ctx context.Context, dir, final string) error {
+		if err := os.Rename(program, filepath.Join(dir, ref.Name)); err != nil {
+			return err
+		}
+		p := &Program{Name: ref.Name, Path: filepath.Join(dir, ref.Name), Dir: checkout}
+		if p.Version, err = p.askVersion(ctx); err != nil {
+			return err
+		}
+		p.Path = filepath.Join(final, ref.Name)
+		return p.save(dir)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return load(path)
+}
+
+func fileDigest(path string) (digest string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,80 @@
+// Package tool obtains the programs under test: built from a Go module, taken from Debian packages, or
+// named by the user's path.
+package tool
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"mysqlmatrix/harness/proc"
+)
+
+// Program is a program that is ready to run.
+type Program struct {
+	Name    string   `json:"name"`          // its name in matrix.yaml, for example "gh-ost"
+	Version string   `json:"version"`       // what it says of itself with --version
+	Path    string   `json:"path"`          // absolute path of the executable, "" for a builtin
+	Env     []string `json:"env,omitempty"` // what it needs in its environment, added to the harness's own
+	// Dir is the source of a Go module, or the folder that holds unpacked packages; "" when there is none.
+	Dir string `json:"dir,omitempty"`
+}
+
+// programFile is where a tool's cached folder says what is in it.
+const programFile = "program.json"
+
+func (p *Program) save(dir string) error {
+	text, err := json.MarshalIndent(p, "", "  ")
+	if err != nil {
+		return fmt.Errorf("tool %s: %w", p.Name, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, programFile), text, 0o644); err != nil {
+		return fmt.Errorf("tool %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+func load(dir string) (*Program, error) {
+	text, err := os.ReadFile(filepath.Join(dir, programFile))
+	if err != nil {
+		return nil, fmt.Errorf("cached tool: %w", err)
+	}
+	p := &Program{}
+	if err := json.Unmarshal(text, p); err != nil {
+		return nil, fmt.Errorf("cached tool %s: %w", dir, err)
+	}
+	return p, nil
+}
+
+// versionLimit bounds how long a program may take to say its version.
+const versionLimit = 20 * time.Second
+
+// versionNumber finds a version in what a program prints: "v1.1.10 (git commit: …)", "pt-… 3.7.1".
+var versionNumber = regexp.MustCompile(`\bv?\d+\.\d+(?:\.\d+)?[^\s,;()]*`)
+
+// askVersion runs the program with --version: that it starts and answers is part of being ready to run.
+func (p *Program) askVersion(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, versionLimit,
+		fmt.Errorf("it did not say its version within %s", versionLimit))
+	defer cancel()
+	output, err := proc.Run(ctx, proc.Cmd{Path: p.Path, Args: []string{"--version"}, Env: p.Env, Stdin: strings.NewReader("")})
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", p.Name, err)
+	}
+	return parseVersion(output), nil
+}
+
+// parseVersion is the first version number in a text, or else its first line: a build of one's own may say
+// "unversioned".
+func parseVersion(output string) string {
+	if number := versionNumber.FindString(output); number != "" {
+		return number
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(output), "\n")
+	return line
+}
