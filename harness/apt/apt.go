@@ -54,35 +54,50 @@ var ErrNoApt = errors.New("apt-get and dpkg-deb are not both on PATH: apt source
 // Package indexes are kept in the cache and fetched anew when they are older than a day, or when they name
 // files that the mirror no longer has. A suite that the mirror does not carry is a *NoSuiteError.
 func Download(ctx context.Context, c *cache.Cache, s Source, dir string) (packages []Package, err error) {
+	err = withArea(ctx, c, s, func(a *area) error {
+		if err := a.fetch(ctx, s, dir); err != nil {
+			return err
+		}
+		packages, err = describe(ctx, dir)
+		return err
+	})
+	return packages, err
+}
+
+// Check says whether a source's packages could be downloaded, and fetches package indexes only. The error
+// is what Download's would be.
+func Check(ctx context.Context, c *cache.Cache, s Source) error {
+	return withArea(ctx, c, s, func(a *area) error { return a.simulate(ctx, s) })
+}
+
+// withArea calls do with the private apt folders of a source, which no other process uses meanwhile.
+func withArea(ctx context.Context, c *cache.Cache, s Source, do func(*area) error) (err error) {
 	if len(s.Packages) == 0 {
-		return nil, errors.New("apt source: no packages named")
+		return errors.New("apt source: no packages named")
 	}
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return nil, ErrNoApt
+			return ErrNoApt
 		}
 	}
 	targets, err := systemTargets(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	lines, err := sourceLines(targets, s.Suites)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a := newArea(c.Root(), lines)
 	unlock, err := c.Lock(ctx, "apt-"+a.key)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	if err := a.prepare(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := a.fetch(ctx, s, dir); err != nil {
-		return nil, err
-	}
-	return describe(ctx, dir)
+	return do(a)
 }
 
 // Unpack unpacks packages into one folder, as they would lie under /. Nothing is configured or run, and

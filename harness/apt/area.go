@@ -93,12 +93,9 @@ Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 // fetch downloads a source's packages, with indexes that are fresh enough; when that fails with indexes
 // that are not new, it fetches them and tries once more.
 func (a *area) fetch(ctx context.Context, s Source, dir string) error {
-	stamp, err := os.Stat(a.path("updated"))
-	fresh := err != nil || time.Since(stamp.ModTime()) > maxIndexAge
-	if fresh {
-		if err := a.update(ctx); err != nil {
-			return err
-		}
+	fresh, err := a.refresh(ctx)
+	if err != nil {
+		return err
 	}
 	err = a.download(ctx, s, dir)
 	if err == nil || fresh || ctx.Err() != nil {
@@ -108,6 +105,26 @@ func (a *area) fetch(ctx context.Context, s Source, dir string) error {
 		return err
 	}
 	return a.download(ctx, s, dir)
+}
+
+// refresh fetches the package indexes when they are old, and says whether it did.
+func (a *area) refresh(ctx context.Context) (fresh bool, err error) {
+	stamp, err := os.Stat(a.path("updated"))
+	if err == nil && time.Since(stamp.ModTime()) <= maxIndexAge {
+		return false, nil
+	}
+	return true, a.update(ctx)
+}
+
+// simulate resolves a source's packages without downloading them.
+func (a *area) simulate(ctx context.Context, s Source) error {
+	if _, err := a.refresh(ctx); err != nil {
+		return err
+	}
+	if _, err := a.run(ctx, "", append([]string{"install", "--simulate", "--yes"}, s.Packages...)...); err != nil {
+		return fmt.Errorf("packages %s: %w", strings.Join(s.Packages, " "), err)
+	}
+	return nil
 }
 
 // update fetches the package indexes.

@@ -86,13 +86,15 @@ func (s *Store) finish(ctx context.Context, e matrix.Entry, b *Basedir, dir, fin
 
 // addNames adds the old names of MariaDB's programs where only the new ones are there.
 func addNames(dir string) error {
-	bin := filepath.Join(dir, "bin")
-	for _, p := range programNames {
-		if !exists(filepath.Join(bin, p.mariadb)) || exists(filepath.Join(bin, p.mysql)) {
-			continue
-		}
-		if err := linkNew(p.mariadb, filepath.Join(bin, p.mysql)); err != nil {
-			return err
+	for _, folder := range []string{"bin", "scripts"} {
+		for _, p := range programNames {
+			old, current := filepath.Join(dir, folder, p.mysql), filepath.Join(dir, folder, p.mariadb)
+			if !exists(current) || exists(old) {
+				continue
+			}
+			if err := linkNew(p.mariadb, old); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -172,8 +172,8 @@ func runDbdeployer(ctx context.Context, program string, b *basedir.Basedir, p Pr
 	defer cancel()
 	output, err := proc.Run(ctx, proc.Cmd{
 		Path: program, Args: args, Dir: dir, Scope: dir,
-		// SLEEP_TIME is the interval of dbdeployer's polls, in seconds; HOME keeps it from its own catalogue.
-		Env: []string{"SLEEP_TIME=0.1", "HOME=" + home, "SANDBOX_HOME=" + dir},
+		// SLEEP_TIME is the interval of dbdeployer's polls, in seconds; it gives up after 180 of them; HOME keeps it from its own catalogue.
+		Env: []string{"SLEEP_TIME=0.3", "HOME=" + home, "SANDBOX_HOME=" + dir},
 	})
 	if err != nil {
 		return fmt.Errorf("dbdeployer: %w%s", err, deployEvidence(dir))

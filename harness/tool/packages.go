@@ -12,6 +12,7 @@ import (
 	"mysqlmatrix/harness/apt"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
 )
 
 // fromPackages unpacks a tool's packages and runs it where it lies, with the modules and libraries that
@@ -64,13 +65,33 @@ func (s *Store) systemLibraries(ctx context.Context, ref matrix.ToolRef) ([]stri
 	}
 	path, err := s.Cache.Build(ctx, kind, key, func(ctx context.Context, dir, _ string) error {
 		s.log("fetch what %s needs: %s", ref.Name, strings.Join(ref.Source.System.Packages, ", "))
-		return s.unpack(ctx, ref.Source.System, dir, filepath.Join(dir, "root"))
+		root := filepath.Join(dir, "root")
+		if err := s.unpack(ctx, ref.Source.System, dir, root); err != nil {
+			return err
+		}
+		return loadDrivers(ctx, root)
 	})
 	if err != nil {
 		return nil, unavailable(ctx, ref, err)
 	}
 	root := filepath.Join(path, "root")
 	return environment(root, root), nil
+}
+
+// loadDrivers loads the compiled database drivers among the unpacked Perl modules: a tool that says its version does not
+// need them yet, and a library that they miss is better named now.
+func loadDrivers(ctx context.Context, root string) error {
+	drivers, err := filepath.Glob(filepath.Join(root, "usr/lib/*/perl5/*/auto/DBD/*/*.so"))
+	if err != nil {
+		return err
+	}
+	for _, driver := range drivers {
+		name := "DBD::" + strings.TrimSuffix(filepath.Base(driver), ".so")
+		if _, err := proc.Run(ctx, proc.Cmd{Path: "perl", Args: []string{"-M" + name, "-e", "1"}, Env: environment(root, root)}); err != nil {
+			return fmt.Errorf("load Perl module %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // runtimes are the Debian source packages of the interpreter and of what starts it: they are the system's

@@ -70,6 +70,9 @@ func digest(path string) (string, error) {
 func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
 	dir := a.cacheDir
 	if dir == "" {
+		dir = os.Getenv("MATRIX_CACHE")
+	}
+	if dir == "" {
 		base, err := os.UserCacheDir() // honours XDG_CACHE_HOME
 		if err != nil {
 			return nil, fmt.Errorf("cache folder: %w: name one with --cache", err)

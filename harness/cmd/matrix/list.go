@@ -66,7 +66,7 @@ func listEntries(ctx context.Context, m *matrix.Matrix, store *basedir.Store, of
 			one.Cached, one.Obtainable, one.Server = true, true, b.Flavor.String()
 		} else if offline {
 			one.Why = "not cached"
-		} else if from, err := store.Obtainable(ctx, e, projectDir(m)); err != nil {
+		} else if from, err := store.Obtainable(ctx, e); err != nil {
 			one.Why = firstLines(err)
 		} else {
 			one.Obtainable, one.Why = true, from
@@ -93,7 +93,7 @@ func firstLines(err error) string {
 
 func printList(w io.Writer, entries []listed, tools []matrix.Tool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ENTRY\tTIER\tSOURCES\tSTATE\t")
+	fmt.Fprintln(table, "ENTRY\tTIER\tSOURCES\tSTATE")
 	for _, e := range entries {
 		state := "unavailable: " + e.Why
 		switch {
@@ -102,15 +102,15 @@ func printList(w io.Writer, entries []listed, tools []matrix.Tool) error {
 		case e.Obtainable:
 			state = "obtainable: " + e.Why
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t\n", e.Name, e.Tier, strings.Join(e.Sources, ", "), state)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Name, e.Tier, strings.Join(e.Sources, ", "), state)
 	}
-	fmt.Fprintln(table, "\t\t\t\t\nTOOL\tVERSIONS\tSUITES\t\t")
+	fmt.Fprintln(table, "\nTOOL\tVERSIONS\tSUITES")
 	for _, t := range tools {
 		var versions []string
 		for _, v := range t.Versions {
 			versions = append(versions, v.Version)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t\t\n", t.Name, strings.Join(versions, ", "), strings.Join(t.Suites, ", "))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", t.Name, strings.Join(versions, ", "), strings.Join(t.Suites, ", "))
 	}
 	return table.Flush()
 }

@@ -92,7 +92,7 @@ suites against each, and reports per version.`,
 	})
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.matrixPath, "matrix", "", "matrix file (default: matrix.yaml here or in a folder above)")
-	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $XDG_CACHE_HOME/mysql-matrix)")
+	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
 	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
 		a.downCommand(), a.runCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
