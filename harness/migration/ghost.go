@@ -81,7 +81,7 @@ func (g *Ghost) arguments(ctx context.Context, job Job) ([]string, error) {
 		"--serve-socket-file=" + ghostSocket,
 		// Its default is one file for all of the machine.
 		"--throttle-additional-flag-file=" + filepath.Join(job.Workdir, "gh-ost.throttle"),
-		"--verbose", "--stack", "--execute",
+		"--verbose", "--execute",
 	}
 	switch job.Mode {
 	case ModePrimary:

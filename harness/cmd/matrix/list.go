@@ -117,7 +117,7 @@ func printList(w io.Writer, entries []listed, tools []matrix.Tool) error {
 
 func (a *app) fetchCommand() *cobra.Command {
 	var checksum string
-	var trust bool
+	var trust, install bool
 	c := &cobra.Command{
 		Use: "fetch [ENTRY…]", Short: "Obtain servers ahead of a run",
 		Long:    "fetch obtains the named entries, or every entry that can be had, into the cache.",
@@ -145,18 +145,19 @@ func (a *app) fetchCommand() *cobra.Command {
 				}
 				entries = append(entries, e)
 			}
-			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0)
+			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0, install)
 		},
 	}
 	trustFlags(c.Flags(), &checksum, &trust)
+	c.Flags().BoolVar(&install, "install-libraries", false, "install the system packages that a server's libraries are missing from (apt-get, by sudo)")
 	return c
 }
 
 // fetch obtains entries; one that is unavailable is an error only when it was named.
-func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, entries []matrix.Entry, named bool) error {
+func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, entries []matrix.Entry, named, install bool) error {
 	var errs []error
 	for _, e := range entries {
-		b, err := store.Obtain(ctx, e, projectDir(m))
+		b, err := obtainWithLibraries(ctx, w, store, m, e, install)
 		var unavailable *basedir.UnavailableError
 		switch {
 		case err == nil:

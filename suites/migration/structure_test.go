@@ -1,0 +1,65 @@
+package migration_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"mysqlmatrix/harness/server"
+)
+
+// nextKey is the one part of a table's definition that tells of its rows and not of its structure.
+var nextKey = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
+
+// structure is the server's own definition of a table, without its name and next generated key.
+func structure(ctx context.Context, s *server.Server, table string) (string, error) {
+	rows, err := s.Rows(ctx, "SHOW CREATE TABLE "+server.Ident(database)+"."+server.Ident(table))
+	if err != nil {
+		return "", err
+	}
+	text := strings.Replace(rows[0]["Create Table"], server.Ident(table), "t", 1)
+	return nextKey.ReplaceAllString(text, ""), nil
+}
+
+// compareStructure is an error unless a table is defined as the server's own ALTER TABLE leaves its
+// original. model is an empty copy of the original that the ALTER is tried on.
+func compareStructure(ctx context.Context, modelAt *server.Server, model string, s *server.Server, table string) error {
+	want, err := structure(ctx, modelAt, model)
+	if err != nil {
+		return err
+	}
+	got, err := structure(ctx, s, table)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("server %s: table %s is\n%s\nand the server's own ALTER TABLE makes\n%s", s.Endpoint.Addr(), table, got, want)
+	}
+	return nil
+}
+
+// leftovers are the tables and triggers that a tool made beside the table and should have removed.
+func leftovers(ctx context.Context, s *server.Server, expected ...string) error {
+	rows, err := s.Rows(ctx, "SELECT CONCAT('table ', table_name) AS what FROM information_schema.tables"+
+		" WHERE table_schema = "+server.Quote(database)+" AND table_name LIKE '\\_%'"+
+		" UNION ALL SELECT CONCAT('trigger ', trigger_name) FROM information_schema.triggers"+
+		" WHERE trigger_schema = "+server.Quote(database))
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, name := range expected {
+		known["table "+name] = true
+	}
+	var left []string
+	for _, row := range rows {
+		if !known[row["what"]] {
+			left = append(left, row["what"])
+		}
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("server %s: the tool left %s", s.Endpoint.Addr(), strings.Join(left, ", "))
+	}
+	return nil
+}
