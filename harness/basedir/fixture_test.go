@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -47,9 +48,16 @@ func serverEntries(version string) []entry {
 		{name: "top/bin/", kind: tar.TypeDir},
 		{name: "top/bin/mysqld", kind: tar.TypeReg, body: "#!/bin/sh\necho '" + version + "'\n"},
 		{name: "top/bin/mysqld_safe", kind: tar.TypeSymlink, link: "mysqld"},
-		{name: "top/share/errmsg.sys", kind: tar.TypeReg, body: strings.Repeat(version, 2000)},
+		{name: "top/share/errmsg.sys", kind: tar.TypeReg, body: noise(8 << 10)},
 		{name: "top/share/copy.sys", kind: tar.TypeLink, link: "top/share/errmsg.sys"},
 	}
+}
+
+// noise is text that does not compress, so that an archive takes more than one packet.
+func noise(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(b)
+	return string(b)
 }
 
 func tarOf(t *testing.T, entries []entry) []byte {

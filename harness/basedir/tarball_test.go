@@ -143,10 +143,13 @@ func TestSlowServer(t *testing.T) {
 	site := newVendor(t, file)
 	site.pace(20 * time.Millisecond)
 	s := newStore(t)
-	s.Stall = time.Second // longer than a pause, shorter than the whole
+	s.Stall = 200 * time.Millisecond // longer than a pause, shorter than the whole
 	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); err != nil {
 		t.Fatal(err)
+	}
+	if n := len(site.seen()); n != 1 {
+		t.Errorf("%d requests, want one: slow is not broken", n)
 	}
 }
 

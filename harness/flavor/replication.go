@@ -1,0 +1,12 @@
+package flavor
+
+// CanReplicateFrom says whether a replica of flavor f may follow a source of the given flavor: one family
+// (MySQL with Percona Server, or MariaDB), and a source whose series is not newer. Servers read the binary
+// logs of older series, not of newer ones (MySQL manual, "Replication Compatibility Between MySQL
+// Versions"; MariaDB, "Cross-Version Replication Compatibility").
+func (f Flavor) CanReplicateFrom(source Flavor) bool {
+	if f.IsMariaDB() != source.IsMariaDB() {
+		return false
+	}
+	return f.Version.AtLeast(source.Version.Major, source.Version.Minor, 0)
+}

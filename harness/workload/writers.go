@@ -1,0 +1,239 @@
+package workload
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mysqlmatrix/harness/server"
+)
+
+// Config is a load to put on a server.
+type Config struct {
+	Table   Table
+	Ledger  *Ledger
+	Rows    int // keys 1 to Rows exist and are updated and deleted
+	Writers int
+	Seed    int64
+	// Rate is the number of writes a second over all writers; 0 is as fast as they go.
+	Rate float64
+	// Endpoint says where to write; it is asked again after each failed connection, so that writers follow
+	// a promotion. Its Limit bounds how long a writer hangs on a server that says nothing.
+	Endpoint func() server.Endpoint
+	// OnAcknowledged, when set, is called after every acknowledged write.
+	OnAcknowledged func(time.Time)
+}
+
+// Load is writers at work.
+type Load struct {
+	config  Config
+	stop    context.CancelFunc
+	group   sync.WaitGroup
+	stall   atomic.Int64 // longest statement, nanoseconds
+	refused atomic.Int64
+	mu      sync.Mutex
+	fatal   error
+}
+
+// Start sets the writers to work until Stop is called or ctx ends.
+func Start(ctx context.Context, c Config) *Load {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &Load{config: c, stop: cancel}
+	for i := range c.Writers {
+		w := &writer{load: l, index: int64(i), random: rand.New(rand.NewPCG(uint64(c.Seed), uint64(i))), fresh: int64(c.Rows)}
+		l.group.Go(func() { w.run(ctx) })
+	}
+	return l
+}
+
+// Stop ends the writers after the statement that each is at, and waits. The error is one that no load may
+// meet, such as a table that is not there.
+func (l *Load) Stop() error {
+	l.stop()
+	l.group.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fatal
+}
+
+// LongestStall is how long the slowest acknowledged statement has taken.
+func (l *Load) LongestStall() time.Duration { return time.Duration(l.stall.Load()) }
+
+// Refused counts writes that the server has refused, such as victims of deadlocks: they did not happen.
+func (l *Load) Refused() int { return int(l.refused.Load()) }
+
+// writer writes to its own keys: those that are its index modulo the number of writers.
+type writer struct {
+	load   *Load
+	index  int64
+	random *rand.Rand
+	fresh  int64 // highest key used so far, over all writers' stripes
+	mine   []int64
+	seq    int64
+	db     *sql.DB
+}
+
+// reconnectPause is how long a writer waits before it asks again where to write.
+const reconnectPause = 10 * time.Millisecond
+
+func (w *writer) run(ctx context.Context) {
+	c := w.load.config
+	for key := int64(1); key <= int64(c.Rows); key++ {
+		if key%int64(c.Writers) == w.index {
+			w.mine = append(w.mine, key)
+		}
+	}
+	var tick <-chan time.Time
+	if c.Rate > 0 {
+		ticker := time.NewTicker(time.Duration(float64(c.Writers) / c.Rate * float64(time.Second)))
+		defer ticker.Stop()
+		tick = ticker.C
+	}
+	defer w.disconnect()
+	for ctx.Err() == nil {
+		if tick != nil {
+			select {
+			case <-tick:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err := w.write(ctx); err != nil {
+			w.load.mu.Lock()
+			w.load.fatal = errors.Join(w.load.fatal, err)
+			w.load.mu.Unlock()
+			return
+		}
+	}
+}
+
+// write does one transaction and enters its outcome into the ledger. The statement under way is not
+// interrupted by the end of the load: its outcome would be in doubt for nothing.
+func (w *writer) write(ctx context.Context) error {
+	if w.db == nil && !w.connect(ctx) {
+		return nil
+	}
+	op := w.choose()
+	begin := time.Now()
+	_, err := w.db.ExecContext(context.WithoutCancel(ctx), op.statement)
+	took := time.Since(begin)
+	var refusal *mysql.MySQLError
+	switch {
+	case err == nil:
+		w.done(op)
+		w.load.acknowledged(op, took)
+		return nil
+	case errors.As(err, &refusal) && passing[refusal.Number]:
+		w.load.refused.Add(1)
+		return nil
+	case errors.As(err, &refusal) && !dying[refusal.Number]:
+		return fmt.Errorf("writer %d: %s: %w", w.index, op.statement, err)
+	default:
+		w.load.config.Ledger.doubt(op.key, op.seq)
+		w.drop(op.key)
+		w.disconnect()
+		return nil
+	}
+}
+
+func (l *Load) acknowledged(op operation, took time.Duration) {
+	l.config.Ledger.acknowledge(op.key, op.seq)
+	for {
+		longest := l.stall.Load()
+		if int64(took) <= longest || l.stall.CompareAndSwap(longest, int64(took)) {
+			break
+		}
+	}
+	if l.config.OnAcknowledged != nil {
+		l.config.OnAcknowledged(time.Now())
+	}
+}
+
+// operation is one transaction of one statement.
+type operation struct {
+	key, seq  int64 // seq is absent for a DELETE
+	insert    bool
+	statement string
+}
+
+// passing are refusals after which nothing has happened and the writer goes on.
+var passing = map[uint16]bool{
+	1213: true, // deadlock: rolled back
+	1205: true, // lock wait timeout
+	1290: true, // --read-only
+	1836: true, // read-only mode
+}
+
+// dying are errors of a server that is shutting down: whether the statement happened is not known.
+var dying = map[uint16]bool{1053: true, 1077: true, 1317: true, 1927: true, 3169: true}
+
+// choose draws what to write: updates mostly, some inserts, few deletes.
+func (w *writer) choose() operation {
+	w.seq++
+	table, stripes := w.load.config.Table.String(), int64(w.load.config.Writers)
+	dice := w.random.IntN(100)
+	if dice < 25 || len(w.mine) == 0 {
+		w.fresh = (w.fresh/stripes+1)*stripes + w.index // the next key of its stripe; a refused one stays unused
+		return operation{w.fresh, w.seq, true, fmt.Sprintf("INSERT INTO %s (id, seq, payload) VALUES (%d, %d, '%s')",
+			table, w.fresh, w.seq, payload(w.fresh, w.seq))}
+	}
+	key := w.mine[w.random.IntN(len(w.mine))]
+	if dice < 35 {
+		return operation{key, absent, false, fmt.Sprintf("DELETE FROM %s WHERE id = %d", table, key)}
+	}
+	return operation{key, w.seq, false, fmt.Sprintf("UPDATE %s SET seq = %d, payload = '%s', counter = counter + 1 WHERE id = %d",
+		table, w.seq, payload(key, w.seq), key)}
+}
+
+// done keeps the writer's list of its rows.
+func (w *writer) done(op operation) {
+	switch {
+	case op.seq == absent:
+		w.drop(op.key)
+	case op.insert:
+		w.mine = append(w.mine, op.key)
+	}
+}
+
+func (w *writer) drop(key int64) {
+	for i, mine := range w.mine {
+		if mine == key {
+			w.mine[i] = w.mine[len(w.mine)-1]
+			w.mine = w.mine[:len(w.mine)-1]
+			return
+		}
+	}
+}
+
+func (w *writer) connect(ctx context.Context) bool {
+	db, err := w.load.config.Endpoint().OpenDB("")
+	if err == nil {
+		db.SetMaxOpenConns(1)
+		if err = db.PingContext(ctx); err == nil {
+			w.db = db
+			return true
+		}
+		_ = db.Close() // nothing was sent on it
+	}
+	timer := time.NewTimer(reconnectPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (w *writer) disconnect() {
+	if w.db != nil {
+		_ = w.db.Close() // the connection may be dead; there is nothing to lose on it
+		w.db = nil
+	}
+}

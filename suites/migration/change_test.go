@@ -1,0 +1,171 @@
+package migration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/workload"
+)
+
+const (
+	database = "shop"
+	rows     = 50_000
+	writers  = 4
+	rate     = 300 // writes a second over all writers: enough to meet every chunk, and no tool falls behind for good
+	// change adds a column, modifies another one and adds an index.
+	change = "ADD COLUMN note VARCHAR(40) NOT NULL DEFAULT 'none', MODIFY COLUMN payload VARCHAR(200) NOT NULL, ADD INDEX counter (counter)"
+	// toolLimit is longer than the minute for which a server's STOP REPLICA waits when its I/O thread was
+	// stopped in mid transaction, as gh-ost does in --test-on-replica.
+	toolLimit = 100 * time.Second
+	// startLimit is how long the writers may take to their first writes.
+	startLimit = 10 * time.Second
+)
+
+var (
+	table = workload.Table{Database: database, Name: "orders"}
+	model = workload.Table{Database: database, Name: "model"}
+)
+
+var _ = Describe(migration.NameGhost, func() { changes(migration.NameGhost) })
+var _ = Describe(migration.NamePTOSC, func() { changes(migration.NamePTOSC) })
+
+// changes has one spec for each mode of the tool, in the cells of that tool.
+func changes(name string) {
+	program := suitekit.Cell().Tool
+	if program.Name != name {
+		return
+	}
+	tool, err := migration.New(&program)
+	if err != nil {
+		panic(err) // there is a driver for each of the names above
+	}
+	for _, mode := range tool.Modes() {
+		It(fmt.Sprintf("%s: changes a table of %d rows under concurrent writers", mode, rows), func(ctx SpecContext) {
+			s := deploy(ctx, mode)
+			result := s.migrate(ctx, tool, mode)
+			s.judge(ctx, mode, result)
+		})
+	}
+}
+
+// scene is what a spec works on: a table on a primary and its replica, and the ledger of what was written.
+type scene struct {
+	*topology.Topology
+	primary, replica *server.Server
+	ledger           *workload.Ledger
+	original         string // structure before the change
+}
+
+// deploy makes the table, and beside it the model: the same structure, changed by the server itself.
+func deploy(ctx SpecContext, mode migration.Mode) *scene {
+	options := topology.Options{Shape: topology.MustShape("star:1")}
+	if mode == migration.ModeMigrateOnReplica {
+		// The replica's table gets a wider column than its source's: the applier must be allowed to convert.
+		// MySQL 8.0.26 renamed the variable; each server takes the name that it knows.
+		options.Server = []string{"loose-slave_type_conversions=ALL_NON_LOSSY", "loose-replica_type_conversions=ALL_NON_LOSSY"}
+	}
+	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
+	s := &scene{Topology: t, primary: t.Primary().Server, replica: t.Replicas()[0].Server, ledger: workload.NewLedger(rows)}
+	suitekit.NoFault(workload.Create(ctx, s.primary, table))
+	suitekit.NoFault(workload.Fill(ctx, s.primary, table, rows))
+	suitekit.NoFault(s.primary.Exec(ctx,
+		"ANALYZE TABLE "+table.String(), // tools size their chunks by the statistics
+		"CREATE TABLE "+model.String()+" LIKE "+table.String(),
+		"ALTER TABLE "+model.String()+" "+change,
+	))
+	suitekit.NoFault(t.WaitCaughtUp(ctx))
+	var err error
+	s.original, err = structure(ctx, s.primary, table.Name)
+	suitekit.NoFault(err)
+	return s
+}
+
+// load starts the writers on the primary and waits until they write.
+func (s *scene) load(ctx context.Context) *workload.Load {
+	load := workload.Start(ctx, workload.Config{
+		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: rate, Seed: suitekit.Cell().Seed,
+		Endpoint: func() server.Endpoint { return s.primary.Endpoint },
+	})
+	Eventually(ctx, s.ledger.Acknowledged).WithTimeout(startLimit).WithPolling(10*time.Millisecond).
+		Should(BeNumerically(">=", 2*writers), "the writers do not write")
+	return load
+}
+
+// migrate runs the tool while the table is written to.
+func (s *scene) migrate(ctx SpecContext, tool migration.Tool, mode migration.Mode) *migration.Result {
+	load := s.load(ctx)
+	limited, cancel := context.WithTimeoutCause(ctx, toolLimit, fmt.Errorf("the tool did not end within %s", toolLimit))
+	defer cancel()
+	job := migration.Job{
+		Mode: mode, Database: table.Database, Table: table.Name, Alter: change,
+		Primary: s.primary.Endpoint, Replica: s.replica.Endpoint,
+		Workdir: suitekit.WorkDir("tool"), Scope: suitekit.Cell().Dir, ChunkSize: 1000,
+	}
+	before := s.ledger.Acknowledged()
+	result, err := tool.Migrate(limited, job)
+	during := s.ledger.Acknowledged() - before
+	if result != nil {
+		suitekit.Attach(result.Log)
+	}
+	loadErr := load.Stop()
+	if err != nil {
+		Fail(err.Error())
+	}
+	Expect(loadErr).NotTo(HaveOccurred(), "the writers met an error that no online change may cause")
+	Expect(s.ledger.InDoubt()).To(BeZero(), "writes lost their connection, and no server was stopped")
+	suitekit.Measure("migration", "s", result.Duration.Seconds())
+	suitekit.Measure("longest write", "ms", float64(load.LongestStall().Milliseconds()))
+	suitekit.Detail("writes during the migration", "", float64(during))
+	if result.CutOver > 0 {
+		suitekit.Detail("cut-over lock", "ms", float64(result.CutOver.Milliseconds()))
+	}
+	// A change that nobody wrote to would prove nothing.
+	Expect(during).To(BeNumerically(">", 0), "nothing was written while the tool worked")
+	if tool.Name() == migration.NameGhost {
+		Expect(result.DMLApplied).To(BeNumerically(">", 0), "gh-ost took no write from the binary log")
+	}
+	return result
+}
+
+// judge is the oracle: the changed table is where the mode says, has the structure that the server itself
+// makes and every acknowledged write, and all servers agree.
+func (s *scene) judge(ctx SpecContext, mode migration.Mode, result *migration.Result) {
+	target := result.Target
+	if target.Stopped {
+		// Both tables stand still at the same place of the source's log.
+		Expect(sameRows(ctx, s.replica, table, s.replica, workload.Table{Database: database, Name: target.Table})).To(Succeed())
+		Expect(compareStructure(ctx, s.replica, model.Name, s.replica, target.Table)).To(Succeed())
+		suitekit.NoFault(s.replica.StartReplica(ctx, ""))
+	}
+	Expect(s.WaitCaughtUp(ctx)).To(Succeed())
+	var errs []error
+	for c, err := range s.objections(ctx, mode) {
+		errs = append(errs, fmt.Errorf("%s: %w", c, err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		Fail(err.Error())
+	}
+}
+
+// structured is an error unless the table has the structure that the mode leaves on the server.
+func (s *scene) structured(ctx context.Context, one *server.Server, mode migration.Mode) error {
+	target := mode.Target(table.Name)
+	if target.Original == nil || (target.Node == migration.NodeReplica && !target.Stopped && one == s.replica) {
+		return compareStructure(ctx, one, model.Name, one, table.Name)
+	}
+	got, err := structure(ctx, one, table.Name)
+	if err == nil && got != s.original {
+		err = fmt.Errorf("server %s: mode %s changed the original table, which is now\n%s", one.Endpoint.Addr(), mode, got)
+	}
+	return err
+}
