@@ -58,7 +58,7 @@ func (s *Store) Obtain(ctx context.Context, e matrix.Entry, projectDir string) (
 		return b, nil
 	}
 	unavailable := &UnavailableError{Entry: e.Name}
-	for _, declared := range e.Sources {
+	for i, declared := range e.Sources {
 		b, err := s.obtain(ctx, e, declared, projectDir)
 		if err == nil {
 			return b, nil
@@ -66,7 +66,10 @@ func (s *Store) Obtain(ctx context.Context, e matrix.Entry, projectDir string) (
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("obtain %s: %w", e.Name, err)
 		}
-		s.log("%s: %v", e.Name, err)
+		if i+1 < len(e.Sources) { // the last one's reason is in the error
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			s.log("%s: on to its next source: %s", e.Name, first)
+		}
 		unavailable.Attempts = append(unavailable.Attempts, err)
 	}
 	return nil, unavailable

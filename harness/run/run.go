@@ -54,7 +54,6 @@ type runner struct {
 	Config
 	jobs, procs *semaphore.Weighted
 	emitMu      sync.Mutex
-	specs       sync.WaitGroup
 	mu          sync.Mutex
 	announced   int
 }

@@ -29,27 +29,35 @@ type Ledger struct {
 	keys         map[int64]state
 	acknowledged int
 	inDoubt      int
+	// Numbers and keys of the writes that go into a journal.
+	entered, unanswered map[int64]int64
 }
 
 // NewLedger is the ledger of a table that Fill has filled with n rows.
 func NewLedger(n int) *Ledger {
-	l := &Ledger{keys: make(map[int64]state, 2*n)}
+	l := &Ledger{keys: make(map[int64]state, 2*n), entered: map[int64]int64{}, unanswered: map[int64]int64{}}
 	for id := range int64(n) {
 		l.keys[id+1] = state{}
 	}
 	return l
 }
 
-func (l *Ledger) acknowledge(key, seq int64) {
+func (l *Ledger) acknowledge(key, seq, number int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if number != 0 {
+		l.entered[number] = key
+	}
 	l.keys[key] = state{acknowledged: seq, at: time.Now()}
 	l.acknowledged++
 }
 
-func (l *Ledger) doubt(key, seq int64) {
+func (l *Ledger) doubt(key, seq, number int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if number != 0 {
+		l.unanswered[number] = key
+	}
 	s, ok := l.keys[key]
 	if !ok {
 		s.acknowledged = absent

@@ -22,6 +22,9 @@ type Config struct {
 	Rows    int // keys 1 to Rows exist and are updated and deleted
 	Writers int
 	Seed    int64
+	// Journal enters the number of every write into the table's journal, which must exist. Each write is
+	// then a transaction of two statements.
+	Journal bool
 	// Rate is the number of writes a second over all writers; 0 is as fast as they go.
 	Rate float64
 	// Endpoint says where to write; it is asked again after each failed connection, so that writers follow
@@ -38,6 +41,7 @@ type Load struct {
 	group   sync.WaitGroup
 	stall   atomic.Int64 // longest statement, nanoseconds
 	refused atomic.Int64
+	missed  atomic.Int64
 	mu      sync.Mutex
 	fatal   error
 }
@@ -68,6 +72,10 @@ func (l *Load) LongestStall() time.Duration { return time.Duration(l.stall.Load(
 
 // Refused counts writes that the server has refused, such as victims of deadlocks: they did not happen.
 func (l *Load) Refused() int { return int(l.refused.Load()) }
+
+// Missed counts writes that did not find their row, and so wrote nothing: an earlier write was lost, or the
+// table was swapped for one without it.
+func (l *Load) Missed() int { return int(l.missed.Load()) }
 
 // writer writes to its own keys: those that are its index modulo the number of writers.
 type writer struct {
@@ -122,29 +130,116 @@ func (w *writer) write(ctx context.Context) error {
 	}
 	op := w.choose()
 	begin := time.Now()
-	_, err := w.db.ExecContext(context.WithoutCancel(ctx), op.statement)
+	result, err := w.execute(context.WithoutCancel(ctx), op)
 	took := time.Since(begin)
-	var refusal *mysql.MySQLError
-	switch {
-	case err == nil:
+	switch result {
+	case done:
 		w.done(op)
 		w.load.acknowledged(op, took)
 		return nil
-	case errors.As(err, &refusal) && passing[refusal.Number]:
+	case missed:
+		w.load.missed.Add(1)
+		w.drop(op.key)
+		return nil
+	case refused:
 		w.load.refused.Add(1)
 		return nil
-	case errors.As(err, &refusal) && !dying[refusal.Number]:
-		return fmt.Errorf("writer %d: %s: %w", w.index, op.statement, err)
-	default:
-		w.load.config.Ledger.doubt(op.key, op.seq)
+	case misdirected:
+		w.load.refused.Add(1)
+		w.disconnect()
+		w.pause(ctx)
+		return nil
+	case inDoubt:
+		w.load.config.Ledger.doubt(op.key, op.seq, op.number)
 		w.drop(op.key)
 		w.disconnect()
 		return nil
+	default:
+		return fmt.Errorf("writer %d: %s: %w", w.index, op.statement, err)
 	}
 }
 
+// outcome is what became of a write.
+type outcome uint8
+
+const (
+	fatal       outcome = iota // the statement itself is wrong
+	done                       // acknowledged
+	missed                     // the row was not there; nothing was written
+	refused                    // the server gave the reason, and nothing was written
+	misdirected                // nothing was written, and this server will take nothing
+	inDoubt                    // no answer to a statement that may have been committed
+)
+
+// outcomeOf tells what an error means. last says that the statement commits.
+func outcomeOf(err error, last bool) outcome {
+	var refusal *mysql.MySQLError
+	switch {
+	case err == nil:
+		return done
+	case errors.As(err, &refusal) && readOnly[refusal.Number]:
+		return misdirected
+	case errors.As(err, &refusal) && passing[refusal.Number]:
+		return refused
+	case errors.As(err, &refusal) && !dying[refusal.Number]:
+		return fatal
+	case last:
+		return inDoubt
+	default:
+		return misdirected // a connection that dies before COMMIT was sent rolls its transaction back
+	}
+}
+
+func (w *writer) execute(ctx context.Context, op operation) (outcome, error) {
+	if op.number == 0 {
+		result, err := w.db.ExecContext(ctx, op.statement)
+		if err != nil {
+			return outcomeOf(err, true), err
+		}
+		return hit(result)
+	}
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return outcomeOf(err, false), err
+	}
+	outcome, err := w.enter(ctx, tx, op)
+	if outcome != done {
+		if rollback := tx.Rollback(); rollback != nil {
+			w.disconnect() // what ends the connection ends the transaction
+		}
+		return outcome, err
+	}
+	err = tx.Commit()
+	return outcomeOf(err, true), err
+}
+
+func (w *writer) enter(ctx context.Context, tx *sql.Tx, op operation) (outcome, error) {
+	result, err := tx.ExecContext(ctx, op.statement)
+	if err != nil {
+		return outcomeOf(err, false), err
+	}
+	if outcome, err := hit(result); outcome != done {
+		return outcome, err
+	}
+	_, err = tx.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s VALUES (%d, %d)", w.load.config.Table.Journal(), op.number, op.key))
+	return outcomeOf(err, false), err
+}
+
+// hit says whether a statement found its row. Every update changes seq, so that the rows affected are
+// those found.
+func hit(result sql.Result) (outcome, error) {
+	n, err := result.RowsAffected()
+	if err != nil {
+		return fatal, err
+	}
+	if n == 0 {
+		return missed, nil
+	}
+	return done, nil
+}
+
 func (l *Load) acknowledged(op operation, took time.Duration) {
-	l.config.Ledger.acknowledge(op.key, op.seq)
+	l.config.Ledger.acknowledge(op.key, op.seq, op.number)
 	for {
 		longest := l.stall.Load()
 		if int64(took) <= longest || l.stall.CompareAndSwap(longest, int64(took)) {
@@ -156,8 +251,9 @@ func (l *Load) acknowledged(op operation, took time.Duration) {
 	}
 }
 
-// operation is one transaction of one statement.
+// operation is one transaction.
 type operation struct {
+	number    int64 // for the journal, unique over all writers; 0 without one
 	key, seq  int64 // seq is absent for a DELETE
 	insert    bool
 	statement string
@@ -167,6 +263,10 @@ type operation struct {
 var passing = map[uint16]bool{
 	1213: true, // deadlock: rolled back
 	1205: true, // lock wait timeout
+}
+
+// readOnly are refusals of a server that takes no writes: the writer asks again where to write.
+var readOnly = map[uint16]bool{
 	1290: true, // --read-only
 	1836: true, // read-only mode
 }
@@ -178,18 +278,26 @@ var dying = map[uint16]bool{1053: true, 1077: true, 1317: true, 1927: true, 3169
 func (w *writer) choose() operation {
 	w.seq++
 	table, stripes := w.load.config.Table.String(), int64(w.load.config.Writers)
+	op := operation{seq: w.seq}
+	if w.load.config.Journal {
+		op.number = w.seq*stripes + w.index
+	}
 	dice := w.random.IntN(100)
 	if dice < 25 || len(w.mine) == 0 {
 		w.fresh = (w.fresh/stripes+1)*stripes + w.index // the next key of its stripe; a refused one stays unused
-		return operation{w.fresh, w.seq, true, fmt.Sprintf("INSERT INTO %s (id, seq, payload) VALUES (%d, %d, '%s')",
-			table, w.fresh, w.seq, payload(w.fresh, w.seq))}
+		op.key, op.insert = w.fresh, true
+		op.statement = fmt.Sprintf("INSERT INTO %s (id, seq, payload) VALUES (%d, %d, '%s')", table, op.key, op.seq, payload(op.key, op.seq))
+		return op
 	}
-	key := w.mine[w.random.IntN(len(w.mine))]
+	op.key = w.mine[w.random.IntN(len(w.mine))]
 	if dice < 35 {
-		return operation{key, absent, false, fmt.Sprintf("DELETE FROM %s WHERE id = %d", table, key)}
+		op.seq = absent
+		op.statement = fmt.Sprintf("DELETE FROM %s WHERE id = %d", table, op.key)
+		return op
 	}
-	return operation{key, w.seq, false, fmt.Sprintf("UPDATE %s SET seq = %d, payload = '%s', counter = counter + 1 WHERE id = %d",
-		table, w.seq, payload(key, w.seq), key)}
+	op.statement = fmt.Sprintf("UPDATE %s SET seq = %d, payload = '%s', counter = counter + 1 WHERE id = %d",
+		table, op.seq, payload(op.key, op.seq), op.key)
+	return op
 }
 
 // done keeps the writer's list of its rows.
@@ -222,13 +330,17 @@ func (w *writer) connect(ctx context.Context) bool {
 		}
 		_ = db.Close() // nothing was sent on it
 	}
+	w.pause(ctx)
+	return false
+}
+
+func (w *writer) pause(ctx context.Context) {
 	timer := time.NewTimer(reconnectPause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return false
 }
 
 func (w *writer) disconnect() {

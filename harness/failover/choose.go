@@ -1,0 +1,168 @@
+package failover
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// candidate is a replica of the dead primary.
+type candidate struct {
+	Observation
+	link   Link
+	errant string // transactions that the primary never had; "" when there are none
+}
+
+// choose picks the new primary among the replicas that answer, and says who can follow it.
+func choose(s State, p Policy, dead Observation, replicas []Observation) Plan {
+	plan := Plan{Action: Refuse, Problem: DeadPrimary, Dead: dead.Name}
+	var all []candidate
+	byGTID := true
+	for _, o := range replicas {
+		link, _ := o.linkTo(dead.Addr)
+		byGTID = byGTID && link.GTID
+		all = append(all, candidate{o, link, errant(o, dead)})
+	}
+	eligible, reasons := qualify(all, p)
+	if len(eligible) == 0 {
+		plan.Reason = "no replica can be promoted: " + strings.Join(reasons, "; ")
+		return plan
+	}
+	best := slices.DeleteFunc(slices.Clone(eligible), func(c candidate) bool {
+		return slices.ContainsFunc(eligible, func(o candidate) bool { return hasMore(o, c, byGTID) })
+	})
+	chosen := slices.MinFunc(best, preference)
+	plan.Action, plan.Promote = Promote, chosen.Name
+	plan.Reason = fmt.Sprintf("%s is dead: %s; nobody replicates from it; nobody who may be promoted has more data than %s (%s), rule %s",
+		dead.Name, dead.Error, chosen.Name, describe(chosen, byGTID), chosen.Rule)
+	for _, o := range s.Servers {
+		if _, ok := o.linkTo(dead.Addr); !ok || o.Name == chosen.Name {
+			continue // below another server: it stays there
+		}
+		reason := "it does not answer: " + o.Error
+		if at := slices.IndexFunc(all, func(c candidate) bool { return c.Name == o.Name }); at >= 0 {
+			reason = apart(all[at], chosen, byGTID, p)
+		}
+		if reason == "" {
+			plan.Rewire = append(plan.Rewire, o.Name)
+		} else {
+			plan.Apart = append(plan.Apart, Apart{o.Name, reason})
+		}
+	}
+	return plan
+}
+
+// qualify tells who may be promoted, and of the others why they may not.
+func qualify(all []candidate, p Policy) (eligible []candidate, reasons []string) {
+	var errants []candidate
+	for _, c := range all {
+		reason := disqualified(c, all)
+		switch {
+		case reason != "":
+			reasons = append(reasons, c.Name+" "+reason)
+		case c.errant != "":
+			errants = append(errants, c)
+			reasons = append(reasons, c.Name+" has transactions that the primary never had: "+c.errant)
+		default:
+			eligible = append(eligible, c)
+		}
+	}
+	if len(eligible) == 0 && p.AllowErrant {
+		eligible = errants
+	}
+	return eligible, reasons
+}
+
+// disqualified is why a replica may not be promoted, "" when nothing speaks against it.
+func disqualified(c candidate, all []candidate) string {
+	switch {
+	case c.Rule == MustNot:
+		return "must not be promoted"
+	case c.link.Error != "":
+		return "cannot apply what it has: " + c.link.Error
+	case len(c.Links) > 1:
+		return "replicates from several sources"
+	}
+	for _, o := range all {
+		if o.Name == c.Name || o.link.Error != "" {
+			continue
+		}
+		if c.Format == FormatNone || !c.LogUpdates {
+			return "does not log what it applies, so that nobody could follow it"
+		}
+		if reason := cannotFollow(o, c); reason != "" {
+			return "cannot be followed by " + o.Name + ": " + reason
+		}
+	}
+	return ""
+}
+
+// cannotFollow is why a server cannot replicate from another, by version or binary log format; "" when
+// it can.
+func cannotFollow(replica, source candidate) string {
+	if !replica.Flavor.CanReplicateFrom(source.Flavor) {
+		return fmt.Sprintf("%s does not read the logs of %s", replica.Flavor, source.Flavor)
+	}
+	if replica.LogUpdates && replica.Format != FormatNone && replica.Format < source.Format {
+		return "its binary log format is lower"
+	}
+	return ""
+}
+
+// apart is why a replica cannot follow the new primary, "" when it can.
+func apart(c, chosen candidate, byGTID bool, p Policy) string {
+	switch {
+	case c.link.Error != "":
+		return "its applier has stopped: " + c.link.Error
+	case len(c.Links) > 1:
+		return "it replicates from several sources"
+	case c.errant != "":
+		return "it has transactions that the primary never had: " + c.errant
+	case chosen.errant != "":
+		return "the new primary has transactions that the old one never had: " + chosen.errant
+	case hasMore(c, chosen, byGTID):
+		return "it has more than the new primary: " + describe(c, byGTID)
+	case cannotFollow(c, chosen) != "":
+		return cannotFollow(c, chosen)
+	case !(c.link.GTID && chosen.link.GTID) && !p.Rewirable:
+		return "it does not use GTID, and nothing is there to find its place in the new primary's log"
+	default:
+		return ""
+	}
+}
+
+// hasMore says whether a has received all that b has, and more. Coordinates are comparable because both
+// name places in the dead primary's logs.
+func hasMore(a, b candidate, byGTID bool) bool {
+	if byGTID {
+		return a.link.Received.Contains(b.link.Received) && !b.link.Received.Contains(a.link.Received)
+	}
+	return a.link.Read.Compare(b.link.Read) > 0
+}
+
+func describe(c candidate, byGTID bool) string {
+	if byGTID {
+		return c.link.Received.String()
+	}
+	return c.link.Read.String()
+}
+
+// preference orders servers with the same data: by rule, then the older version, which more can follow,
+// then the lower binary log format for the same reason, then by name.
+func preference(a, b candidate) int {
+	return cmp.Or(cmp.Compare(a.Rule, b.Rule), a.Flavor.Version.Compare(b.Flavor.Version),
+		cmp.Compare(a.Format, b.Format), cmp.Compare(a.Name, b.Name))
+}
+
+// errant are transactions of a replica that its primary never had. What the primary itself wrote is left
+// out of account: of that, the replica may have more than the manager has seen on the primary.
+func errant(o, dead Observation) string {
+	if dead.ServerID == 0 {
+		return "" // the manager never saw the primary alive
+	}
+	if o.Flavor.IsMariaDB() {
+		return o.Wrote.WithoutServer(dead.ServerID).Minus(dead.Wrote).String()
+	}
+	return o.Wrote.Without(dead.UUID).Minus(dead.Wrote).String()
+}

@@ -1,0 +1,142 @@
+package failover
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Policy is what an operator allows.
+type Policy struct {
+	// Confirmations is how many polls of the primary must have failed; 0 means two.
+	Confirmations int
+	// AntiFlapping is how long after a recovery no other one is begun.
+	AntiFlapping time.Duration
+	// AllowErrant lets a server be promoted that has transactions of its own, when there is no other.
+	AllowErrant bool
+	// Rewirable says that replicas that do not use GTID can be wired to a sibling.
+	Rewirable bool
+}
+
+func (p Policy) confirmations() int {
+	if p.Confirmations == 0 {
+		return 2
+	}
+	return p.Confirmations
+}
+
+// Decide says what is to be done in a state. It is a pure function: it asks nobody and remembers nothing.
+//
+// A primary is dead only when it does not answer and no replica that does answer still replicates from it.
+// Nothing is promoted beside another server that takes writes, nor soon after another recovery.
+func Decide(s State, p Policy) Plan {
+	plan := Plan{Action: Watch, Problem: NoProblem, Reason: "every source answers"}
+	for _, addr := range sourcesOf(s) {
+		one := decideFor(s, p, addr)
+		if one.Action > plan.Action || plan.Problem == NoProblem {
+			plan = one
+		}
+	}
+	return plan
+}
+
+// sourcesOf are the addresses that somebody replicates from, sorted.
+func sourcesOf(s State) []string {
+	var addrs []string
+	for _, o := range s.Servers {
+		for _, l := range o.Links {
+			addrs = append(addrs, l.Source)
+		}
+	}
+	slices.Sort(addrs)
+	return slices.Compact(addrs)
+}
+
+func decideFor(s State, p Policy, addr string) Plan {
+	index := slices.IndexFunc(s.Servers, func(o Observation) bool { return o.Addr == addr })
+	if index < 0 {
+		return Plan{Action: Alert, Problem: UnreachablePrimary, Dead: addr,
+			Reason: "servers replicate from " + addr + ", which is not one of the servers that are watched"}
+	}
+	source := s.Servers[index]
+	if source.Reachable {
+		return decideAlive(s, source)
+	}
+	plan := Plan{Action: Watch, Problem: UnreachablePrimary, Dead: source.Name}
+	switch {
+	case source.Failures < p.confirmations():
+		plan.Reason = fmt.Sprintf("%s has not answered %d of %d times: %s", source.Name, source.Failures, p.confirmations(), source.Error)
+		return plan
+	case len(source.Links) > 0:
+		plan.Action, plan.Problem = Alert, DeadIntermediate
+		plan.Reason = source.Name + " is not the primary: this manager recovers primaries only"
+		return plan
+	}
+	return decideUnreachable(s, p, source)
+}
+
+func decideAlive(s State, source Observation) Plan {
+	plan := Plan{Action: Watch, Problem: NoProblem, Reason: source.Name + " answers"}
+	replicating, replicas := 0, 0
+	for _, o := range s.Servers {
+		link, ok := o.linkTo(source.Addr)
+		if !ok || !o.Reachable {
+			continue
+		}
+		replicas++
+		if link.Fetch == Running {
+			replicating++
+		}
+		if link.Error != "" {
+			plan = Plan{Action: Alert, Problem: BrokenReplica, Dead: o.Name, Reason: o.Name + ": " + link.Error}
+		}
+	}
+	if replicas > 0 && replicating == 0 {
+		plan = Plan{Action: Alert, Problem: ReplicasNotReplicating, Dead: source.Name,
+			Reason: source.Name + " answers, and none of its replicas replicates from it"}
+	}
+	return plan
+}
+
+// decideUnreachable asks the replicas whether a primary that does not answer is dead.
+func decideUnreachable(s State, p Policy, dead Observation) Plan {
+	plan := Plan{Action: Watch, Problem: UnreachablePrimary, Dead: dead.Name}
+	var replicas []Observation
+	for _, o := range s.Servers {
+		link, ok := o.linkTo(dead.Addr)
+		switch {
+		case !ok || !o.Reachable:
+			continue
+		case !o.fresh(dead.Since):
+			plan.Reason = o.Name + " has not been asked since"
+			return plan
+		case link.Fetch == Running:
+			plan.Action, plan.Reason = Alert, o.Name+" still replicates from "+dead.Name
+			return plan
+		}
+		replicas = append(replicas, o)
+	}
+	if len(replicas) == 0 {
+		plan.Action, plan.Problem, plan.Reason = Refuse, DeadPrimaryAndReplicas, "none of the replicas of "+dead.Name+" answers"
+		return plan
+	}
+	plan.Problem = DeadPrimary
+	if reason := forbidden(s, p, dead); reason != "" {
+		plan.Action, plan.Reason = Refuse, reason
+		return plan
+	}
+	return choose(s, p, dead, replicas)
+}
+
+// forbidden is why no failover may be done now, "" when it may.
+func forbidden(s State, p Policy, dead Observation) string {
+	if !s.LastRecovery.IsZero() && s.Now.Sub(s.LastRecovery) < p.AntiFlapping {
+		return fmt.Sprintf("the last recovery ended less than the anti-flapping period of %s ago", p.AntiFlapping)
+	}
+	for _, o := range s.Servers {
+		if o.Name != dead.Name && o.Reachable && len(o.Links) == 0 && !o.ReadOnly {
+			return o.Name + " takes writes already: there must not be two primaries"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,137 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mysqlmatrix/harness/server"
+)
+
+// poller looks at one server, never twice at once. A tick yields to a poll that is under way; a caller
+// that must have a result waits for its turn. Every connection and query is bounded by limit, so that a
+// server whose packets vanish is noticed within it and holds up nobody else.
+type poller struct {
+	member Member
+	limit  time.Duration
+	ended  func()        // called after each poll
+	gate   chan struct{} // holds one token while a poll is under way
+	passed atomic.Int64  // ticks that found a poll under way
+	server *server.Server
+
+	mu   sync.Mutex
+	last Observation
+}
+
+func newPoller(m Member, limit time.Duration, ended func()) *poller {
+	p := &poller{member: m, limit: limit, ended: ended, gate: make(chan struct{}, 1)}
+	p.last = Observation{Name: m.Name, Addr: m.Endpoint.Addr(), Rule: m.Rule}
+	return p
+}
+
+// run polls at every tick until ctx ends.
+func (p *poller) run(ctx context.Context, interval time.Duration) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var polls sync.WaitGroup
+	defer polls.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			polls.Go(func() { p.try(ctx) })
+		}
+	}
+}
+
+// try polls unless a poll is under way.
+func (p *poller) try(ctx context.Context) {
+	select {
+	case p.gate <- struct{}{}:
+		defer func() { <-p.gate }()
+		p.poll(ctx)
+	default:
+		p.passed.Add(1)
+	}
+}
+
+// must polls once the poll under way has ended, and returns what it saw.
+func (p *poller) must(ctx context.Context) Observation {
+	select {
+	case p.gate <- struct{}{}:
+		defer func() { <-p.gate }()
+		p.poll(ctx)
+	case <-ctx.Done():
+	}
+	return p.observation()
+}
+
+func (p *poller) observation() Observation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last
+}
+
+// poll is called with the gate held.
+func (p *poller) poll(ctx context.Context) {
+	begin := time.Now()
+	o := p.observation()
+	limited, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	err := p.look(limited, &o)
+	if ctx.Err() != nil {
+		return // the manager is being stopped: this says nothing about the server
+	}
+	p.enter(begin, o, err)
+	p.ended()
+}
+
+// enter keeps what a poll has shown. What a server that does not answer said of itself before is kept.
+func (p *poller) enter(begin time.Time, o Observation, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		o.Reachable, o.At, o.Failures, o.Since, o.Error = true, begin, 0, time.Time{}, ""
+		p.last = o
+		return
+	}
+	if p.last.Failures == 0 {
+		p.last.Since = begin
+	}
+	p.last.Reachable, p.last.Error = false, err.Error()
+	p.last.Failures++
+}
+
+func (p *poller) look(ctx context.Context, o *Observation) (err error) {
+	if p.server == nil {
+		endpoint := p.member.Endpoint
+		endpoint.Limit = p.limit
+		if p.server, err = server.Open(ctx, endpoint); err != nil {
+			p.server = nil
+			return err
+		}
+		p.server.DB.SetMaxOpenConns(1)
+	}
+	if err := observe(ctx, p.server, o); err != nil {
+		// A new connection next time; the old one may be dead without knowing.
+		closeErr := p.server.Close()
+		p.server = nil
+		return errors.Join(err, closeErr)
+	}
+	return nil
+}
+
+// close gives the connection up; it waits for a poll under way.
+func (p *poller) close() error {
+	p.gate <- struct{}{}
+	defer func() { <-p.gate }()
+	if p.server == nil {
+		return nil
+	}
+	err := p.server.Close()
+	p.server = nil
+	return err
+}

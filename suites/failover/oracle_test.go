@@ -1,0 +1,273 @@
+package failover_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/workload"
+)
+
+const (
+	catchUpLimit = 20 * time.Second
+	shownRows    = 5
+)
+
+// check is one part of the oracle.
+type check string
+
+// The checks.
+const (
+	checkAudit       check = "audit"       // complete, its times in order
+	checkReadOnly    check = "read_only"   // off on the new primary and on nobody else
+	checkReplication check = "replication" // everybody follows the new primary, without an error, and catches up
+	checkRows        check = "rows"        // everybody holds the same
+	checkLedger      check = "ledger"      // what was acknowledged is there, but for what is stated as lost
+	checkLoss        check = "loss"        // what is lost is exactly what no survivor had received
+)
+
+// objections are the checks that fail, by name. audit is of the recovery; the old primary is dead.
+func (s *scene) objections(ctx context.Context, audit failover.Audit) map[check]error {
+	found := map[check]error{}
+	note := func(c check, err error) {
+		if err != nil {
+			found[c] = errors.Join(found[c], err)
+		}
+	}
+	note(checkAudit, complete(audit))
+	primary, err := s.Node(audit.Plan.Promote)
+	if err != nil {
+		note(checkAudit, err)
+		return found
+	}
+	for _, n := range s.Replicas() {
+		note(checkReadOnly, readOnly(ctx, n, n != primary))
+		if n == primary {
+			continue
+		}
+		note(checkReplication, s.follows(ctx, n, primary))
+		for _, t := range []workload.Table{table, table.Journal()} {
+			note(checkRows, sameRows(ctx, primary, n, t))
+		}
+	}
+	note(checkReplication, noSource(ctx, primary))
+	account, err := s.ledger.Account(ctx, primary.Server, table)
+	note(checkLedger, err)
+	note(checkLedger, s.agrees(ctx, primary, account))
+	note(checkLoss, s.lostOnlyUnreceived(ctx, audit, primary, account))
+	return found
+}
+
+// judge fails the spec when a check does, and returns what became of the writes.
+func (s *scene) judge(ctx context.Context, audit failover.Audit) workload.Account {
+	GinkgoHelper()
+	var errs []error
+	for c, err := range s.objections(ctx, audit) {
+		errs = append(errs, fmt.Errorf("%s: %w", c, err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		Fail(err.Error())
+	}
+	primary, err := s.Node(audit.Plan.Promote)
+	suitekit.NoFault(err)
+	account, err := s.ledger.Account(ctx, primary.Server, table)
+	suitekit.NoFault(err)
+	suitekit.Measure("acknowledged writes lost", "", float64(len(account.Lost)))
+	return account
+}
+
+// complete is an error unless the recovery went to its end and its times are all there and in order.
+func complete(a failover.Audit) error {
+	if !a.Succeeded() {
+		return fmt.Errorf("the recovery is not complete: error %q, to follow %v, following %v, apart %v", a.Error, a.Plan.Rewire, a.Followers, a.Apart)
+	}
+	p := a.Phases
+	phases := []time.Time{p.Suspected, p.Detected, p.Frozen, p.Applied, p.Writable, p.Following}
+	if slices.ContainsFunc(phases, time.Time.IsZero) || !slices.IsSortedFunc(phases, time.Time.Compare) {
+		return fmt.Errorf("the phases are not complete and in order: %+v", p)
+	}
+	return nil
+}
+
+func readOnly(ctx context.Context, n *topology.Node, want bool) error {
+	got, err := n.Server.ReadOnly(ctx)
+	if err == nil && got != want {
+		err = fmt.Errorf("node %s: read_only is %v", n.Name, got)
+	}
+	return err
+}
+
+func noSource(ctx context.Context, n *topology.Node) error {
+	statuses, err := n.Server.ReplicaStatus(ctx)
+	if err == nil && len(statuses) > 0 {
+		err = fmt.Errorf("node %s is the primary and has a source: %s", n.Name, statuses[0])
+	}
+	return err
+}
+
+// follows is an error unless a node replicates from the new primary and catches up with it.
+func (s *scene) follows(ctx context.Context, n, primary *topology.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
+	defer cancel()
+	statuses, err := n.Server.ReplicaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if len(statuses) != 1 {
+		return fmt.Errorf("node %s has %d sources", n.Name, len(statuses))
+	}
+	status := statuses[0]
+	if status.SourcePort != primary.Sandbox.Port() || !status.Healthy() {
+		return fmt.Errorf("node %s does not follow %s (port %d): %s", n.Name, primary.Name, primary.Sandbox.Port(), status)
+	}
+	at, _, err := primary.Server.BinaryLogStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if err := n.Server.WaitForCoordinates(ctx, at, ""); err != nil {
+		return fmt.Errorf("node %s catches up with %s: %w", n.Name, primary.Name, err)
+	}
+	return nil
+}
+
+// sameRows is an error unless two nodes hold the same rows.
+func sameRows(ctx context.Context, a, b *topology.Node, t workload.Table) error {
+	key := []string{"id"}
+	if t != table {
+		key = []string{"number"}
+	}
+	differences, err := workload.Compare(ctx, workload.Side{Server: a.Server, Table: t}, workload.Side{Server: b.Server, Table: t}, key, shownRows)
+	if err != nil || len(differences) == 0 {
+		return err
+	}
+	lines := []string{fmt.Sprintf("nodes %s and %s differ:", a.Name, b.Name)}
+	for _, d := range differences {
+		lines = append(lines, d.String())
+	}
+	return errors.New(strings.Join(lines, "\n  "))
+}
+
+// agrees is an error unless the new primary's rows are as acknowledged, but for the rows of lost writes,
+// and nothing is there that nobody wrote.
+func (s *scene) agrees(ctx context.Context, primary *topology.Node, account workload.Account) error {
+	if len(account.Foreign) > 0 {
+		return fmt.Errorf("node %s has writes that nobody sent: %v", primary.Name, account.Foreign)
+	}
+	differences, err := s.ledger.Verify(ctx, primary.Server, table)
+	if err != nil {
+		return err
+	}
+	stated := map[int64]bool{}
+	for _, lost := range account.Lost {
+		stated[lost.Key] = true
+	}
+	unexplained := slices.DeleteFunc(differences, func(d workload.Difference) bool { return d.Lost && stated[d.Key] })
+	if len(unexplained) > 0 {
+		return fmt.Errorf("node %s: %s", primary.Name, unexplained)
+	}
+	return nil
+}
+
+// lostOnlyUnreceived holds the loss against the dead primary itself. It is started again, alone: what it
+// committed and the new primary lacks must be as many transactions as its binary log has after the
+// furthest place that any survivor had fetched.
+func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, primary *topology.Node, account workload.Account) error {
+	dead := s.Primary()
+	if err := (fault.Kill{Node: dead}).Heal(ctx); err != nil {
+		return err
+	}
+	old, err := workload.Numbers(ctx, dead.Server, table)
+	if err != nil {
+		return err
+	}
+	kept, err := workload.Numbers(ctx, primary.Server, table)
+	if err != nil {
+		return err
+	}
+	missing := 0
+	for number := range old {
+		if _, ok := kept[number]; !ok {
+			missing++
+		}
+	}
+	for _, lost := range account.Lost {
+		if _, ok := old[lost.Number]; !ok {
+			return fmt.Errorf("write %d was acknowledged, and the dead primary itself does not have it", lost.Number)
+		}
+	}
+	furthest := furthest(audit)
+	unreceived, err := transactionsFrom(ctx, dead.Server, furthest)
+	if err != nil {
+		return err
+	}
+	if missing != unreceived {
+		return fmt.Errorf("the dead primary has %d transactions that the new one lacks, and %d that no survivor had received (from %s on)",
+			missing, unreceived, furthest)
+	}
+	return nil
+}
+
+// furthest is the last place in the dead primary's log that a survivor had fetched.
+func furthest(audit failover.Audit) (at server.Coordinates) {
+	for _, o := range audit.State.Servers {
+		for _, l := range o.Links {
+			if l.Read.Compare(at) > 0 {
+				at = l.Read
+			}
+		}
+	}
+	return at
+}
+
+// transactionsFrom counts the transactions in a server's binary logs from a place on.
+func transactionsFrom(ctx context.Context, s *server.Server, from server.Coordinates) (int, error) {
+	logs, err := s.BinaryLogs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	count := 0
+	for _, log := range logs {
+		start := server.Coordinates{File: log.Name, Pos: from.Pos}
+		if start.Compare(from) < 0 {
+			continue
+		}
+		query := "SHOW BINLOG EVENTS IN " + server.Quote(log.Name)
+		if log.Name == from.File {
+			if from.Pos >= log.Size {
+				continue
+			}
+			query += fmt.Sprintf(" FROM %d", from.Pos)
+		}
+		events, err := s.Rows(ctx, query)
+		if err != nil {
+			return 0, err
+		}
+		for _, event := range events {
+			if event["Event_type"] == "Xid" {
+				count++
+			}
+		}
+	}
+	return count, nil
+}
+
+// describe is audits as text.
+func describe(audits []failover.Audit) string {
+	text, err := json.MarshalIndent(audits, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}

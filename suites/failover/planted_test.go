@@ -1,0 +1,64 @@
+package failover_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/topology"
+)
+
+// A manager with a fault in it must be caught, or the specs above prove nothing.
+var _ = Describe("the oracle", func() {
+	DescribeTable("catches a manager that", func(ctx SpecContext, plant func(*scene, *failover.Config), want check) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, func(c *failover.Config) { plant(s, c) })
+		s.write(ctx)
+		s.lag(ctx, "replica1")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		Expect(s.load.Stop()).To(Succeed())
+		Expect(s.objections(ctx, audit)).To(HaveKey(want))
+	},
+		Entry("promotes the wrong replica", promoteTheOther, checkLoss),
+		Entry("leaves the new primary read-only", leaveReadOnly, checkReadOnly),
+		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
+		Entry("forgets a replica", forgetOne, checkReplication),
+	)
+})
+
+func promoteTheOther(_ *scene, c *failover.Config) {
+	c.Decide = func(state failover.State, policy failover.Policy) failover.Plan {
+		plan := failover.Decide(state, policy)
+		if plan.Action == failover.Promote && len(plan.Rewire) > 0 {
+			plan.Promote, plan.Rewire[0] = plan.Rewire[0], plan.Promote
+		}
+		return plan
+	}
+}
+
+func leaveReadOnly(s *scene, c *failover.Config) {
+	c.Hooks.Promoted = func(ctx context.Context, a failover.Audit) error { return s.setReadOnly(ctx, a.Plan.Promote, true) }
+}
+
+func leaveWritable(s *scene, c *failover.Config) {
+	c.Hooks.Finished = func(ctx context.Context, a failover.Audit) error { return s.setReadOnly(ctx, a.Plan.Rewire[0], false) }
+}
+
+func forgetOne(_ *scene, c *failover.Config) {
+	c.Decide = func(state failover.State, policy failover.Policy) failover.Plan {
+		plan := failover.Decide(state, policy)
+		plan.Rewire = nil
+		return plan
+	}
+}
+
+func (s *scene) setReadOnly(ctx context.Context, name string, on bool) error {
+	n, err := s.Node(name)
+	if err != nil {
+		return err
+	}
+	return n.Server.SetReadOnly(ctx, on)
+}

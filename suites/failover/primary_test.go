@@ -1,0 +1,114 @@
+package failover_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/topology"
+)
+
+var _ = Describe("a dead primary of star:2 under load", func() {
+	It("is replaced by a replica, and the other one follows", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.measure(audit)
+		s.judge(ctx, audit)
+	})
+
+	It("is replaced by the replica that has received most", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		// All else speaks for the one that lags behind.
+		s.manage(ctx, func(c *failover.Config) { prefer(c, "replica1") })
+		s.write(ctx)
+		s.lag(ctx, "replica1")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(audit.Plan.Promote).To(Equal("replica2"), audit.Plan.Reason)
+		s.measure(audit)
+		s.judge(ctx, audit)
+	})
+
+	It("takes with it exactly what no survivor had received", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.lag(ctx, "replica1")
+		s.lag(ctx, "replica2")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(audit.Plan.Promote).To(Equal("replica2"), audit.Plan.Reason)
+		account := s.judge(ctx, audit)
+		// replica2 had fetched nothing since.
+		Expect(len(account.Lost)).To(BeNumerically(">=", some), account.String())
+	})
+
+	It("loses no acknowledged write with semi-synchronous replication", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.measure(audit)
+		account := s.judge(ctx, audit)
+		Expect(account.Lost).To(BeEmpty(), account.String())
+		Expect(s.waitsForReplicas(ctx, audit.Plan.Promote)).To(BeTrue(), "the new primary does not wait for its replica")
+	})
+
+	It("leaves no replica unnoticed that cannot find its place without GTID", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{})
+		s.manage(ctx, func(c *failover.Config) { prefer(c, "replica2") })
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(audit.Error).To(BeEmpty())
+		Expect(audit.Followers).To(BeEmpty())
+		Expect(audit.Apart).To(HaveLen(1), "the replica that does not follow is not reported")
+		s.judgeApart(ctx, audit)
+	})
+})
+
+// prefer gives one server the rule prefer.
+func prefer(c *failover.Config, name string) {
+	for i := range c.Members {
+		if c.Members[i].Name == name {
+			c.Members[i].Rule = failover.Prefer
+		}
+	}
+}
+
+// waitsForReplicas says whether semi-synchronous replication is in force on a node.
+func (s *scene) waitsForReplicas(ctx context.Context, name string) (bool, error) {
+	n, err := s.Node(name)
+	if err != nil {
+		return false, err
+	}
+	state, err := n.Server.StatusVariable(ctx, n.Server.Dialect.SemiSync.StatusActive)
+	return state == "ON", err
+}
+
+// judgeApart is the oracle for a cluster that one replica was taken out of: that one is stopped and
+// read-only, and everything else is as after any failover.
+func (s *scene) judgeApart(ctx context.Context, audit failover.Audit) {
+	GinkgoHelper()
+	found := s.objections(ctx, audit)
+	delete(found, checkReplication)
+	delete(found, checkRows)
+	Expect(found).To(BeEmpty())
+	n, err := s.Node(audit.Apart[0].Name)
+	Expect(err).NotTo(HaveOccurred())
+	statuses, err := n.Server.ReplicaStatus(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(statuses).To(HaveLen(1))
+	Expect(statuses[0].IORunning).To(Equal("No"), "a replica that was set apart goes back to the old primary: %s", statuses[0])
+}

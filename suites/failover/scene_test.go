@@ -1,0 +1,201 @@
+package failover_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/workload"
+)
+
+const (
+	database = "shop"
+	rows     = 2_000
+	writers  = 4
+	rate     = 400 // writes a second over all writers
+	// some is how many writes make a difference that cannot be overlooked.
+	some = 60
+	// writeLimit is how long some writes may take.
+	writeLimit = 20 * time.Second
+	// recoveryLimit is how long a failover may take at all; how long it does take is measured.
+	recoveryLimit = 40 * time.Second
+	// writerLimit bounds each read and write of a writer's connection.
+	writerLimit = 30 * time.Second
+	statePoll   = 5 * time.Millisecond
+)
+
+var table = workload.Table{Database: database, Name: "orders"}
+
+// scene is a cluster that is written to by an application, which is told of a new primary by the manager.
+type scene struct {
+	*topology.Topology
+	ledger  *workload.Ledger
+	load    *workload.Load
+	manager *failover.Embedded
+	crashed time.Time
+
+	mu         sync.Mutex
+	target     server.Endpoint // where the application writes
+	moved      bool            // it was told of a new primary
+	lastBefore time.Time       // last acknowledged write before that
+	firstAfter time.Time       // first one after it
+}
+
+// deploy makes a star of three with a filled table and an account for the application, which has no
+// privilege to write where read_only is on.
+func deploy(ctx context.Context, options topology.Options) *scene {
+	GinkgoHelper()
+	options.Shape = topology.MustShape("star:2")
+	s := &scene{Topology: suitekit.Deploy(ctx, sandbox.ProfileDurable, options), ledger: workload.NewLedger(rows)}
+	primary := s.Primary().Server
+	suitekit.NoFault(workload.Create(ctx, primary, table))
+	suitekit.NoFault(workload.CreateJournal(ctx, primary, table))
+	suitekit.NoFault(workload.Fill(ctx, primary, table, rows))
+	suitekit.NoFault(primary.Exec(ctx, "CREATE USER 'app'@'127.%' IDENTIFIED BY 'app'",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON "+server.Ident(database)+".* TO 'app'@'127.%'"))
+	suitekit.NoFault(s.WaitCaughtUp(ctx))
+	s.target = application(s.Primary())
+	return s
+}
+
+func application(n *topology.Node) server.Endpoint {
+	endpoint := n.Sandbox.Endpoint()
+	endpoint.User, endpoint.Password, endpoint.Limit = "app", "app", writerLimit
+	return endpoint
+}
+
+// manage starts the embedded manager. change may plant a fault.
+func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {
+	GinkgoHelper()
+	config := failover.Config{Policy: failover.Policy{AntiFlapping: time.Minute}}
+	config.Hooks.Promoted = s.redirect
+	for _, n := range s.Nodes {
+		config.Members = append(config.Members, failover.Member{Name: n.Name, Rule: failover.Neutral,
+			Endpoint: n.Sandbox.Endpoint(), Replication: n.Sandbox.ReplicationEndpoint()})
+	}
+	if change != nil {
+		change(&config)
+	}
+	var err error
+	s.manager, err = failover.NewEmbedded(config)
+	suitekit.NoFault(err)
+	suitekit.NoFault(s.manager.Start(ctx))
+	DeferCleanup(func(ctx context.Context) error {
+		if CurrentSpecReport().Failed() {
+			AddReportEntry("audits of the manager", describe(s.manager.Audits()))
+			fmt.Fprintln(GinkgoWriter, describe(s.manager.Audits()))
+		}
+		return s.manager.Stop(ctx)
+	})
+}
+
+// redirect tells the application of the new primary.
+func (s *scene) redirect(_ context.Context, a failover.Audit) error {
+	n, err := s.Node(a.Plan.Promote)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.target, s.moved = application(n), true
+	return nil
+}
+
+// write starts the application.
+func (s *scene) write(ctx context.Context) {
+	GinkgoHelper()
+	s.load = workload.Start(ctx, workload.Config{
+		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: rate, Seed: suitekit.Cell().Seed, Journal: true,
+		Endpoint: func() server.Endpoint {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			return s.target
+		},
+		OnAcknowledged: func(at time.Time) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			switch {
+			case !s.moved:
+				s.lastBefore = at
+			case s.firstAfter.IsZero():
+				s.firstAfter = at
+			}
+		},
+	})
+	DeferCleanup(s.load.Stop)
+	s.awaitWrites(ctx, some)
+}
+
+// awaitWrites waits until so many more writes are acknowledged.
+func (s *scene) awaitWrites(ctx context.Context, more int) {
+	GinkgoHelper()
+	before := s.ledger.Acknowledged()
+	Eventually(ctx, s.ledger.Acknowledged).WithTimeout(writeLimit).WithPolling(statePoll).
+		Should(BeNumerically(">=", before+more), "the application does not write")
+}
+
+// lag stops a replica's fetching, so that it misses all that is written from then on.
+func (s *scene) lag(ctx context.Context, name string) {
+	GinkgoHelper()
+	n, err := s.Node(name)
+	suitekit.NoFault(err)
+	suitekit.NoFault(fault.StopThread{Node: n, Thread: fault.IOThread}.Inject(ctx))
+	s.awaitWrites(ctx, some)
+}
+
+// killPrimary crashes the primary.
+func (s *scene) killPrimary(ctx context.Context) {
+	GinkgoHelper()
+	s.crashed = time.Now()
+	suitekit.NoFault(fault.Kill{Node: s.Primary()}.Inject(ctx))
+}
+
+// recovered waits for the end of the recovery and returns its audit.
+func (s *scene) recovered(ctx context.Context) failover.Audit {
+	GinkgoHelper()
+	var audit failover.Audit
+	Eventually(ctx, func() bool {
+		for _, a := range s.manager.Audits() {
+			if a.Plan.Action == failover.Promote && a.Done {
+				audit = a
+				return true
+			}
+		}
+		return false
+	}).WithTimeout(recoveryLimit).WithPolling(statePoll).Should(BeTrue(), func() string {
+		return "no failover; the manager's audits: " + describe(s.manager.Audits())
+	})
+	return audit
+}
+
+// settle lets the application write to the new primary, and ends it.
+func (s *scene) settle(ctx context.Context) {
+	GinkgoHelper()
+	s.awaitWrites(ctx, some)
+	Expect(s.load.Stop()).To(Succeed(), "the application met an error that no failover may cause")
+}
+
+// measure keeps the times of the recovery, from the moment of the crash.
+func (s *scene) measure(a failover.Audit) {
+	after := func(t time.Time) float64 { return float64(t.Sub(s.crashed).Microseconds()) / 1000 }
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	suitekit.Measure("detected", "ms", after(a.Phases.Detected))
+	suitekit.Measure("first write", "ms", after(s.firstAfter))
+	suitekit.Measure("all following", "ms", after(a.Phases.Following))
+	suitekit.Detail("suspected", "ms", after(a.Phases.Suspected))
+	suitekit.Detail("frozen", "ms", after(a.Phases.Frozen))
+	suitekit.Detail("relay log applied", "ms", after(a.Phases.Applied))
+	suitekit.Detail("writable", "ms", after(a.Phases.Writable))
+	suitekit.Detail("longest time without a write", "ms", float64(s.firstAfter.Sub(s.lastBefore).Milliseconds()))
+}
