@@ -156,8 +156,8 @@ func (m *Embedded) close() error {
 // Audits are the recoveries, refusals and alerts until now.
 func (m *Embedded) Audits() []Audit { return m.journal.all() }
 
-// State is what the manager knows now.
-func (m *Embedded) State() State {
+// state is what the manager knows now.
+func (m *Embedded) state() State {
 	s := State{Now: time.Now(), LastRecovery: m.lastRecovery}
 	for _, p := range m.pollers {
 		s.Servers = append(s.Servers, p.observation())
@@ -178,7 +178,7 @@ func (m *Embedded) watch(ctx context.Context) {
 }
 
 func (m *Embedded) consider(ctx context.Context) {
-	state := m.State()
+	state := m.state()
 	m.fence(ctx, state)
 	plan := m.config.Decide(state, m.config.Policy)
 	switch plan.Action {

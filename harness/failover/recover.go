@@ -42,12 +42,12 @@ func (m *Embedded) recover(ctx context.Context, plan Plan, state State) {
 		}
 	}
 	m.journal.change(r.audit, func(a *Audit) {
-		a.Done = true
 		if err != nil {
 			a.Error = err.Error()
 		}
 	})
 	r.hook(ctx, "hook finished", m.config.Hooks.Finished)
+	m.journal.change(r.audit, func(a *Audit) { a.Done = true })
 	// What was known before is not true any more: nothing is decided from it.
 	var again sync.WaitGroup
 	for _, p := range m.pollers {

@@ -19,11 +19,11 @@ type Kill struct{ Node *topology.Node }
 func (f Kill) String() string { return "kill " + f.Node.Name }
 
 // Inject returns when the process is gone.
-func (f Kill) Inject(context.Context) error {
+func (f Kill) Inject(ctx context.Context) error {
 	if err := f.Node.Sandbox.Kill(); err != nil {
 		return fmt.Errorf("%s: %w", f, err)
 	}
-	return stopped(f, f.Node)
+	return stopped(ctx, f, f.Node)
 }
 
 // Heal starts the server; it recovers by itself.
@@ -40,17 +40,18 @@ func (f Shutdown) Inject(ctx context.Context) error {
 	if err := f.Node.Sandbox.Stop(ctx); err != nil {
 		return fmt.Errorf("%s: %w", f, err)
 	}
-	return stopped(f, f.Node)
+	return stopped(ctx, f, f.Node)
 }
 
 // Heal starts the server.
 func (f Shutdown) Heal(ctx context.Context) error { return start(ctx, f, f.Node) }
 
-func stopped(f Fault, n *topology.Node) error {
-	if n.Sandbox.Running() {
-		return fmt.Errorf("%s: the server still runs", f)
-	}
-	return nil
+// stopped waits until the process is not only dead but reaped: a server is not started beside its own past.
+func stopped(ctx context.Context, f Fault, n *topology.Node) error {
+	return await(ctx, f.String(), func(context.Context) (string, bool, error) {
+		pid := n.Sandbox.PID()
+		return fmt.Sprintf("process %d", pid), pid == 0, nil
+	})
 }
 
 func start(ctx context.Context, f Fault, n *topology.Node) error {

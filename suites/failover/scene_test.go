@@ -19,10 +19,9 @@ import (
 )
 
 const (
-	database = "shop"
-	rows     = 2_000
-	writers  = 4
-	rate     = 400 // writes a second over all writers
+	rows    = 2_000
+	writers = 4
+	rate    = 400 // writes a second over all writers
 	// some is how many writes make a difference that cannot be overlooked.
 	some = 60
 	// writeLimit is how long some writes may take.
@@ -34,7 +33,7 @@ const (
 	statePoll   = 5 * time.Millisecond
 )
 
-var table = workload.Table{Database: database, Name: "orders"}
+var table = workload.Table{Database: "shop", Name: "orders"}
 
 // scene is a cluster that is written to by an application, which is told of a new primary by the manager.
 type scene struct {
@@ -51,8 +50,7 @@ type scene struct {
 	firstAfter time.Time       // first one after it
 }
 
-// deploy makes a star of three with a filled table and an account for the application, which has no
-// privilege to write where read_only is on.
+// deploy makes a star of three with a filled table.
 func deploy(ctx context.Context, options topology.Options) *scene {
 	GinkgoHelper()
 	options.Shape = topology.MustShape("star:2")
@@ -61,16 +59,16 @@ func deploy(ctx context.Context, options topology.Options) *scene {
 	suitekit.NoFault(workload.Create(ctx, primary, table))
 	suitekit.NoFault(workload.CreateJournal(ctx, primary, table))
 	suitekit.NoFault(workload.Fill(ctx, primary, table, rows))
-	suitekit.NoFault(primary.Exec(ctx, "CREATE USER 'app'@'127.%' IDENTIFIED BY 'app'",
-		"GRANT SELECT, INSERT, UPDATE, DELETE ON "+server.Ident(database)+".* TO 'app'@'127.%'"))
 	suitekit.NoFault(s.WaitCaughtUp(ctx))
 	s.target = application(s.Primary())
 	return s
 }
 
+// application is how the application connects: with an account of dbdeployer's that may not write where
+// read_only is on, as an administrator may.
 func application(n *topology.Node) server.Endpoint {
 	endpoint := n.Sandbox.Endpoint()
-	endpoint.User, endpoint.Password, endpoint.Limit = "app", "app", writerLimit
+	endpoint.User, endpoint.Password, endpoint.Limit = "msandbox_rw", "msandbox", writerLimit
 	return endpoint
 }
 
