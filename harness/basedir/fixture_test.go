@@ -38,7 +38,6 @@ const (
 type entry struct {
 	name, body, link string
 	kind             byte
-	size             int64 // claimed; 0 means that of body
 }
 
 // serverEntries are the smallest thing that passes for a server: a program that says its version.

@@ -2,13 +2,19 @@ package failover_test
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/pseudogtid"
+	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
+
+// entryInterval is how often a Pseudo-GTID entry is written. A replica must have applied one to be found.
+const entryInterval = 50 * time.Millisecond
 
 var _ = Describe("a dead primary of star:2 under load", func() {
 	It("is replaced by a replica, and the other one follows", func(ctx SpecContext) {
@@ -62,6 +68,21 @@ var _ = Describe("a dead primary of star:2 under load", func() {
 		account := s.judge(ctx, audit)
 		Expect(account.Lost).To(BeEmpty(), account.String())
 		Expect(s.waitsForReplicas(ctx, audit.Plan.Promote)).To(BeTrue(), "the new primary does not wait for its replica")
+	})
+
+	It("is replaced without GTID, and the other replica finds its place by Pseudo-GTID", func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{})
+		s.manage(ctx, func(c *failover.Config) { c.Rewire = pseudogtid.Match })
+		entries := pseudogtid.StartInjector(ctx, s.Primary().Server, entryInterval)
+		s.write(ctx)
+		s.lag(ctx, "replica1")
+		suitekit.NoFault(entries.Stop())
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(audit.Plan.Promote).To(Equal("replica2"), audit.Plan.Reason)
+		s.measure(audit)
+		s.judge(ctx, audit)
 	})
 
 	It("leaves no replica unnoticed that cannot find its place without GTID", func(ctx SpecContext) {
