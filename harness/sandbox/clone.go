@@ -57,6 +57,7 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 // rewrite makes dbdeployer's scripts speak of the clone: they hold its folder and its port as text.
 func (g *Golden) rewrite(s *Sandbox) error {
 	replacer := strings.NewReplacer(
+		g.DeployedSocket, s.Socket(), // first: it holds the port
 		g.DeployedDir, s.dir,
 		g.DeployedBasedir, s.meta.Basedir,
 		strconv.Itoa(g.DeployedPort), strconv.Itoa(s.meta.Port),

@@ -23,7 +23,7 @@ import (
 const (
 	goldenKind   = "goldens"
 	goldenFile   = "golden.json"
-	goldenFormat = "1" // raise it when what a golden sandbox holds changes
+	goldenFormat = "2" // raise it when what a golden sandbox holds changes
 	deployLimit  = 3 * time.Minute
 	sandboxName  = "golden" // dbdeployer's folder inside the cached one
 )
@@ -36,10 +36,11 @@ type Golden struct {
 	Flavor       flavor.Flavor              `json:"flavor"`
 	Profile      Profile                    `json:"profile"`
 	Capabilities map[flavor.Capability]bool `json:"capabilities"`
-	// DeployedDir, DeployedBasedir and DeployedPort are what dbdeployer's files speak of; a clone replaces them.
+	// DeployedDir, DeployedBasedir, DeployedPort and DeployedSocket are what dbdeployer's files speak of; a clone replaces them.
 	DeployedDir     string `json:"deployed_dir"`
 	DeployedBasedir string `json:"deployed_basedir"`
 	DeployedPort    int    `json:"deployed_port"`
+	DeployedSocket  string `json:"deployed_socket"`
 	// DeploySeconds is what dbdeployer took.
 	DeploySeconds float64 `json:"deploy_seconds"`
 }
@@ -106,10 +107,17 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 	if f.Log != nil {
 		f.Log(fmt.Sprintf("%s: dbdeployer deploys a golden sandbox, profile %s", b.Entry, p))
 	}
+	// The cache's own path may be too long for a socket.
+	sockets, err := os.MkdirTemp("", "mm")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(sockets)) }()
 	begin := time.Now()
 	g := &Golden{Entry: b.Entry, Basedir: b.Path, Flavor: b.Flavor, Profile: p,
 		DeployedDir: filepath.Join(dir, sandboxName), DeployedPort: lease.Port,
-		DeployedBasedir: filepath.Join(dir, "binary", b.Flavor.Version.String())}
+		DeployedBasedir: filepath.Join(dir, "binary", b.Flavor.Version.String()),
+		DeployedSocket:  filepath.Join(sockets, "mysql_sandbox"+strconv.Itoa(lease.Port)+".sock")}
 	// Whatever happens, no server of this folder survives.
 	defer func() {
 		_, sweepErr := proc.Sweep(context.WithoutCancel(ctx), dir, time.Second)
@@ -149,7 +157,7 @@ func runDbdeployer(ctx context.Context, program string, b *basedir.Basedir, p Pr
 	args := []string{"deploy", "single", b.Flavor.Version.String(),
 		"--sandbox-binary=" + filepath.Dir(g.DeployedBasedir), "--sandbox-home=" + dir, "--sandbox-directory=" + sandboxName,
 		"--port=" + strconv.Itoa(g.DeployedPort),
-		"--skip-library-check", "--socket-in-datadir", "--log-directory=" + filepath.Join(dir, "logs"),
+		"--skip-library-check", "--log-directory=" + filepath.Join(dir, "logs"),
 	}
 	// dbdeployer looks for <sandbox-binary>/<version>.
 	if err := os.MkdirAll(filepath.Dir(g.DeployedBasedir), 0o755); err != nil {
@@ -173,7 +181,9 @@ func runDbdeployer(ctx context.Context, program string, b *basedir.Basedir, p Pr
 	output, err := proc.Run(ctx, proc.Cmd{
 		Path: program, Args: args, Dir: dir, Scope: dir,
 		// SLEEP_TIME is the interval of dbdeployer's polls, in seconds; it gives up after 180 of them; HOME keeps it from its own catalogue.
-		Env: []string{"SLEEP_TIME=0.3", "HOME=" + home, "SANDBOX_HOME=" + dir},
+		Env: []string{"SLEEP_TIME=0.3", "HOME=" + home, "SANDBOX_HOME=" + dir,
+			// dbdeployer puts the socket there.
+			"TMPDIR=" + filepath.Dir(g.DeployedSocket)},
 	})
 	if err != nil {
 		return fmt.Errorf("dbdeployer: %w%s", err, deployEvidence(dir))
