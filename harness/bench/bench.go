@@ -180,8 +180,9 @@ func (b *Bench) deployReplication(ctx context.Context, dir string) (time.Duratio
 
 // deployMultiple deploys three servers with dbdeployer's defaults and wires them as a person would.
 func (b *Bench) deployMultiple(ctx context.Context, dir string) (time.Duration, error) {
-	took, err := b.dbdeployer(ctx, dir, "multiple", "--nodes="+strconv.Itoa(nodes), "--gtid",
-		"--my-cnf-options=log-bin=mysql-bin")
+	took, err := b.dbdeployer(ctx, dir, "multiple", "--nodes="+strconv.Itoa(nodes),
+		// Its own --gtid adds options that 8.4 removed.
+		"--my-cnf-options=log-bin=mysql-bin", "--my-cnf-options=gtid_mode=ON", "--my-cnf-options=enforce_gtid_consistency=ON")
 	if err != nil {
 		return took, err
 	}

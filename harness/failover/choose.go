@@ -110,7 +110,8 @@ func cannotFollow(replica, source candidate) string {
 	return ""
 }
 
-// apart is why a replica cannot follow the new primary, "" when it can.
+// apart is why a replica cannot follow the new primary, "" when it can. Versions and formats are no reason:
+// nobody qualifies whom a replica with a working applier could not follow.
 func apart(c, chosen candidate, byGTID bool, p Policy) string {
 	switch {
 	case c.link.Error != "":
@@ -123,8 +124,6 @@ func apart(c, chosen candidate, byGTID bool, p Policy) string {
 		return "the new primary has transactions that the old one never had: " + chosen.errant
 	case hasMore(c, chosen, byGTID):
 		return "it has more than the new primary: " + describe(c, byGTID)
-	case cannotFollow(c, chosen) != "":
-		return cannotFollow(c, chosen)
 	case !(c.link.GTID && chosen.link.GTID) && !p.Rewirable:
 		return "it does not use GTID, and nothing is there to find its place in the new primary's log"
 	default:

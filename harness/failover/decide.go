@@ -102,19 +102,23 @@ func decideAlive(s State, source Observation) Plan {
 func decideUnreachable(s State, p Policy, dead Observation) Plan {
 	plan := Plan{Action: Watch, Problem: UnreachablePrimary, Dead: dead.Name}
 	var replicas []Observation
+	stale := ""
 	for _, o := range s.Servers {
 		link, ok := o.linkTo(dead.Addr)
 		switch {
 		case !ok || !o.Reachable:
-			continue
 		case !o.fresh(dead.Since):
-			plan.Reason = o.Name + " has not been asked since"
-			return plan
+			stale = o.Name
 		case link.Fetch == Running:
 			plan.Action, plan.Reason = Alert, o.Name+" still replicates from "+dead.Name
 			return plan
+		default:
+			replicas = append(replicas, o)
 		}
-		replicas = append(replicas, o)
+	}
+	if stale != "" {
+		plan.Reason = stale + " has not been asked since"
+		return plan
 	}
 	if len(replicas) == 0 {
 		plan.Action, plan.Problem, plan.Reason = Refuse, DeadPrimaryAndReplicas, "none of the replicas of "+dead.Name+" answers"

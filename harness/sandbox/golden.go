@@ -23,9 +23,15 @@ import (
 const (
 	goldenKind   = "goldens"
 	goldenFile   = "golden.json"
-	goldenFormat = "2" // raise it when what a golden sandbox holds changes
+	goldenFormat = "3" // raise it when what a golden sandbox holds changes
 	deployLimit  = 3 * time.Minute
 	sandboxName  = "golden" // dbdeployer's folder inside the cached one
+)
+
+// Every server has this table, so that the proof that replication works is one row and no DDL.
+const (
+	ProofDatabase = "matrix_proof"
+	ProofTable    = ProofDatabase + ".seen"
 )
 
 // Golden is a sandbox that dbdeployer deployed once and that was shut down cleanly, to be cloned.
@@ -215,6 +221,7 @@ func probeAndStop(ctx context.Context, g *Golden) (caps map[flavor.Capability]bo
 		return nil, fmt.Errorf("%w; last lines of the server's error log:\n%s", err, s.ErrorLogTail(tailLines))
 	}
 	caps, err = db.Capabilities(ctx)
+	err = errors.Join(err, db.Exec(ctx, "CREATE DATABASE "+ProofDatabase, "CREATE TABLE "+ProofTable+" (origin INT PRIMARY KEY) ENGINE=InnoDB"))
 	// A full purge and merge leaves less for each clone to do at its start; a slow shutdown is paid once.
 	slow := db.Exec(ctx, "SET GLOBAL innodb_fast_shutdown = 0")
 	if err := errors.Join(err, slow, db.Close()); err != nil {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
+	"mysqlmatrix/harness/sandbox"
 )
 
 const (
@@ -26,23 +26,7 @@ func (t *Topology) Prove(ctx context.Context) error {
 		if len(n.Sources) > 0 && t.Shape.Kind != Ring {
 			continue
 		}
-		statements := []string{
-			"CREATE DATABASE IF NOT EXISTS matrix_proof",
-			"CREATE TABLE IF NOT EXISTS matrix_proof.seen (origin INT PRIMARY KEY)",
-			fmt.Sprintf("INSERT INTO matrix_proof.seen VALUES (%d)", i),
-		}
-		if t.Shape.Kind == Ring && i > 0 {
-			statements = statements[2:] // the table came from the partner
-		}
-		if t.Shape.Kind == FanIn {
-			// Two primaries that create one object would break their common replica.
-			statements = []string{
-				fmt.Sprintf("CREATE DATABASE matrix_proof%d", i),
-				fmt.Sprintf("CREATE TABLE matrix_proof%d.seen (origin INT PRIMARY KEY)", i),
-				fmt.Sprintf("INSERT INTO matrix_proof%d.seen VALUES (%d)", i, i),
-			}
-		}
-		if err := n.Server.Exec(ctx, statements...); err != nil {
+		if err := n.Server.Exec(ctx, fmt.Sprintf("INSERT INTO %s VALUES (%d)", sandbox.ProofTable, i)); err != nil {
 			return fmt.Errorf("prove replication: node %s: %w", n.Name, err)
 		}
 		if err := t.each(ctx, func(ctx context.Context, j int, reader *Node) error {
@@ -58,19 +42,14 @@ func (t *Topology) Prove(ctx context.Context) error {
 }
 
 func (t *Topology) awaitProof(ctx context.Context, n *Node, origin int) error {
-	database := "matrix_proof"
-	if t.Shape.Kind == FanIn {
-		database = fmt.Sprintf("matrix_proof%d", origin)
-	}
-	query := fmt.Sprintf("SELECT COUNT(*) FROM %s.seen WHERE origin = %d", database, origin)
+	query := fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE origin = %d", sandbox.ProofTable, origin)
 	begin := time.Now()
 	tick := time.NewTicker(proofPoll)
 	defer tick.Stop()
 	for {
 		var count int
 		err := n.Server.DB.QueryRowContext(ctx, query).Scan(&count)
-		var missing *mysql.MySQLError // the table has not arrived
-		if err != nil && !errors.As(err, &missing) && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		if count == 1 {

@@ -7,11 +7,16 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
+
+// fenceLimit is how long an old primary that comes back may take writes.
+const fenceLimit = 5 * time.Second
 
 // entryInterval is how often a Pseudo-GTID entry is written. A replica must have applied one to be found.
 const entryInterval = 50 * time.Millisecond
@@ -82,6 +87,23 @@ var _ = Describe("a dead primary of star:2 under load", func() {
 		s.settle(ctx)
 		Expect(audit.Plan.Promote).To(Equal("replica2"), audit.Plan.Reason)
 		s.measure(audit)
+		s.judge(ctx, audit)
+	})
+
+	It("is replaced when it hangs, and is kept from taking writes when it comes back", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		hang := fault.Pause{Node: s.Primary()}
+		s.inject(ctx, hang)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.measure(audit)
+		resumed := time.Now()
+		suitekit.NoFault(hang.Heal(ctx))
+		Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
+		suitekit.Detail("old primary fenced", "ms", float64(time.Since(resumed).Milliseconds()))
+		Expect(s.manager.Audits()).To(ContainElement(HaveField("Plan.Problem", failover.ErrantServer)), "the return of the old primary is not reported")
 		s.judge(ctx, audit)
 	})
 

@@ -29,7 +29,7 @@ const (
 	// recoveryLimit is how long a failover may take at all; how long it does take is measured.
 	recoveryLimit = 40 * time.Second
 	// writerLimit bounds each read and write of a writer's connection.
-	writerLimit = 30 * time.Second
+	writerLimit = 3 * time.Second
 	statePoll   = 5 * time.Millisecond
 )
 
@@ -154,8 +154,14 @@ func (s *scene) lag(ctx context.Context, name string) {
 // killPrimary crashes the primary.
 func (s *scene) killPrimary(ctx context.Context) {
 	GinkgoHelper()
+	s.inject(ctx, fault.Kill{Node: s.Primary()})
+}
+
+// inject breaks the primary; times are measured from here.
+func (s *scene) inject(ctx context.Context, f fault.Fault) {
+	GinkgoHelper()
 	s.crashed = time.Now()
-	suitekit.NoFault(fault.Kill{Node: s.Primary()}.Inject(ctx))
+	suitekit.NoFault(f.Inject(ctx))
 }
 
 // recovered waits for the end of the recovery and returns its audit.
