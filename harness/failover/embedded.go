@@ -31,7 +31,8 @@ type Config struct {
 	Interval time.Duration
 	// Limit bounds each connection and query of a poll; 0 means Interval.
 	Limit time.Duration
-	// ActionLimit bounds each statement of a recovery, but the waits; 0 means three seconds.
+	// ActionLimit bounds each action of a recovery, but the waits; 0 means ten seconds. A replica whose source
+	// hangs may take its own slave_net_timeout to stop fetching: it is in the middle of connecting.
 	ActionLimit time.Duration
 	// ApplyLimit is how long the new primary may take to apply what it has received; 0 means 30 s.
 	ApplyLimit time.Duration
@@ -56,7 +57,7 @@ func (c *Config) setDefaults() {
 	}
 	orElse(&c.Interval, 250*time.Millisecond)
 	orElse(&c.Limit, c.Interval)
-	orElse(&c.ActionLimit, 3*time.Second)
+	orElse(&c.ActionLimit, 10*time.Second)
 	orElse(&c.ApplyLimit, 30*time.Second)
 	orElse(&c.FollowLimit, 10*time.Second)
 	if c.Decide == nil {

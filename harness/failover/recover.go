@@ -151,7 +151,11 @@ func (r *recovery) freeze(ctx context.Context) State {
 }
 
 func (r *recovery) freezeOne(ctx context.Context, i *involved, o Observation) Observation {
-	ctx, cancel := context.WithTimeout(ctx, r.config.ActionLimit)
+	limit := r.config.ActionLimit
+	if !o.Reachable {
+		limit = r.config.Limit // it may be back; the promotion does not wait for it
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	begin := time.Now()
 	err := r.step(i, "stop fetching", func() (err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -194,6 +195,40 @@ func (s *stream) next() (*Item, error) {
 	return &item, nil
 }
 
+const (
+	// catchUpLimit is how long a target that replicates may be behind the replica.
+	catchUpLimit = 10 * time.Second
+	catchUpPoll  = 10 * time.Millisecond
+)
+
+// matchBelowLive matches; a target that is behind and replicates itself is given time to pass the place
+// where the stopped replica stands.
+func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Server) (server.Coordinates, error) {
+	deadline := time.Now().Add(catchUpLimit)
+	tick := time.NewTicker(catchUpPoll)
+	defer tick.Stop()
+	for {
+		at, err := m.Match(ctx, replica, target)
+		var refusal *RefusalError
+		behind := errors.As(err, &refusal) && (refusal.Why == ReplicaAhead || refusal.Why == NotFound)
+		if !behind || time.Now().After(deadline) {
+			return at, err
+		}
+		statuses, statusErr := target.ReplicaStatus(ctx)
+		if statusErr != nil || len(statuses) == 0 || !statuses[0].Healthy() || refusal.Why == NotFound && caughtUp(statuses[0]) {
+			return at, errors.Join(err, statusErr)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return at, errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// caughtUp says whether a replica has applied all that it has fetched.
+func caughtUp(s server.ReplicaStatus) bool { return s.Read == s.Executed }
+
 // Relocate moves a replica below a target by Pseudo-GTID: it stops the replica, matches it, points it to
 // the target and starts it. When the match is refused the replica is started again where it was.
 func Relocate(ctx context.Context, replica, target *server.Server, source server.Endpoint) (server.Coordinates, error) {
@@ -205,7 +240,7 @@ func (m Matcher) Relocate(ctx context.Context, replica, target *server.Server, s
 	if err := replica.StopReplica(ctx, ""); err != nil {
 		return server.Coordinates{}, err
 	}
-	at, err := m.Match(ctx, replica, target)
+	at, err := m.matchBelowLive(ctx, replica, target)
 	if err != nil {
 		return at, errors.Join(err, replica.StartReplica(context.WithoutCancel(ctx), ""))
 	}

@@ -2,7 +2,10 @@ package failover_test
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -30,7 +33,9 @@ const (
 	recoveryLimit = 40 * time.Second
 	// writerLimit bounds each read and write of a writer's connection.
 	writerLimit = 3 * time.Second
-	statePoll   = 5 * time.Millisecond
+	statePoll   = time.Millisecond
+	// pollWrites is how many writes the application makes from one poll of the manager to the next.
+	pollWrites = rate / 4
 )
 
 var table = workload.Table{Database: "shop", Name: "orders"}
@@ -89,11 +94,13 @@ func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {
 	suitekit.NoFault(err)
 	suitekit.NoFault(s.manager.Start(ctx))
 	DeferCleanup(func(ctx context.Context) error {
+		var err error
 		if CurrentSpecReport().Failed() {
-			AddReportEntry("audits of the manager", describe(s.manager.Audits()))
-			fmt.Fprintln(GinkgoWriter, describe(s.manager.Audits()))
+			evidence := suitekit.Cell().Evidence
+			err = errors.Join(os.MkdirAll(evidence, 0o755),
+				os.WriteFile(filepath.Join(evidence, "audits.json"), []byte(describe(s.manager.Audits())), 0o644))
 		}
-		return s.manager.Stop(ctx)
+		return errors.Join(err, s.manager.Stop(ctx))
 	})
 }
 
@@ -157,9 +164,11 @@ func (s *scene) killPrimary(ctx context.Context) {
 	s.inject(ctx, fault.Kill{Node: s.Primary()})
 }
 
-// inject breaks the primary; times are measured from here.
+// inject breaks the primary at a random moment between two polls; times are measured from here.
 func (s *scene) inject(ctx context.Context, f fault.Fault) {
 	GinkgoHelper()
+	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), 0))
+	s.awaitWrites(ctx, random.IntN(pollWrites))
 	s.crashed = time.Now()
 	suitekit.NoFault(f.Inject(ctx))
 }
@@ -179,6 +188,7 @@ func (s *scene) recovered(ctx context.Context) failover.Audit {
 	}).WithTimeout(recoveryLimit).WithPolling(statePoll).Should(BeTrue(), func() string {
 		return "no failover; the manager's audits: " + describe(s.manager.Audits())
 	})
+	Expect(audit.Error).To(BeEmpty(), "the recovery has failed")
 	return audit
 }
 

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/report"
+)
+
+// pseudo are arguments of a run whose specs take some seconds.
+func pseudo(out string, more ...string) []string {
+	return append([]string{"run", "--plain", "--entry", entryName, "--suite", "pseudogtid", "--out", out}, more...)
+}
+
+func TestServerThatDoesNotStart(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	code, output := run(t, runs, "up", entryName, "--topology", "single", "--option", "no-such-option=1")
+	exitCodeIs(t, code, exitErrored, output, "does not start", "no-such-option", "[ERROR]")
+	nothingLeft(t, runs)
+}
+
+func TestInterruptedRun(t *testing.T) {
+	needsServer(t)
+	for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runs, out := runFolder(t), t.TempDir()
+			c := start(t, runs, pseudo(out)...)
+			until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+			if err := syscall.Kill(-c.Process.Pid, sig); err != nil { // as a terminal does: the whole foreground group
+				t.Fatal(err)
+			}
+			code, output := c.wait(t, 40*time.Second)
+			exitCodeIs(t, code, exitInterrupted, output)
+			file, err := os.Open(filepath.Join(out, "run.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			result, err := report.ReadRun(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if result.Status != report.RunInterrupted {
+				t.Errorf("run.json says %s", result.Status)
+			}
+			nothingLeft(t, runs)
+		})
+	}
+}
+
+func TestInterruptedUp(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	c := start(t, runs, "up", entryName, "--topology", "star:8")
+	until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	code, output := c.wait(t, 30*time.Second)
+	exitCodeIs(t, code, exitInterrupted, output)
+	nothingLeft(t, runs)
+}
+
+func TestKilledRunner(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	c := start(t, runs, pseudo(t.TempDir())...)
+	until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-c.done
+	output := mustRun(t, runs, "status")
+	if !strings.Contains(output, "no topology is up") {
+		t.Errorf("a killed run's servers count as topologies:\n%s", output)
+	}
+	nothingLeft(t, runs)
+}
+
+func TestKilledGoldenDeployment(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	mustRun(t, runFolder(t), "fetch", entryName)
+	shared, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, cache := runFolder(t), t.TempDir()
+	if err := os.Symlink(filepath.Join(shared, "basedirs"), filepath.Join(cache, "basedirs")); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, runs, "--cache", cache, "up", entryName, "--topology", "single")
+	until(t, "dbdeployer's server up", time.Minute, func() bool { return serversIn(t, cache) > 0 })
+	if err := c.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-c.done
+	mustRun(t, runs, "--cache", cache, "up", entryName, "--topology", "single")
+	mustRun(t, runs, "--cache", cache, "down")
+	left, err := proc.Find(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range left {
+		t.Errorf("left a process behind: %d %s", one.PID, one.Command)
+	}
+}
+
+func TestTwoRunsAtOnce(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	focus := []string{"--focus", "finds the same coordinates"}
+	first, second := start(t, runs, pseudo(t.TempDir(), focus...)...), start(t, runs, pseudo(t.TempDir(), focus...)...)
+	for _, c := range []*command{first, second} {
+		code, output := c.wait(t, 3*time.Minute)
+		exitCodeIs(t, code, 0, output, "1 passed")
+	}
+	nothingLeft(t, runs)
+}
+
+func TestToolThatHangs(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs, out := runFolder(t), t.TempDir()
+	tool := filepath.Join(t.TempDir(), "gh-ost")
+	script := "#!/bin/sh\ncase \"$*\" in *--version*) echo 9.9.9; exit 0;; *--check-flag*) exit 0;; esac\necho I shall hang now\nexec sleep 1000\n"
+	if err := os.WriteFile(tool, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	code, output := run(t, runs, "run", "--plain", "--entry", entryName, "--suite", "migration", "--tool", "gh-ost="+tool,
+		"--focus", "gh-ost allow-on-master", "--limit", "15s", "--out", out)
+	exitCodeIs(t, code, 1, output, "timed-out")
+	nothingLeft(t, runs)
+}
+
+func TestFullDisk(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	mustRun(t, runFolder(t), "fetch", entryName)
+	runs := runFolder(t)
+	arguments := []string{"-m"}
+	if os.Getuid() != 0 {
+		arguments = []string{"-r", "-m"}
+	}
+	if out, err := exec.Command("unshare", append(arguments, "true")...).CombinedOutput(); err != nil {
+		t.Skipf("no private mounts on this machine: %v %s", err, out)
+	}
+	// The mount is private to the command: it is gone with it.
+	script := `mount -t tmpfs -o size=12m none "$1" && shift && exec "$@"`
+	c := exec.Command("unshare", append(arguments, "sh", "-c", script, "sh", runs, os.Args[0], "--run-dir", runs, "up", entryName, "--topology", "single")...)
+	c.Dir, c.Env = projectRoot(t), append(os.Environ(), asMatrix+"=1")
+	output, err := c.CombinedOutput()
+	if err == nil {
+		t.Fatalf("a server fits on 12 MB:\n%s", output)
+	}
+	exitCodeIs(t, c.ProcessState.ExitCode(), exitErrored, string(output), "o space left") // the server's words or the system's
+}
+
+func TestTwoLabs(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	var up struct {
+		Name  string
+		Nodes []struct{ Name, DSN string }
+	}
+	output := mustRun(t, runs, "up", entryName, "--topology", "star:1", "--json")
+	if err := json.Unmarshal([]byte(output[strings.Index(output, "{"):]), &up); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	if len(up.Nodes) != 2 || up.Nodes[1].Name != "replica1" || up.Nodes[1].DSN == "" {
+		t.Errorf("up --json: %+v", up)
+	}
+	mustRun(t, runs, "up", entryName, "--topology", "single")
+	code, output := run(t, runs, "use", "primary", "--", "SELECT 1")
+	exitCodeIs(t, code, exitUsage, output, entryName+"/primary", entryName+".2/primary")
+	mustRun(t, runs, "use", entryName+"/primary", "--", "CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY); INSERT INTO d.t VALUES (4711)")
+	until(t, "the row on the replica", 20*time.Second, func() bool {
+		code, output := run(t, runs, "use", entryName+"/replica1", "--", "SELECT * FROM d.t")
+		return code == 0 && strings.Contains(output, "4711")
+	})
+	code, output = run(t, runs, "down")
+	exitCodeIs(t, code, exitUsage, output, "--all")
+	mustRun(t, runs, "down", "--all")
+	nothingLeft(t, runs)
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mysqlmatrix/harness/proc"
+)
+
+// asMatrix makes the test program be the matrix program, so that tests start the real one.
+const asMatrix = "MATRIX_TEST_AS_MATRIX"
+
+// entryName is the server that tests use: the quickest to obtain and to start.
+const entryName = "mariadb-10.11"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asMatrix) != "" {
+		os.Exit(Main())
+	}
+	testscript.Main(m, map[string]func(){"matrix": func() { os.Exit(Main()) }})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(env *testscript.Env) error { return setUp(env, t) },
+	})
+}
+
+// setUp gives a script the project's matrix file, the shared cache and a run folder of its own.
+func setUp(env *testscript.Env, t *testing.T) error {
+	cache, err := cacheDir()
+	if err != nil {
+		return err
+	}
+	runs := runFolder(t)
+	env.Setenv("MATRIX_CACHE", cache)
+	env.Setenv("PROJECT", projectRoot(t))
+	env.Setenv("RUNS", runs)
+	env.Setenv("ENTRY", entryName)
+	for _, name := range []string{"HOME", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOSUMDB", "GOPATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env.Setenv(name, value)
+		}
+	}
+	return nil
+}
+
+func cacheDir() (string, error) {
+	if dir := os.Getenv("MATRIX_CACHE"); dir != "" {
+		return dir, nil
+	}
+	base, err := os.UserCacheDir()
+	return filepath.Join(base, "mysql-matrix"), err
+}
+
+func projectRoot(t testing.TB) string {
+	t.Helper()
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// runFolder is a short folder for servers; at the end of the test nothing may be left in it or work in it.
+func runFolder(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		nothingLeft(t, dir)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func nothingLeft(t testing.TB, runs string) {
+	t.Helper()
+	left, err := proc.Sweep(context.Background(), runs, time.Second)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, one := range left {
+		t.Errorf("left a process behind: %d %s", one.PID, one.Command)
+	}
+	folders, err := filepath.Glob(filepath.Join(runs, "*"))
+	if err != nil {
+		t.Error(err)
+	}
+	if len(folders) > 0 {
+		t.Errorf("left folders behind: %v", folders)
+	}
+}
+
+// command is a run of the matrix program.
+type command struct {
+	*exec.Cmd
+	output *bytes.Buffer
+	done   chan error
+}
+
+// start starts matrix in the project with a run folder.
+func start(t testing.TB, runs string, args ...string) *command {
+	t.Helper()
+	c := &command{Cmd: exec.Command(os.Args[0], append([]string{"--run-dir", runs}, args...)...), output: &bytes.Buffer{}, done: make(chan error, 1)}
+	c.Dir = projectRoot(t)
+	c.Env = append(os.Environ(), asMatrix+"=1")
+	c.Stdout, c.Stderr = c.output, c.output
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { c.done <- c.Wait() }()
+	return c
+}
+
+// wait waits for the end and returns the exit code and the output.
+func (c *command) wait(t testing.TB, limit time.Duration) (int, string) {
+	t.Helper()
+	select {
+	case <-c.done:
+		return c.ProcessState.ExitCode(), c.output.String()
+	case <-time.After(limit):
+		_ = c.Process.Kill() // the test has failed already
+		<-c.done
+		t.Fatalf("matrix did not end within %s:\n%s", limit, c.output)
+		return 0, ""
+	}
+}
+
+func run(t testing.TB, runs string, args ...string) (int, string) {
+	t.Helper()
+	return start(t, runs, args...).wait(t, 3*time.Minute)
+}
+
+// mustRun fails the test unless the command exits with 0.
+func mustRun(t testing.TB, runs string, args ...string) string {
+	t.Helper()
+	code, output := run(t, runs, args...)
+	if code != 0 {
+		t.Fatalf("matrix %s: exit code %d\n%s", strings.Join(args, " "), code, output)
+	}
+	return output
+}
+
+// until waits for a state.
+func until(t testing.TB, what string, limit time.Duration, state func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !state() {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s: not %s", limit, what)
+		}
+		<-tick.C
+	}
+}
+
+// serversIn counts the servers that run in a folder.
+func serversIn(t testing.TB, dir string) int {
+	t.Helper()
+	infos, err := proc.Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, one := range infos {
+		if strings.Contains(one.Command, "my.sandbox.cnf") && proc.Alive(one.PID) {
+			count++
+		}
+	}
+	return count
+}
+
+func needsServer(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real servers")
+	}
+}
+
+func freePort(t testing.TB) (int, net.Listener) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l.Addr().(*net.TCPAddr).Port, l
+}
+
+// exitCodeIs checks a command's end and what it says.
+func exitCodeIs(t testing.TB, code, want int, output string, says ...string) {
+	t.Helper()
+	if code != want {
+		t.Errorf("exit code %d, want %d:\n%s", code, want, output)
+	}
+	for _, text := range says {
+		if !strings.Contains(output, text) {
+			t.Errorf("output does not say %q:\n%s", text, output)
+		}
+	}
+}
+
+var _ = fmt.Sprint
