@@ -1,7 +1,6 @@
 package matrix
 
 import (
-	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -9,7 +8,12 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"mysqlmatrix/harness/flavor"
 )
+
+// vendorNames are the vendors as matrix.yaml names them.
+var vendorNames = []string{flavor.MySQL.String(), flavor.Percona.String(), flavor.MariaDB.String()}
 
 // Problem is one mistake in a matrix file.
 type Problem struct {
@@ -40,11 +44,17 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Position is where a mapping and its keys stand in the file.
+// Position is where a mapping, its keys and the items of its lists stand in the file.
 type Position struct {
-	Line int
-	keys map[string]int
+	Line  int
+	keys  map[string]int
+	items map[string][]int
+
+	unknown int // keys that were not read, each a problem of its own
 }
+
+// has says whether the mapping has a key, well read or not.
+func (p Position) has(key string) bool { return p.keys[key] > 0 }
 
 // Of is the line of a key, or of the mapping when it lacks the key.
 func (p Position) Of(key string) int {
@@ -52,6 +62,14 @@ func (p Position) Of(key string) int {
 		return line
 	}
 	return p.Line
+}
+
+// Item is the line of one item of the list under a key.
+func (p Position) Item(key string, i int) int {
+	if lines := p.items[key]; i < len(lines) {
+		return lines[i]
+	}
+	return p.Of(key)
 }
 
 // decoder fills Go values from YAML nodes and gathers every mistake on the way. yaml.v3's own strict mode
@@ -74,9 +92,9 @@ func (d *decoder) decode(node *yaml.Node, value reflect.Value, name string) {
 		value.Set(reflect.New(value.Type().Elem()))
 		value = value.Elem()
 	}
-	if unmarshaler, ok := value.Addr().Interface().(encoding.TextUnmarshaler); ok {
-		if err := unmarshaler.UnmarshalText([]byte(node.Value)); err != nil {
-			d.problem(node.Line, "", "%s: %v", name, err)
+	if vendor, ok := value.Addr().Interface().(*flavor.Vendor); ok {
+		if err := vendor.UnmarshalText([]byte(node.Value)); err != nil {
+			d.problem(node.Line, suggest(node.Value, vendorNames), "%s: there is no vendor %q", name, node.Value)
 		}
 		return
 	}
@@ -116,6 +134,8 @@ func (d *decoder) text(node *yaml.Node, value reflect.Value, name string) {
 			read = strconv.FormatFloat(f, 'g', -1, 64)
 		}
 		d.problem(node.Line, fmt.Sprintf("quote it: %q", node.Value), "%s: %s is not quoted and YAML reads the number %s", name, node.Value, read)
+	case node.Tag == "!!bool":
+		d.problem(node.Line, fmt.Sprintf("quote it: %q", node.Value), "%s: %s is not quoted and YAML reads a truth value", name, node.Value)
 	case node.Tag == "!!null":
 		d.problem(node.Line, "give it a value or leave the key out", "%s is empty", name)
 	default:
@@ -136,28 +156,42 @@ func (d *decoder) sequence(node *yaml.Node, value reflect.Value, name string) {
 
 func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
 	if node.Kind != yaml.MappingNode {
-		d.problem(node.Line, "write keys and values", "%s is a %s", name, kindName(node))
+		d.problem(node.Line, "write keys and values", "%s is a %s", named(name), kindName(node))
 		return
 	}
 	fields, known := fieldsOf(value.Type())
-	at := Position{Line: node.Line, keys: map[string]int{}}
+	at := Position{Line: node.Line, keys: map[string]int{}, items: map[string][]int{}}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, content := node.Content[i], node.Content[i+1]
 		index, ok := fields[key.Value]
 		if !ok {
-			d.problem(key.Line, suggest(key.Value, known), "%s has an unknown key %q", name, key.Value)
+			d.problem(key.Line, suggest(key.Value, known), "%s has an unknown key %q", named(name), key.Value)
+			at.unknown++
 			continue
 		}
 		if first, twice := at.keys[key.Value]; twice {
-			d.problem(key.Line, fmt.Sprintf("keep one of lines %d and %d", first, key.Line), "%s has the key %q twice", name, key.Value)
+			d.problem(key.Line, fmt.Sprintf("keep one of lines %d and %d", first, key.Line), "%s has the key %q twice", named(name), key.Value)
 			continue
 		}
 		at.keys[key.Value] = key.Line
+		if content.Kind == yaml.SequenceNode {
+			for _, item := range content.Content {
+				at.items[key.Value] = append(at.items[key.Value], item.Line)
+			}
+		}
 		d.decode(content, value.Field(index), strings.TrimPrefix(name+"."+key.Value, "."))
 	}
 	if field := value.FieldByName("At"); field.IsValid() {
 		field.Set(reflect.ValueOf(at))
 	}
+}
+
+// named is how messages call a value; the outermost has no name.
+func named(name string) string {
+	if name == "" {
+		return "the file"
+	}
+	return name
 }
 
 func fieldsOf(t reflect.Type) (fields map[string]int, names []string) {
@@ -180,46 +214,6 @@ func kindName(node *yaml.Node) string {
 	default:
 		return "single value"
 	}
-}
-
-// suggest names the nearest of what is known, or all of it.
-func suggest(word string, known []string) string {
-	if best := nearest(word, known); best != "" {
-		return fmt.Sprintf("did you mean %q?", best)
-	}
-	return "known are " + strings.Join(known, ", ")
-}
-
-// nearest is the known word at the smallest edit distance, "" when none is close.
-func nearest(word string, known []string) string {
-	best, least := "", len(word)/2+1
-	for _, candidate := range known {
-		if n := distance(word, candidate); n < least {
-			best, least = candidate, n
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's: the least number of bytes to insert, delete or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func (ps Problems) sorted() Problems {

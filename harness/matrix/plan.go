@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -16,11 +17,11 @@ type Selection struct {
 	Tier    Tier
 }
 
-// Plan lists the chosen cells, in the order of the file. A choice that matches nothing is an error that
-// says what there is.
+// Plan lists the chosen cells, in the order of the file; entries beyond it come last. A choice that matches
+// nothing is an error that says what there is.
 func (m *Matrix) Plan(s Selection) ([]Cell, error) {
 	entries, entryErr := m.chooseEntries(s)
-	suites, suiteErr := choose(Suites, s.Suites, "suite")
+	suites, suiteErr := chooseSuites(s.Suites)
 	tools, toolErr := m.chooseTools(s)
 	if err := errors.Join(entryErr, suiteErr, toolErr); err != nil {
 		return nil, err
@@ -36,9 +37,33 @@ func (m *Matrix) Plan(s Selection) ([]Cell, error) {
 		}
 	}
 	if len(cells) == 0 {
-		return nil, fmt.Errorf("nothing to run: no suite of %s tests the tools %s", strings.Join(suites, ", "), strings.Join(s.Tools, ", "))
+		return nil, m.nothingToRun(s, suites)
 	}
-	return cells, nil
+	return cells, idle(tools, suites)
+}
+
+// nothingToRun says why entries, suites and tools that there are have no cell in common.
+func (m *Matrix) nothingToRun(s Selection, suites []string) error {
+	var tests []string
+	for _, t := range m.Tools {
+		tests = append(tests, fmt.Sprintf("%s (%s)", t.Name, strings.Join(t.Suites, ", ")))
+	}
+	tier := ""
+	if s.Tier != "" {
+		tier = fmt.Sprintf(" of tier %s", s.Tier)
+	}
+	return fmt.Errorf("nothing to run%s in %s; the tools and their suites are %s", tier, strings.Join(suites, ", "), strings.Join(tests, ", "))
+}
+
+// idle is an error when a tool was named that none of the chosen suites tests: it would be left out in silence.
+func idle(tools []chosenTool, suites []string) error {
+	var errs []error
+	for _, t := range tools {
+		if t.named && !slices.ContainsFunc(t.suites, func(suite string) bool { return slices.Contains(suites, suite) }) {
+			errs = append(errs, fmt.Errorf("tool %s is tested in %s, not in %s", t.ref.Name, strings.Join(t.suites, ", "), strings.Join(suites, ", ")))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // cells are all the cells of the file.
@@ -50,144 +75,105 @@ func (m *Matrix) cells() []Cell {
 	return cells
 }
 
+func (m *Matrix) entryNames() []string {
+	names := make([]string, len(m.Entries))
+	for i, e := range m.Entries {
+		names[i] = e.Name
+	}
+	return names
+}
+
 func (m *Matrix) chooseEntries(s Selection) ([]Entry, error) {
 	inTier := func(e Entry) bool { return s.Tier != TierPR || e.Tier == TierPR }
 	if len(s.Entries) == 0 {
 		return slices.DeleteFunc(slices.Clone(m.Entries), func(e Entry) bool { return !inTier(e) }), nil
 	}
 	var chosen []Entry
+	var errs []error
 	add := func(e Entry) {
 		if !slices.ContainsFunc(chosen, func(o Entry) bool { return o.Name == e.Name }) {
 			chosen = append(chosen, e)
 		}
 	}
 	for _, pattern := range s.Entries {
-		if !strings.ContainsAny(pattern, "*?[") {
+		if !isPattern(pattern) {
 			e, err := m.Resolve(pattern)
 			if err != nil {
-				return nil, err
+				errs = append(errs, err)
+				continue
 			}
 			add(e) // named in full: whatever its tier
 			continue
 		}
-		matched := false
-		for _, e := range m.Entries {
-			if ok, err := path.Match(pattern, e.Name); err != nil {
-				return nil, fmt.Errorf("entry pattern %q: %w", pattern, err)
-			} else if ok {
-				matched = true
-				if inTier(e) {
-					add(e)
-				}
+		matched, err := m.matchEntries(pattern)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		for _, e := range matched {
+			if inTier(e) {
+				add(e)
 			}
 		}
-		if !matched {
-			return nil, fmt.Errorf("no entry matches %q; there are %s", pattern, strings.Join(m.entryNames(), ", "))
-		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("no entry of tier %s matches %s", s.Tier, strings.Join(s.Entries, ", "))
+		return nil, fmt.Errorf("no entry of tier %s matches %s; there are %s", s.Tier, strings.Join(s.Entries, ", "), strings.Join(m.entryNames(), ", "))
 	}
+	slices.SortStableFunc(chosen, func(a, b Entry) int { return cmp.Compare(m.place(a), m.place(b)) })
 	return chosen, nil
 }
 
-func choose(all, patterns []string, what string) ([]string, error) {
+// isPattern tells a pattern from a name; a folder may have any of its characters in its path.
+func isPattern(s string) bool {
+	return strings.ContainsAny(s, "*?[") && !strings.HasPrefix(s, dirPrefix)
+}
+
+func (m *Matrix) matchEntries(pattern string) ([]Entry, error) {
+	var matched []Entry
+	for _, e := range m.Entries {
+		if ok, err := path.Match(pattern, e.Name); err != nil {
+			return nil, fmt.Errorf("entry pattern %q: %w", pattern, err)
+		} else if ok {
+			matched = append(matched, e)
+		}
+	}
+	if len(matched) == 0 {
+		return nil, fmt.Errorf("no entry matches %q; there are %s", pattern, strings.Join(m.entryNames(), ", "))
+	}
+	return matched, nil
+}
+
+// place is where an entry stands in the file; those beyond it come after.
+func (m *Matrix) place(e Entry) int {
+	if i := slices.IndexFunc(m.Entries, func(o Entry) bool { return o.Name == e.Name }); i >= 0 {
+		return i
+	}
+	return len(m.Entries)
+}
+
+func chooseSuites(patterns []string) ([]string, error) {
 	if len(patterns) == 0 {
-		return all, nil
+		return Suites, nil
 	}
 	var chosen []string
+	var errs []error
 	for _, pattern := range patterns {
 		before := len(chosen)
-		for _, name := range all {
+		for _, name := range Suites {
 			ok, err := path.Match(pattern, name)
 			if err != nil {
-				return nil, fmt.Errorf("%s pattern %q: %w", what, pattern, err)
+				return nil, fmt.Errorf("suite pattern %q: %w", pattern, err)
 			}
 			if ok {
 				chosen = append(chosen, name)
 			}
 		}
 		if len(chosen) == before {
-			return nil, fmt.Errorf("no %s matches %q; %s", what, pattern, suggest(pattern, all))
+			errs = append(errs, fmt.Errorf("no suite matches %q; %s", pattern, choices(pattern, Suites)))
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(name string) bool { return !slices.Contains(chosen, name) }), nil
-}
-
-type chosenTool struct {
-	ref    ToolRef
-	suites []string
-}
-
-// chooseTools lists the tool versions to run: those of the tier, or those named. Naming one tool leaves
-// only the named tools in the suites that test it.
-func (m *Matrix) chooseTools(s Selection) ([]chosenTool, error) {
-	named := map[string][]ToolRef{}
-	taken := map[string]bool{} // suites whose tools were named
-	for _, argument := range s.Tools {
-		ref, t, err := m.toolRef(argument)
-		if err != nil {
-			return nil, err
-		}
-		named[t.Name] = append(named[t.Name], ref...)
-		for _, suite := range t.Suites {
-			taken[suite] = true
-		}
-	}
-	var chosen []chosenTool
-	for _, t := range m.Tools {
-		if refs, ok := named[t.Name]; ok {
-			for _, ref := range refs {
-				chosen = append(chosen, chosenTool{ref, t.Suites})
-			}
-			continue
-		}
-		left := slices.DeleteFunc(slices.Clone(t.Suites), func(suite string) bool { return taken[suite] })
-		for _, v := range t.Versions {
-			if len(left) > 0 && (s.Tier != TierPR || v.Tier == TierPR) {
-				chosen = append(chosen, chosenTool{ToolRef{Name: t.Name, Version: v.Version, Source: v}, left})
-			}
-		}
-	}
-	return chosen, nil
-}
-
-// toolRef reads "gh-ost", "gh-ost=v1.1.8" or "gh-ost=/path". A version that the file does not list comes
-// from where its default version comes from, if that is a Go module.
-func (m *Matrix) toolRef(argument string) ([]ToolRef, Tool, error) {
-	name, version, given := strings.Cut(argument, "=")
-	i := slices.IndexFunc(m.Tools, func(t Tool) bool { return t.Name == name })
-	if i < 0 {
-		var names []string
-		for _, t := range m.Tools {
-			names = append(names, t.Name)
-		}
-		return nil, Tool{}, fmt.Errorf("no tool %q; %s", name, suggest(name, names))
-	}
-	t := m.Tools[i]
-	if !given {
-		var refs []ToolRef
-		for _, v := range t.Versions {
-			refs = append(refs, ToolRef{Name: name, Version: v.Version, Source: v})
-		}
-		return refs, t, nil
-	}
-	if strings.HasPrefix(version, "/") || strings.HasPrefix(version, "./") || strings.HasPrefix(version, "../") {
-		source := t.Versions[0]
-		source.Path = version
-		return []ToolRef{{Name: name, Path: version, Source: source}}, t, nil
-	}
-	var known []string
-	for _, v := range t.Versions {
-		if v.Version == version {
-			return []ToolRef{{Name: name, Version: version, Source: v}}, t, nil
-		}
-		known = append(known, v.Version)
-	}
-	if t.Versions[0].Module == nil || version == "" {
-		return nil, t, fmt.Errorf("no version %q of %s; there are %s, or give a path", version, name, strings.Join(known, ", "))
-	}
-	source := t.Versions[0]
-	source.Version = version
-	return []ToolRef{{Name: name, Version: version, Source: source}}, t, nil
+	inOrder := slices.DeleteFunc(slices.Clone(Suites), func(name string) bool { return !slices.Contains(chosen, name) })
+	return inOrder, errors.Join(errs...)
 }

@@ -5,21 +5,23 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 
 	"mysqlmatrix/harness/flavor"
 )
 
+const (
+	dirPrefix = "dir:"
+	forms     = "an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path"
+)
+
+// vendorAliases are other words for vendors: those that dbdeployer's users prefix versions with.
+var vendorAliases = map[string]string{"ps": "percona", "maria": "mariadb"}
+
 // Resolve finds the entry that a reference means: a name of the file (mysql-8.0), an exact release by the
 // vendors' URL patterns (mysql@8.0.21, percona@8.0.36-28, mariadb@10.6.9), or an installation (dir:/path).
 func (m *Matrix) Resolve(ref string) (Entry, error) {
-	for _, e := range m.Entries {
-		if e.Name == ref {
-			return e, nil
-		}
-	}
-	if path, ok := strings.CutPrefix(ref, "dir:"); ok {
+	if path, ok := strings.CutPrefix(ref, dirPrefix); ok {
 		absolute, err := filepath.Abs(path)
 		if err != nil || path == "" {
 			return Entry{}, errors.Join(fmt.Errorf("entry %q: want dir:/path/to/basedir", ref), err)
@@ -27,92 +29,68 @@ func (m *Matrix) Resolve(ref string) (Entry, error) {
 		return Entry{Name: ref, Tier: TierFull, Sources: []Source{{Dir: &Dir{Path: absolute}}}}, nil
 	}
 	if vendor, release, ok := strings.Cut(ref, "@"); ok {
-		return exactRelease(ref, vendor, release)
+		return m.exactRelease(ref, unalias(vendor), release)
 	}
-	return Entry{}, fmt.Errorf("no entry %q; %s; an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path",
-		ref, suggest(ref, m.entryNames()))
+	name := ref
+	if vendor, series, ok := strings.Cut(ref, "-"); ok {
+		name = unalias(vendor) + "-" + series
+	}
+	for _, e := range m.Entries {
+		if e.Name == name {
+			return e, nil
+		}
+	}
+	return Entry{}, fmt.Errorf("no entry %q; the nearest are %s; %s", ref, strings.Join(closest(name, m.entryNames(), 3), ", "), forms)
+}
+
+func unalias(vendor string) string {
+	if name, ok := vendorAliases[vendor]; ok {
+		return name
+	}
+	return vendor
 }
 
 var (
 	releasePattern = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
-	perconaPattern = regexp.MustCompile(`^\d+\.\d+\.\d+-\d+$`)
+	// Percona adds its own build number: 8.0.36-28, and with a fraction before 5.7: 5.6.45-86.1.
+	perconaPattern = regexp.MustCompile(`^\d+\.\d+\.\d+-\d+(\.\d+)?$`)
 )
 
-func exactRelease(ref, vendorName, release string) (Entry, error) {
-	if vendorName == "ps" { // dbdeployer's word for it
-		vendorName = "percona"
-	}
+// exactReleases show how a vendor's releases are written.
+var exactReleases = map[flavor.Vendor]string{flavor.MySQL: "8.0.21", flavor.Percona: "8.0.36-28", flavor.MariaDB: "10.6.9"}
+
+func (m *Matrix) exactRelease(ref, vendorName, release string) (Entry, error) {
 	vendor, err := flavor.ParseVendor(vendorName)
 	if err != nil {
-		return Entry{}, fmt.Errorf("entry %q: %w", ref, err)
+		return Entry{}, fmt.Errorf("entry %q: there is no vendor %q; %s; %s", ref, vendorName, choices(vendorName, vendorNames), forms)
 	}
-	pattern, example := releasePattern, "8.0.21"
+	pattern := releasePattern
 	if vendor == flavor.Percona {
-		pattern, example = perconaPattern, "8.0.36-28"
+		pattern = perconaPattern
 	}
 	if !pattern.MatchString(release) {
-		return Entry{}, fmt.Errorf("entry %q: want an exact release such as %s@%s", ref, vendor, example)
+		return Entry{}, m.badRelease(ref, vendor, release)
 	}
 	version, err := flavor.ParseVersion(release)
 	if err != nil {
 		return Entry{}, fmt.Errorf("entry %q: %w", ref, err)
 	}
-	t := &Tarball{Version: release}
-	switch vendor {
-	case flavor.MySQL:
-		t.URLs = mysqlURLs(version)
-	case flavor.Percona:
-		t.URLs = perconaURLs(version, release)
-	case flavor.MariaDB:
-		t.URLs, t.VendorAPI = mariadbURLs(version), true
+	e := Entry{Name: vendor.String() + "@" + release, Vendor: vendor, Series: version.Series(), Release: release, Tier: TierFull}
+	for _, a := range archives(vendor, version, release) {
+		e.Sources = append(e.Sources, Source{Tarball: &Tarball{Version: release, URLs: a, VendorAPI: vendor == flavor.MariaDB}})
 	}
-	return Entry{Name: vendor.String() + "@" + release, Vendor: vendor, Series: version.Series(), Release: release, Tier: TierFull,
-		Sources: []Source{{Tarball: t}}}, nil
+	return e, nil
 }
 
-// mysqlURLs are where Oracle keeps a release: the current one under Downloads, older ones in the archives.
-// The names changed over time: .tar.gz for glibc 2.12 until 8.0.11, then .tar.xz; without debug symbols as
-// "minimal" from 8.0.16, for glibc 2.17 from 8.0.22.
-func mysqlURLs(v flavor.Version) []string {
-	var suffixes []string
+// badRelease says what is wrong with the release of a reference, and what is near.
+func (m *Matrix) badRelease(ref string, vendor flavor.Vendor, release string) error {
+	text := fmt.Sprintf("entry %q: %q is no exact release of %s, such as %s@%s", ref, release, vendor, vendor, exactReleases[vendor])
 	switch {
-	case v.AtLeast(8, 0, 22):
-		suffixes = []string{"linux-glibc2.17-x86_64-minimal.tar.xz", "linux-glibc2.28-x86_64.tar.xz", "linux-glibc2.12-x86_64.tar.xz"}
-	case v.AtLeast(8, 0, 16):
-		suffixes = []string{"linux-x86_64-minimal.tar.xz", "linux-glibc2.12-x86_64.tar.xz"}
-	case v.AtLeast(8, 0, 12):
-		suffixes = []string{"linux-glibc2.12-x86_64.tar.xz"}
-	case v.AtLeast(5, 5, 0):
-		suffixes = []string{"linux-glibc2.12-x86_64.tar.gz", "linux-glibc2.5-x86_64.tar.gz", "linux2.6-x86_64.tar.gz"}
-	default:
-		suffixes = []string{"linux-x86_64-glibc23.tar.gz"}
+	case vendor == flavor.Percona && releasePattern.MatchString(release):
+		text += "; Percona's have a build number after a hyphen"
+	case vendor != flavor.Percona && perconaPattern.MatchString(release):
+		text += fmt.Sprintf("; did you mean percona@%s?", release)
 	}
-	var urls []string
-	for _, suffix := range suffixes {
-		file := fmt.Sprintf("mysql-%s-%s", v, suffix)
-		urls = append(urls,
-			fmt.Sprintf("https://dev.mysql.com/get/Downloads/MySQL-%s/%s", v.Series(), file),
-			"https://downloads.mysql.com/archives/get/p/23/file/"+file)
-	}
-	return urls
-}
-
-// perconaURLs are where Percona keeps a release, for the glibc versions that it has built for.
-func perconaURLs(v flavor.Version, release string) []string {
-	var urls []string
-	for _, glibc := range []string{"glibc2.17-minimal", "glibc2.35-minimal", "glibc2.12-minimal", "glibc2.28-minimal"} {
-		urls = append(urls, fmt.Sprintf(
-			"https://downloads.percona.com/downloads/Percona-Server-%s/Percona-Server-%s/binary/tarball/Percona-Server-%s-Linux.x86_64.%s.tar.gz",
-			v.Series(), release, release, glibc))
-	}
-	return urls
-}
-
-// mariadbURLs are where MariaDB keeps a release; builds with systemd support have been named so since 10.1.
-func mariadbURLs(v flavor.Version) []string {
-	var urls []string
-	for _, build := range []string{"linux-systemd-x86_64", "linux-x86_64", "linux-glibc_214-x86_64"} {
-		urls = append(urls, fmt.Sprintf("https://archive.mariadb.org/mariadb-%s/bintar-%s/mariadb-%s-%s.tar.gz", v, build, v, build))
-	}
-	return slices.Compact(urls)
+	near := closest(vendor.String()+"-"+release, m.entryNames(), 3)
+	return fmt.Errorf("%s; the nearest entries are %s; an installation is written dir:/path", text, strings.Join(near, ", "))
 }

@@ -7,6 +7,8 @@ import (
 	"github.com/invopop/jsonschema"
 )
 
+//go:generate go test -run TestSchemaIsCurrent -update .
+
 // Schema is the JSON Schema of matrix.yaml, generated from the types that it is read into.
 func Schema() ([]byte, error) {
 	reflector := &jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Anonymous: true}
@@ -18,4 +20,10 @@ func Schema() ([]byte, error) {
 		return nil, fmt.Errorf("schema of matrix.yaml: %w", err)
 	}
 	return append(text, '\n'), nil
+}
+
+// JSONSchemaExtend says what struct tags cannot: a source has exactly one kind.
+func (Source) JSONSchemaExtend(s *jsonschema.Schema) {
+	one := uint64(1)
+	s.MinProperties, s.MaxProperties = &one, &one
 }

@@ -43,12 +43,12 @@ func ParseTier(s string) (Tier, error) {
 
 // Entry is one server release line.
 type Entry struct {
-	Name    string        `yaml:"name" json:"name" jsonschema:"required,description=vendor-series"`
+	Name    string        `yaml:"name" json:"name" jsonschema:"required,description=vendor-series such as mariadb-10.11"`
 	Vendor  flavor.Vendor `yaml:"vendor" json:"vendor" jsonschema:"required,type=string,enum=mysql,enum=percona,enum=mariadb"`
-	Series  string        `yaml:"series" json:"series" jsonschema:"required,description=release line; quote it"`
+	Series  string        `yaml:"series" json:"series" jsonschema:"required,pattern=^[0-9]+\\.[0-9]+$,description=release line; quote it since YAML reads 10.10 as the number 10.1"`
 	Release string        `yaml:"-" json:"-"` // exact, for references beyond the file
 	Tier    Tier          `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
-	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,description=where its binaries come from; the first that works"`
+	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,minItems=1,description=where its binaries come from; the first that works is taken"`
 	Note    string        `yaml:"note" json:"note,omitempty"`
 	At      Position      `yaml:"-" json:"-"`
 }
@@ -80,8 +80,8 @@ func (s Source) Kind() string {
 
 // Tarball is a vendor's archive, .tar.gz or .tar.xz.
 type Tarball struct {
-	Version       string   `yaml:"version" json:"version" jsonschema:"required"`
-	URLs          []string `yaml:"urls" json:"urls" jsonschema:"required,description=tried in order"`
+	Version       string   `yaml:"version" json:"version" jsonschema:"required,description=exact release; quote it"`
+	URLs          []string `yaml:"urls" json:"urls" jsonschema:"required,minItems=1,description=places of the same file; tried in order"`
 	MD5           string   `yaml:"md5" json:"md5,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{32}$"`
 	SHA256        string   `yaml:"sha256" json:"sha256,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{64}$"`
 	SHA512        string   `yaml:"sha512" json:"sha512,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{128}$"`
@@ -95,7 +95,7 @@ type Tarball struct {
 type Apt struct {
 	Version  string   `yaml:"version" json:"version,omitempty" jsonschema:"description=what was there when this was written; the suite decides"`
 	Suites   []string `yaml:"suites" json:"suites,omitempty" jsonschema:"description=left out: the system's own"`
-	Packages []string `yaml:"packages" json:"packages" jsonschema:"required"`
+	Packages []string `yaml:"packages" json:"packages" jsonschema:"required,minItems=1"`
 	Alone    bool     `yaml:"alone" json:"alone,omitempty" jsonschema:"description=without the packages that these depend on"`
 	At       Position `yaml:"-" json:"-"`
 }
@@ -118,8 +118,8 @@ type Dir struct {
 // Tool is a program under test.
 type Tool struct {
 	Name     string        `yaml:"name" json:"name" jsonschema:"required"`
-	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,description=suites that test it"`
-	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,description=the first is the default"`
+	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,minItems=1,enum=migration,enum=failover,enum=pseudogtid,description=suites that test it"`
+	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,minItems=1,description=the first is the default"`
 	At       Position      `yaml:"-" json:"-"`
 }
 
@@ -129,7 +129,7 @@ type ToolVersion struct {
 	Tier    Tier     `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
 	Module  *Module  `yaml:"module" json:"module,omitempty"`
 	Apt     *Apt     `yaml:"apt" json:"apt,omitempty"`
-	System  *Apt     `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages, of the system's own suite"`
+	System  *Apt     `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages of the system's own suite"`
 	Builtin bool     `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
 	Path    string   `yaml:"-" json:"-"` // of the user's own build
 	At      Position `yaml:"-" json:"-"`
@@ -169,14 +169,14 @@ func (t ToolRef) Flag() string {
 // Expectation is a declared failure: the cells and specs, and the error that must appear. Another error is
 // a failure; success is the verdict fixed, and a failure as well.
 type Expectation struct {
-	Entries  []string `yaml:"entries" json:"entries" jsonschema:"required,description=names or patterns"`
-	Suite    string   `yaml:"suite" json:"suite" jsonschema:"required"`
+	Entries  []string `yaml:"entries" json:"entries" jsonschema:"required,minItems=1,description=names or patterns such as mariadb-*"`
+	Suite    string   `yaml:"suite" json:"suite" jsonschema:"required,enum=migration,enum=failover,enum=pseudogtid"`
 	Tool     string   `yaml:"tool" json:"tool" jsonschema:"required"`
 	Versions []string `yaml:"versions" json:"versions,omitempty" jsonschema:"description=of the tool; all when left out"`
 	Specs    string   `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
 	Error    string   `yaml:"error" json:"error" jsonschema:"required,description=regular expression that the error must match"`
-	Link     string   `yaml:"link" json:"link" jsonschema:"required,description=where it is discussed"`
-	Review   string   `yaml:"review" json:"review" jsonschema:"required,description=the day to look again: YYYY-MM-DD"`
+	Link     string   `yaml:"link" json:"link" jsonschema:"required,format=uri,description=where it is discussed"`
+	Review   string   `yaml:"review" json:"review" jsonschema:"required,format=date,description=the day to look again: YYYY-MM-DD"`
 	Note     string   `yaml:"note" json:"note,omitempty"`
 	At       Position `yaml:"-" json:"-"`
 

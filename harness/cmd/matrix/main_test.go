@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,7 +97,7 @@ func nothingLeft(t testing.TB, runs string) {
 	for _, one := range left {
 		t.Errorf("left a process behind: %d %s", one.PID, one.Command)
 	}
-	folders, err := filepath.Glob(filepath.Join(runs, "*"))
+	folders, err := filepath.Glob(filepath.Join(runs, "[^.]*"))
 	if err != nil {
 		t.Error(err)
 	}
@@ -144,7 +142,7 @@ func (c *command) wait(t testing.TB, limit time.Duration) (int, string) {
 	}
 }
 
-func run(t testing.TB, runs string, args ...string) (int, string) {
+func runMatrix(t testing.TB, runs string, args ...string) (int, string) {
 	t.Helper()
 	return start(t, runs, args...).wait(t, 3*time.Minute)
 }
@@ -152,7 +150,7 @@ func run(t testing.TB, runs string, args ...string) (int, string) {
 // mustRun fails the test unless the command exits with 0.
 func mustRun(t testing.TB, runs string, args ...string) string {
 	t.Helper()
-	code, output := run(t, runs, args...)
+	code, output := runMatrix(t, runs, args...)
 	if code != 0 {
 		t.Fatalf("matrix %s: exit code %d\n%s", strings.Join(args, " "), code, output)
 	}
@@ -196,15 +194,6 @@ func needsServer(t testing.TB) {
 	}
 }
 
-func freePort(t testing.TB) (int, net.Listener) {
-	t.Helper()
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().(*net.TCPAddr).Port, l
-}
-
 // exitCodeIs checks a command's end and what it says.
 func exitCodeIs(t testing.TB, code, want int, output string, says ...string) {
 	t.Helper()
@@ -217,5 +206,3 @@ func exitCodeIs(t testing.TB, code, want int, output string, says ...string) {
 		}
 	}
 }
-
-var _ = fmt.Sprint

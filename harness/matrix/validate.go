@@ -1,0 +1,254 @@
+package matrix
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mysqlmatrix/harness/flavor"
+)
+
+func (m *Matrix) validate(d *decoder) {
+	if len(m.Entries) == 0 {
+		d.problem(1, "list at least one", "there are no entries")
+	}
+	if len(m.Tools) == 0 {
+		d.problem(1, "list at least one", "there are no tools")
+	}
+	seen := map[string]int{}
+	for i := range m.Tools {
+		t := &m.Tools[i]
+		d.unique(seen, "tool", t.Name, t.At)
+		d.tool(t)
+	}
+	seen = map[string]int{}
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		d.unique(seen, "entry", e.Name, e.At)
+		m.validateEntry(d, e)
+	}
+	for i := range m.Expectations {
+		m.validateExpectation(d, &m.Expectations[i])
+	}
+}
+
+func (d *decoder) unique(seen map[string]int, what, name string, at Position) {
+	if !d.required(at, "name", name, what, "give it a name") || name == "" {
+		return
+	}
+	if first, ok := seen[name]; ok {
+		d.problem(at.Of("name"), fmt.Sprintf("the first stands in line %d", first), "%s %q is there twice", what, name)
+		return
+	}
+	seen[name] = at.Of("name")
+}
+
+// required reports a key that is missing. One that is there and could not be read has been reported before.
+func (d *decoder) required(at Position, key, value, what, fix string) bool {
+	if value == "" && !at.has(key) {
+		d.problem(at.Line, fix, "%s has no %s", what, key)
+		return false
+	}
+	return true
+}
+
+var seriesPattern = regexp.MustCompile(`^\d+\.\d+$`)
+
+func (m *Matrix) validateEntry(d *decoder, e *Entry) {
+	at := e.At
+	what := fmt.Sprintf("entry %q", e.Name)
+	if !at.has("vendor") {
+		d.problem(at.Line, "add vendor: mysql, percona or mariadb", "%s has no vendor", what)
+	}
+	d.required(at, "series", e.Series, what, `add the release line, such as series: "10.11"`)
+	if e.Series != "" && !seriesPattern.MatchString(e.Series) {
+		d.problem(at.Of("series"), `want two numbers, such as "10.11"`, "%s: series %q", what, e.Series)
+	}
+	if want := e.lineName(); e.Vendor != 0 && e.Series != "" && e.Name != "" && e.Name != want {
+		d.problem(at.Of("name"), fmt.Sprintf("call it %q", want), "%s is %s of %s", what, e.Series, e.Vendor)
+	}
+	d.tier(e.Tier, at, what)
+	if len(e.Sources) == 0 {
+		d.problem(at.Of("sources"), "add a tarball, apt, script or dir", "%s has no sources", what)
+	}
+	for i := range e.Sources {
+		m.validateSource(d, e, &e.Sources[i], fmt.Sprintf("%s: sources[%d]", what, i))
+	}
+}
+
+func (d *decoder) tier(t Tier, at Position, what string) {
+	if !d.required(at, "tier", string(t), what, "add tier: pr or full") || t == "" {
+		return
+	}
+	if _, err := ParseTier(string(t)); err != nil {
+		d.problem(at.Of("tier"), "want pr or full", "%s: there is no tier %q", what, t)
+	}
+}
+
+func (m *Matrix) validateSource(d *decoder, e *Entry, s *Source, what string) {
+	if n := len(s.At.keys); n > 1 || n == 0 && s.At.unknown == 0 && s.At.Line > 0 {
+		d.problem(s.At.Line, "give exactly one of tarball, apt, script, dir; further sources are further items", "%s has %d kinds", what, n)
+	}
+	if t := s.Tarball; t != nil {
+		d.tarball(t, e, what)
+	}
+	if a := s.Apt; a != nil {
+		d.packages(a, what, true)
+	}
+	if s.Script != nil {
+		m.validateScript(d, s.Script, e, what)
+	}
+	if s.Dir != nil && d.required(s.Dir.At, "path", s.Dir.Path, what, "add the folder's path") && !filepath.IsAbs(s.Dir.Path) {
+		d.problem(s.Dir.At.Of("path"), "want an absolute path", "%s: path %q", what, s.Dir.Path)
+	}
+}
+
+// release checks that a source's version is one of the entry's release line.
+func (d *decoder) release(at Position, version string, e *Entry, what string) {
+	d.required(at, "version", version, what, `add its release, such as version: "8.0.33"`)
+	if version != "" && e.Series != "" && !strings.HasPrefix(version, e.Series+".") {
+		d.problem(at.Of("version"), fmt.Sprintf("want a release of %s", e.Series), "%s: version %q", what, version)
+	}
+}
+
+func (d *decoder) tarball(t *Tarball, e *Entry, what string) {
+	d.release(t.At, t.Version, e, what)
+	if len(t.URLs) == 0 {
+		d.problem(t.At.Of("urls"), "list at least one", "%s has no urls", what)
+	}
+	for i, one := range t.URLs {
+		u, err := url.Parse(one)
+		switch {
+		case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "":
+			d.problem(t.At.Item("urls", i), "want https://…", "%s: URL %q", what, one)
+		case !strings.HasSuffix(u.Path, ".tar.gz") && !strings.HasSuffix(u.Path, ".tar.xz"):
+			d.problem(t.At.Item("urls", i), "want a .tar.gz or .tar.xz", "%s: URL %q", what, one)
+		}
+	}
+	d.checksums(t, e, what)
+}
+
+func (d *decoder) checksums(t *Tarball, e *Entry, what string) {
+	asks := t.VendorAPI && e.Vendor == flavor.MariaDB
+	if t.VendorAPI && e.Vendor != flavor.MariaDB && e.Vendor != flavor.VendorUnknown {
+		d.problem(t.At.Of("vendor_api"), "give the checksum that the vendor publishes", "%s: only MariaDB has an API that says checksums", what)
+	} else if !asks && !t.At.has("md5") && !t.At.has("sha256") && !t.At.has("sha512") {
+		fix := "add the md5, sha256 or sha512 that the vendor publishes"
+		if e.Vendor == flavor.MariaDB {
+			fix += ", or vendor_api: true"
+		}
+		d.problem(t.At.Line, fix, "%s has no checksum", what)
+	}
+	for _, sum := range []struct {
+		key, value string
+		length     int
+	}{{"md5", t.MD5, md5Length}, {"sha256", t.SHA256, sha256Length}, {"sha512", t.SHA512, sha512Length}} {
+		if sum.value == "" {
+			continue
+		}
+		if len(sum.value) != sum.length {
+			d.problem(t.At.Of(sum.key), fmt.Sprintf("want %d", sum.length), "%s: %s has %d digits", what, sum.key, len(sum.value))
+		} else if _, err := hex.DecodeString(sum.value); err != nil {
+			d.problem(t.At.Of(sum.key), "want hexadecimal digits", "%s: %s is %q", what, sum.key, sum.value)
+		}
+	}
+}
+
+func (d *decoder) packages(a *Apt, what string, wantSuite bool) {
+	if len(a.Packages) == 0 {
+		d.problem(a.At.Of("packages"), "list at least one", "%s has no packages", what)
+	}
+	if len(a.Suites) == 0 && wantSuite {
+		d.problem(a.At.Of("suites"), "name the suite that carries them, such as bookworm", "%s has no suites", what)
+	}
+}
+
+func (m *Matrix) validateScript(d *decoder, s *Script, e *Entry, what string) {
+	d.release(s.At, s.Version, e, what)
+	d.required(s.At, "command", s.Command, what, "give its path, relative to the file")
+	if s.Command != "" {
+		full := filepath.Join(filepath.Dir(m.Path), s.Command)
+		if info, err := os.Stat(full); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			d.problem(s.At.Of("command"), "want an executable file, relative to the matrix file", "%s: command %q is none", what, s.Command)
+		}
+	}
+	if s.Client != nil {
+		d.packages(s.Client, what+": client", false)
+	}
+}
+
+func (d *decoder) tool(t *Tool) {
+	what := fmt.Sprintf("tool %q", t.Name)
+	if len(t.Suites) == 0 {
+		d.problem(t.At.Of("suites"), "list at least one of "+strings.Join(Suites, ", "), "%s has no suites", what)
+	}
+	for i, suite := range t.Suites {
+		d.suite(suite, t.At.Item("suites", i), what)
+	}
+	if len(t.Versions) == 0 {
+		d.problem(t.At.Of("versions"), "list at least one", "%s has no versions", what)
+	}
+	seen := map[string]int{}
+	for i := range t.Versions {
+		v := &t.Versions[i]
+		d.required(v.At, "version", v.Version, fmt.Sprintf("%s: versions[%d]", what, i), "name it")
+		if first, twice := seen[v.Version]; twice && v.Version != "" {
+			d.problem(v.At.Of("version"), fmt.Sprintf("the first stands in line %d", first), "%s: version %q is there twice", what, v.Version)
+		}
+		seen[v.Version] = v.At.Of("version")
+		d.toolVersion(v, strings.TrimSpace(what+" "+v.Version))
+	}
+}
+
+func (d *decoder) toolVersion(v *ToolVersion, what string) {
+	d.tier(v.Tier, v.At, what)
+	kinds := 0
+	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Builtin} {
+		if is {
+			kinds++
+		}
+	}
+	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.Line > 0 {
+		d.problem(v.At.Line, "give exactly one of module, apt, builtin", "%s has %d sources", what, kinds)
+	}
+	if v.Module != nil {
+		d.required(v.Module.At, "path", v.Module.Path, what+": module", "add the module's path")
+		d.required(v.Module.At, "command", v.Module.Command, what+": module", "add the command's folder inside the module")
+		if fix := moduleVersionFix(v.Version); fix != "" && v.Version != "" {
+			d.problem(v.At.Of("version"), fix, "%s is no version of a Go module", what)
+		}
+	}
+	if v.Apt != nil {
+		d.packages(v.Apt, what, false)
+	}
+	if v.System != nil {
+		d.packages(v.System, what+": system", false)
+	}
+}
+
+var moduleVersion = regexp.MustCompile(`^v\d+\.\d+\.\d+`)
+
+// moduleVersionFix says what would be right when a text is no version of a Go module, else nothing.
+func moduleVersionFix(version string) string {
+	switch {
+	case moduleVersion.MatchString(version):
+		return ""
+	case moduleVersion.MatchString("v" + version):
+		return fmt.Sprintf("did you mean %q?", "v"+version)
+	default:
+		return "want one such as v1.2.3"
+	}
+}
+
+func (d *decoder) suite(name string, line int, what string) bool {
+	if !slices.Contains(Suites, name) {
+		d.problem(line, suggest(name, Suites), "%s: there is no suite %q", what, name)
+		return false
+	}
+	return true
+}
