@@ -13,6 +13,9 @@ import (
 
 // promote makes a replica that has applied all it received a primary that takes writes.
 func (r *recovery) promote(ctx context.Context, i *involved, plan Plan) error {
+	if err := r.step(i, "stop replication", func() error { return r.stopReplica(ctx, i) }); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.config.ActionLimit)
 	defer cancel()
 	s := i.server
@@ -20,7 +23,6 @@ func (r *recovery) promote(ctx context.Context, i *involved, plan Plan) error {
 		what string
 		do   func() error
 	}{
-		{"stop replication", func() error { return s.StopReplica(ctx, i.link.Channel) }},
 		{"forget the dead primary", func() error { return s.ResetReplica(ctx, i.link.Channel) }},
 		// Before the first write, so that none goes unacknowledged.
 		{"semi-synchronous replication on", func() error { return r.keepSemiSync(ctx, s, plan) }},
@@ -71,10 +73,8 @@ func (r *recovery) setApart(ctx context.Context, i *involved, reason string) {
 }
 
 func (r *recovery) stop(ctx context.Context, i *involved) {
-	ctx, cancel := context.WithTimeout(ctx, r.config.ActionLimit)
-	defer cancel()
 	// The outcome is in the audit; there is nothing else to be done about it.
-	_ = r.step(i, "stop replication, set apart", func() error { return i.server.StopReplica(ctx, i.link.Channel) })
+	_ = r.step(i, "stop replication, set apart", func() error { return r.stopReplica(ctx, i) })
 }
 
 // follow wires one replica to the new primary and waits until it replicates.
@@ -113,12 +113,12 @@ func (r *recovery) place(ctx context.Context, i, primary *involved) (at server.C
 	if err := r.apply(ctx, i); err != nil {
 		return at, err
 	}
+	if err := r.step(i, "stop replication", func() error { return r.stopReplica(ctx, i) }); err != nil {
+		return at, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.config.ApplyLimit)
 	defer cancel()
 	err = r.step(i, "find its place in the log of "+primary.poller.member.Name, func() error {
-		if err := i.server.StopReplica(ctx, i.link.Channel); err != nil {
-			return err
-		}
 		at, err = r.config.Rewire(ctx, i.server, primary.server)
 		return err
 	})
@@ -126,12 +126,12 @@ func (r *recovery) place(ctx context.Context, i, primary *involved) (at server.C
 }
 
 func (r *recovery) point(ctx context.Context, i *involved, source server.Source) error {
+	if err := r.step(i, "stop replication", func() error { return r.stopReplica(ctx, i) }); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.config.ActionLimit)
 	defer cancel()
 	return r.step(i, "point to "+source.Endpoint.Addr(), func() error {
-		if err := i.server.StopReplica(ctx, i.link.Channel); err != nil {
-			return err
-		}
 		if err := i.server.PointTo(ctx, source); err != nil {
 			return err
 		}

@@ -37,7 +37,7 @@ func mysqlArchives(v flavor.Version) [][]string {
 
 func mysqlBuilds(v flavor.Version) []string {
 	switch {
-	case v.AtLeast(9, 6, 0): // the builds for glibc 2.17 ended
+	case v.AtLeast(9, 6, 0): // what is listed since then is built for glibc 2.28
 		return []string{"linux-glibc2.28-x86_64-minimal.tar.xz", "linux-glibc2.28-x86_64.tar.xz"}
 	case v.AtLeast(8, 1, 0):
 		return []string{"linux-glibc2.17-x86_64-minimal.tar.xz", "linux-glibc2.17-x86_64.tar.xz"}

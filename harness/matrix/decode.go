@@ -50,8 +50,12 @@ type Position struct {
 	keys  map[string]int
 	items map[string][]int
 
-	unknown int // keys that were not read, each a problem of its own
+	unknown int             // keys that were not read, each a problem of its own
+	failed  map[string]bool // keys whose values have been reported
 }
+
+// read says whether there was a mapping; what stands there instead has been reported.
+func (p Position) read() bool { return p.Line > 0 }
 
 // has says whether the mapping has a key, well read or not.
 func (p Position) has(key string) bool { return p.keys[key] > 0 }
@@ -160,7 +164,7 @@ func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
 		return
 	}
 	fields, known := fieldsOf(value.Type())
-	at := Position{Line: node.Line, keys: map[string]int{}, items: map[string][]int{}}
+	at := Position{Line: node.Line, keys: map[string]int{}, items: map[string][]int{}, failed: map[string]bool{}}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, content := node.Content[i], node.Content[i+1]
 		index, ok := fields[key.Value]
@@ -179,7 +183,9 @@ func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
 				at.items[key.Value] = append(at.items[key.Value], item.Line)
 			}
 		}
+		before := len(d.problems)
 		d.decode(content, value.Field(index), strings.TrimPrefix(name+"."+key.Value, "."))
+		at.failed[key.Value] = len(d.problems) > before
 	}
 	if field := value.FieldByName("At"); field.IsValid() {
 		field.Set(reflect.ValueOf(at))

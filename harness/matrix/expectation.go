@@ -10,17 +10,16 @@ import (
 )
 
 func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
+	if !x.At.read() {
+		return
+	}
 	before := len(d.problems)
 	for _, field := range []struct{ key, value string }{
 		{"suite", x.Suite}, {"tool", x.Tool}, {"error", x.Error}, {"link", x.Link}, {"review", x.Review},
 	} {
-		if d.required(x.At, field.key, field.value, "expectation", "add it") && field.value == "" && !d.reported(x.At.Of(field.key)) {
-			d.problem(x.At.Of(field.key), "fill it in", "expectation: %s is empty", field.key)
-		}
+		d.required(x.At, field.key, field.value, "expectation", "fill it in")
 	}
-	if len(x.Entries) == 0 {
-		d.problem(x.At.Of("entries"), "add the entries that it speaks of", "expectation has no entries")
-	}
+	d.some(x.At, "entries", len(x.Entries), "expectation", "name the entries that it speaks of")
 	if x.Suite != "" {
 		d.suite(x.Suite, x.At.Of("suite"), "expectation")
 	}
@@ -36,11 +35,6 @@ func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 	if len(d.problems) == before && !slices.ContainsFunc(m.cells(), x.covers) {
 		d.problem(x.At.Line, "see which suites test the tool", "expectation matches no cell: %s in %s on %s", x.Tool, x.Suite, strings.Join(x.Entries, ", "))
 	}
-}
-
-// reported says whether there is a problem in a line already.
-func (d *decoder) reported(line int) bool {
-	return slices.ContainsFunc(d.problems, func(p Problem) bool { return p.Line == line })
 }
 
 // validateReach checks that the entries, the tool and its versions exist.

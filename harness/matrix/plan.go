@@ -39,7 +39,10 @@ func (m *Matrix) Plan(s Selection) ([]Cell, error) {
 	if len(cells) == 0 {
 		return nil, m.nothingToRun(s, suites)
 	}
-	return cells, idle(tools, suites)
+	if err := idle(tools, suites); err != nil {
+		return nil, err
+	}
+	return cells, nil
 }
 
 // nothingToRun says why entries, suites and tools that there are have no cell in common.

@@ -89,7 +89,7 @@ func (m *Matrix) badRelease(ref string, vendor flavor.Vendor, release string) er
 	case vendor == flavor.Percona && releasePattern.MatchString(release):
 		text += "; Percona's have a build number after a hyphen"
 	case vendor != flavor.Percona && perconaPattern.MatchString(release):
-		text += fmt.Sprintf("; did you mean percona@%s?", release)
+		text += fmt.Sprintf("; that is how Percona's are written: percona@%s", release)
 	}
 	near := closest(vendor.String()+"-"+release, m.entryNames(), 3)
 	return fmt.Errorf("%s; the nearest entries are %s; an installation is written dir:/path", text, strings.Join(near, ", "))

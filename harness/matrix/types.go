@@ -20,6 +20,7 @@ type Matrix struct {
 	Tools        []Tool        `yaml:"tools" json:"tools" jsonschema:"required,description=programs under test"`
 	Entries      []Entry       `yaml:"entries" json:"entries" jsonschema:"required,description=server release lines"`
 	Expectations []Expectation `yaml:"expectations" json:"expectations,omitempty" jsonschema:"description=failures that are known"`
+	At           Position      `yaml:"-" json:"-"`
 }
 
 // Tier says how often an entry or a tool version is run.
@@ -214,6 +215,9 @@ func (e Entry) Digest() string {
 // Trusting is the entry with the user's word on its archives: their checksum, or leave to take them as they
 // come and record what was seen. A source that has a checksum keeps it.
 func (e Entry) Trusting(checksum string, firstUse bool) (Entry, error) {
+	if _, err := hex.DecodeString(checksum); err != nil {
+		return e, fmt.Errorf("--checksum %q: want hexadecimal digits", checksum)
+	}
 	e.Sources = append([]Source(nil), e.Sources...)
 	for i, s := range e.Sources {
 		if s.Tarball == nil || s.Tarball.hasChecksum() {

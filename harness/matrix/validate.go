@@ -14,12 +14,8 @@ import (
 )
 
 func (m *Matrix) validate(d *decoder) {
-	if len(m.Entries) == 0 {
-		d.problem(1, "list at least one", "there are no entries")
-	}
-	if len(m.Tools) == 0 {
-		d.problem(1, "list at least one", "there are no tools")
-	}
+	d.some(m.At, "entries", len(m.Entries), "the file", "list at least one")
+	d.some(m.At, "tools", len(m.Tools), "the file", "list at least one")
 	seen := map[string]int{}
 	for i := range m.Tools {
 		t := &m.Tools[i]
@@ -38,7 +34,7 @@ func (m *Matrix) validate(d *decoder) {
 }
 
 func (d *decoder) unique(seen map[string]int, what, name string, at Position) {
-	if !d.required(at, "name", name, what, "give it a name") || name == "" {
+	if !d.required(at, "name", name, what, "give it a name") {
 		return
 	}
 	if first, ok := seen[name]; ok {
@@ -48,13 +44,26 @@ func (d *decoder) unique(seen map[string]int, what, name string, at Position) {
 	seen[name] = at.Of("name")
 }
 
-// required reports a key that is missing. One that is there and could not be read has been reported before.
+// required reports a key that is missing or empty. What could not be read has been reported before.
 func (d *decoder) required(at Position, key, value, what, fix string) bool {
-	if value == "" && !at.has(key) {
-		d.problem(at.Line, fix, "%s has no %s", what, key)
-		return false
+	if value != "" {
+		return true
 	}
-	return true
+	if !at.has(key) {
+		if at.read() {
+			d.problem(at.Line, fix, "%s has no %s", what, key)
+		}
+	} else if !at.failed[key] {
+		d.problem(at.Of(key), fix, "%s has an empty %s", what, key)
+	}
+	return false
+}
+
+// some reports a list that is missing or empty.
+func (d *decoder) some(at Position, key string, length int, what, fix string) {
+	if length == 0 && !at.failed[key] && at.read() {
+		d.problem(at.Of(key), fix, "%s has no %s", what, key)
+	}
 }
 
 var seriesPattern = regexp.MustCompile(`^\d+\.\d+$`)
@@ -62,27 +71,24 @@ var seriesPattern = regexp.MustCompile(`^\d+\.\d+$`)
 func (m *Matrix) validateEntry(d *decoder, e *Entry) {
 	at := e.At
 	what := fmt.Sprintf("entry %q", e.Name)
-	if !at.has("vendor") {
-		d.problem(at.Line, "add vendor: mysql, percona or mariadb", "%s has no vendor", what)
+	if e.Vendor == flavor.VendorUnknown {
+		d.required(at, "vendor", "", what, "add vendor: mysql, percona or mariadb")
 	}
-	d.required(at, "series", e.Series, what, `add the release line, such as series: "10.11"`)
-	if e.Series != "" && !seriesPattern.MatchString(e.Series) {
+	if d.required(at, "series", e.Series, what, `add the release line, such as series: "10.11"`) && !seriesPattern.MatchString(e.Series) {
 		d.problem(at.Of("series"), `want two numbers, such as "10.11"`, "%s: series %q", what, e.Series)
 	}
 	if want := e.lineName(); e.Vendor != 0 && e.Series != "" && e.Name != "" && e.Name != want {
 		d.problem(at.Of("name"), fmt.Sprintf("call it %q", want), "%s is %s of %s", what, e.Series, e.Vendor)
 	}
 	d.tier(e.Tier, at, what)
-	if len(e.Sources) == 0 {
-		d.problem(at.Of("sources"), "add a tarball, apt, script or dir", "%s has no sources", what)
-	}
+	d.some(at, "sources", len(e.Sources), what, "add a tarball, apt, script or dir")
 	for i := range e.Sources {
 		m.validateSource(d, e, &e.Sources[i], fmt.Sprintf("%s: sources[%d]", what, i))
 	}
 }
 
 func (d *decoder) tier(t Tier, at Position, what string) {
-	if !d.required(at, "tier", string(t), what, "add tier: pr or full") || t == "" {
+	if !d.required(at, "tier", string(t), what, "add tier: pr or full") {
 		return
 	}
 	if _, err := ParseTier(string(t)); err != nil {
@@ -91,7 +97,7 @@ func (d *decoder) tier(t Tier, at Position, what string) {
 }
 
 func (m *Matrix) validateSource(d *decoder, e *Entry, s *Source, what string) {
-	if n := len(s.At.keys); n > 1 || n == 0 && s.At.unknown == 0 && s.At.Line > 0 {
+	if n := len(s.At.keys); n > 1 || n == 0 && s.At.unknown == 0 && s.At.read() {
 		d.problem(s.At.Line, "give exactly one of tarball, apt, script, dir; further sources are further items", "%s has %d kinds", what, n)
 	}
 	if t := s.Tarball; t != nil {
@@ -110,17 +116,15 @@ func (m *Matrix) validateSource(d *decoder, e *Entry, s *Source, what string) {
 
 // release checks that a source's version is one of the entry's release line.
 func (d *decoder) release(at Position, version string, e *Entry, what string) {
-	d.required(at, "version", version, what, `add its release, such as version: "8.0.33"`)
-	if version != "" && e.Series != "" && !strings.HasPrefix(version, e.Series+".") {
+	given := d.required(at, "version", version, what, `add its release, such as version: "8.0.33"`)
+	if given && e.Series != "" && !strings.HasPrefix(version, e.Series+".") {
 		d.problem(at.Of("version"), fmt.Sprintf("want a release of %s", e.Series), "%s: version %q", what, version)
 	}
 }
 
 func (d *decoder) tarball(t *Tarball, e *Entry, what string) {
 	d.release(t.At, t.Version, e, what)
-	if len(t.URLs) == 0 {
-		d.problem(t.At.Of("urls"), "list at least one", "%s has no urls", what)
-	}
+	d.some(t.At, "urls", len(t.URLs), what, "list at least one")
 	for i, one := range t.URLs {
 		u, err := url.Parse(one)
 		switch {
@@ -137,7 +141,7 @@ func (d *decoder) checksums(t *Tarball, e *Entry, what string) {
 	asks := t.VendorAPI && e.Vendor == flavor.MariaDB
 	if t.VendorAPI && e.Vendor != flavor.MariaDB && e.Vendor != flavor.VendorUnknown {
 		d.problem(t.At.Of("vendor_api"), "give the checksum that the vendor publishes", "%s: only MariaDB has an API that says checksums", what)
-	} else if !asks && !t.At.has("md5") && !t.At.has("sha256") && !t.At.has("sha512") {
+	} else if !asks && t.At.read() && !t.At.has("md5") && !t.At.has("sha256") && !t.At.has("sha512") {
 		fix := "add the md5, sha256 or sha512 that the vendor publishes"
 		if e.Vendor == flavor.MariaDB {
 			fix += ", or vendor_api: true"
@@ -160,18 +164,15 @@ func (d *decoder) checksums(t *Tarball, e *Entry, what string) {
 }
 
 func (d *decoder) packages(a *Apt, what string, wantSuite bool) {
-	if len(a.Packages) == 0 {
-		d.problem(a.At.Of("packages"), "list at least one", "%s has no packages", what)
-	}
-	if len(a.Suites) == 0 && wantSuite {
-		d.problem(a.At.Of("suites"), "name the suite that carries them, such as bookworm", "%s has no suites", what)
+	d.some(a.At, "packages", len(a.Packages), what, "list at least one")
+	if wantSuite {
+		d.some(a.At, "suites", len(a.Suites), what, "name the suite that carries them, such as bookworm")
 	}
 }
 
 func (m *Matrix) validateScript(d *decoder, s *Script, e *Entry, what string) {
 	d.release(s.At, s.Version, e, what)
-	d.required(s.At, "command", s.Command, what, "give its path, relative to the file")
-	if s.Command != "" {
+	if d.required(s.At, "command", s.Command, what, "give its path, relative to the file") {
 		full := filepath.Join(filepath.Dir(m.Path), s.Command)
 		if info, err := os.Stat(full); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
 			d.problem(s.At.Of("command"), "want an executable file, relative to the matrix file", "%s: command %q is none", what, s.Command)
@@ -184,15 +185,11 @@ func (m *Matrix) validateScript(d *decoder, s *Script, e *Entry, what string) {
 
 func (d *decoder) tool(t *Tool) {
 	what := fmt.Sprintf("tool %q", t.Name)
-	if len(t.Suites) == 0 {
-		d.problem(t.At.Of("suites"), "list at least one of "+strings.Join(Suites, ", "), "%s has no suites", what)
-	}
+	d.some(t.At, "suites", len(t.Suites), what, "list at least one of "+strings.Join(Suites, ", "))
 	for i, suite := range t.Suites {
 		d.suite(suite, t.At.Item("suites", i), what)
 	}
-	if len(t.Versions) == 0 {
-		d.problem(t.At.Of("versions"), "list at least one", "%s has no versions", what)
-	}
+	d.some(t.At, "versions", len(t.Versions), what, "list at least one")
 	seen := map[string]int{}
 	for i := range t.Versions {
 		v := &t.Versions[i]
@@ -213,7 +210,7 @@ func (d *decoder) toolVersion(v *ToolVersion, what string) {
 			kinds++
 		}
 	}
-	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.Line > 0 {
+	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.read() {
 		d.problem(v.At.Line, "give exactly one of module, apt, builtin", "%s has %d sources", what, kinds)
 	}
 	if v.Module != nil {

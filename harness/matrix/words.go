@@ -12,6 +12,9 @@ func suggest(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
+	if len(known) == 0 {
+		return "there are none"
+	}
 	return "known are " + strings.Join(known, ", ")
 }
 

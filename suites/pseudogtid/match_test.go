@@ -207,14 +207,20 @@ var _ = Describe("Pseudo-GTID", func() {
 		s := deploy(ctx, topology.Options{})
 		s.write(ctx)
 		s.inject(ctx)
-		suitekit.NoFault(s.replica2.StopReplica(ctx, ""))
-		s.awaitWrites(ctx, 50)
 		s.rest()
+		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		suitekit.NoFault(s.replica2.StopReplica(ctx, ""))
+		// A random write may be written over by a later one, and its loss with it.
+		for _, id := range []string{"1000001", "1000002"} {
+			suitekit.NoFault(s.primary.Exec(ctx, "INSERT INTO "+table.String()+" (id, seq, payload) VALUES ("+id+", 0, 'x')"))
+		}
 		suitekit.NoFault(s.replica1.WaitForCoordinates(ctx, must(s.primary.BinaryLogStatus(ctx)), ""))
 		Expect(s.relocate(ctx, pseudogtid.Matcher{OffByOne: true})).To(Succeed())
-		// A skipped insert may break replication later on, which would be a find as well.
-		caught := errors.Join(s.caughtUp(ctx, s.replica1), s.objections(ctx))
-		Expect(caught).To(HaveOccurred(), "a transaction was skipped, and nobody noticed")
+		suitekit.NoFault(s.caughtUp(ctx, s.replica1))
+		differences, err := workload.Compare(ctx, workload.Side{Server: s.primary, Table: table}, workload.Side{Server: s.replica2, Table: table}, []string{"id"}, 10)
+		suitekit.NoFault(err)
+		Expect(differences).To(HaveLen(1), "a transaction was skipped, and nobody noticed")
+		Expect(differences[0].Left).To(ContainSubstring("1000001"))
 	})
 
 	It("has specs that catch a matcher which ignores the contents of rows", func(ctx SpecContext) {

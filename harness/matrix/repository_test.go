@@ -1,0 +1,94 @@
+package matrix
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The release lines that the project promises to test.
+func TestEntriesOfMatrix(t *testing.T) {
+	m := repository(t)
+	want := []string{
+		"mysql-5.5", "mysql-5.6", "mysql-5.7", "mysql-8.0", "mysql-8.4", "mysql-9.5", "mysql-9.7",
+		"percona-5.7", "percona-8.0", "percona-8.4",
+		"mariadb-10.5", "mariadb-10.6", "mariadb-10.11", "mariadb-11.4", "mariadb-11.8",
+	}
+	for _, name := range want {
+		if !slices.Contains(m.entryNames(), name) {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	if !slices.ContainsFunc(m.entryNames(), func(name string) bool { return strings.HasPrefix(name, "mariadb-12.") }) {
+		t.Error("there is no MariaDB 12")
+	}
+	if len(m.Entries) < 16 {
+		t.Errorf("only %d entries", len(m.Entries))
+	}
+}
+
+// Five servers can be had from package mirrors alone, and all five are in the tier that every change runs.
+func TestMirrorsAreEnough(t *testing.T) {
+	m := repository(t)
+	for _, name := range []string{"mysql-5.6", "mysql-9.7", "mariadb-10.5", "mariadb-10.11", "mariadb-11.8"} {
+		e, err := m.Resolve(name)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if e.Tier != TierPR || !slices.ContainsFunc(e.Sources, func(s Source) bool { return s.Apt != nil || s.Script != nil }) {
+			t.Errorf("%s: tier %s, sources %v", e.Name, e.Tier, e.Sources)
+		}
+	}
+}
+
+// Nobody's word is taken for a vendor's archive but the vendor's, over a connection that is his.
+func TestArchivesOfMatrixAreVouchedFor(t *testing.T) {
+	hosts := []string{"dev.mysql.com", "downloads.mysql.com", "downloads.percona.com", "archive.mariadb.org", "raw.githubusercontent.com"}
+	for _, e := range repository(t).Entries {
+		for _, s := range e.Sources {
+			if s.Tarball == nil {
+				continue
+			}
+			if !s.Tarball.hasChecksum() && !s.Tarball.VendorAPI || s.Tarball.TrustFirstUse {
+				t.Errorf("%s: nobody vouches for %v", e.Name, s.Tarball.URLs)
+			}
+			for _, one := range s.Tarball.URLs {
+				if u, err := url.Parse(one); err != nil || u.Scheme != "https" || !slices.Contains(hosts, u.Host) {
+					t.Errorf("%s: %s is at no vendor's", e.Name, one)
+				}
+			}
+		}
+	}
+}
+
+// Every suite has a tool in tier pr, and every tool has a version in it.
+func TestToolsOfMatrix(t *testing.T) {
+	m := repository(t)
+	tested := map[string]bool{}
+	for _, tool := range m.Tools {
+		if !slices.ContainsFunc(tool.Versions, func(v ToolVersion) bool { return v.Tier == TierPR }) {
+			t.Errorf("%s has no version in tier pr", tool.Name)
+		}
+		for _, suite := range tool.Suites {
+			tested[suite] = true
+		}
+	}
+	for _, suite := range Suites {
+		if !tested[suite] {
+			t.Errorf("no tool is tested in %s", suite)
+		}
+	}
+}
+
+// An expectation speaks of something narrow: an error that any failure has would hide all of them.
+func TestExpectationsOfMatrix(t *testing.T) {
+	for _, x := range repository(t).Expectations {
+		for _, other := range []string{"", "connection refused", "context deadline exceeded", "no rows"} {
+			if x.Matches(other) {
+				t.Errorf("line %d: %q is taken for the declared error %s", x.At.Line, other, x.Error)
+			}
+		}
+	}
+}
