@@ -113,9 +113,8 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 	if f.Log != nil {
 		f.Log(fmt.Sprintf("%s: dbdeployer deploys a golden sandbox, profile %s", b.Entry, p))
 	}
-	// The cache's own path may be too long for a socket.
-	sockets, err := os.MkdirTemp("", "mm")
-	if err != nil {
+	sockets := socketFolder(dir)
+	if err := errors.Join(os.RemoveAll(sockets), os.Mkdir(sockets, 0o700)); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(sockets)) }()
@@ -151,6 +150,20 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, goldenFile), text, 0o644)
+}
+
+// socketFolder is where a deployment has its server's socket: the cache's own path may be too long for one.
+// It follows from the folder that is being built, so that what a killed deployment left is found.
+func socketFolder(building string) string {
+	sum := sha256.Sum256([]byte(building))
+	return filepath.Join(os.TempDir(), "mm-"+hex.EncodeToString(sum[:6]))
+}
+
+// ClearKilled ends what a killed deployment in a folder of the cache has left running, and removes what it
+// left outside of the folder.
+func ClearKilled(ctx context.Context, building string) error {
+	_, err := proc.Sweep(ctx, building, 0)
+	return errors.Join(err, os.RemoveAll(socketFolder(building)))
 }
 
 // runDbdeployer deploys a single sandbox. --binary-version spares dbdeployer from reading the version off

@@ -197,10 +197,14 @@ func ping(ctx context.Context, db *sql.DB) error {
 // PID is the server's process ID, 0 when it does not run.
 func (s *Sandbox) PID() int {
 	if s.process != nil {
+		// Done comes a little after the death: a process that waits to be reaped runs no more.
 		select {
 		case <-s.process.Done():
 		default:
-			return s.process.PID()
+			if pid := s.process.PID(); proc.Alive(pid) {
+				return pid
+			}
+			return 0
 		}
 	}
 	return s.recordedPID()

@@ -88,10 +88,7 @@ func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
 		return nil, err
 	}
 	c.OnWait = func(what string) { logLine("waiting for another process that builds " + what) }
-	return c, c.ClearAbandoned(func(dir string) error {
-		_, err := proc.Sweep(ctx, dir, 0)
-		return err
-	})
+	return c, c.ClearAbandoned(func(dir string) error { return sandbox.ClearKilled(ctx, dir) })
 }
 
 // openRoot opens the folder of running servers and clears what killed runs left.

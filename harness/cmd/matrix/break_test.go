@@ -91,7 +91,12 @@ func TestKilledRunner(t *testing.T) {
 
 func TestKilledGoldenDeployment(t *testing.T) {
 	needsServer(t)
-	t.Parallel()
+	temporary, err := os.MkdirTemp("", "mk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temporary) }) // checked below
+	t.Setenv("TMPDIR", temporary)
 	mustRun(t, runFolder(t), "fetch", entryName)
 	shared, err := cacheDir()
 	if err != nil {
@@ -109,6 +114,9 @@ func TestKilledGoldenDeployment(t *testing.T) {
 	<-c.done
 	mustRun(t, runs, "--cache", cache, "up", entryName, "--topology", "single")
 	mustRun(t, runs, "--cache", cache, "down")
+	if sockets, err := filepath.Glob(filepath.Join(temporary, "mm-*")); err != nil || len(sockets) > 0 {
+		t.Errorf("left socket folders behind: %v (%v)", sockets, err)
+	}
 	left, err := proc.Find(cache)
 	if err != nil {
 		t.Fatal(err)
