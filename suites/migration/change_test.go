@@ -143,6 +143,7 @@ func (s *scene) migrate(ctx SpecContext, tool migration.Tool, mode migration.Mod
 		Fail(err.Error())
 	}
 	Expect(loadErr).NotTo(HaveOccurred(), "the writers met an error that no online change may cause")
+	Expect(load.Missed()).To(BeZero(), "writers did not find rows that they had been told were there")
 	Expect(s.ledger.InDoubt()).To(BeZero(), "writes lost their connection, and no server was stopped")
 	suitekit.Measure("migration", "s", result.Duration.Seconds())
 	suitekit.Measure("longest write", "ms", float64(load.LongestStall().Milliseconds()))
