@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// check is one line of doctor.
+type check struct {
+	what string
+	need string // what it is needed for
+	run  func() (string, error)
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "doctor", Short: "Check what this machine has and lacks", Args: exactArgs(0, "no argument"),
+		Example: "  matrix doctor",
+		RunE: func(c *cobra.Command, _ []string) error {
+			failed := 0
+			for _, one := range a.checks(c.Context()) {
+				text, err := one.run()
+				if err != nil {
+					failed++
+					fmt.Fprintf(c.OutOrStdout(), "missing  %-18s %v (needed for %s)\n", one.what, err, one.need)
+					continue
+				}
+				fmt.Fprintf(c.OutOrStdout(), "ok       %-18s %s\n", one.what, text)
+			}
+			if failed > 0 {
+				return codeError{exitErrored}
+			}
+			return nil
+		},
+	}
+}
+
+func (a *app) checks(ctx context.Context) []check {
+	program := func(name, need string) check {
+		return check{name, need, func() (string, error) { return exec.LookPath(name) }}
+	}
+	return []check{
+		program("go", "suites, gh-ost and dbdeployer, which are built from source"),
+		program("bash", "dbdeployer's scripts"),
+		program("apt-get", "servers from Debian's packages"),
+		program("dpkg-deb", "servers from Debian's packages"),
+		program("npm", "mysql-5.6, which comes from an npm package"),
+		program("perl", "pt-online-schema-change"),
+		program("ps", "dbdeployer's scripts (package procps)"),
+		{"matrix.yaml", "everything", func() (string, error) {
+			m, err := a.loadMatrix()
+			if err != nil {
+				return "", err
+			}
+			return fmt.Sprintf("%s, %d entries", m.Path, len(m.Entries)), nil
+		}},
+		{"cache folder", "everything", func() (string, error) {
+			c, err := a.openCache(ctx)
+			if err != nil {
+				return "", err
+			}
+			size, err := c.Size()
+			return fmt.Sprintf("%s, %d MiB", c.Root(), size>>20), err
+		}},
+		{"run folder", "servers", func() (string, error) {
+			root, err := a.openRoot(ctx)
+			if err != nil {
+				return "", err
+			}
+			return root.Path(), probeSocketSpace(root.Path())
+		}},
+	}
+}
+
+// probeSocketSpace says whether Unix sockets fit below a folder.
+func probeSocketSpace(dir string) error {
+	const deepest = "/up-percona-server-8.0-1234567890/t/intermediate1/data/mysql_sandbox20000.sock"
+	const limit = 107 // sun_path without its NUL, unix(7)
+	if length := len(filepath.Join(dir, deepest)); length > limit {
+		return fmt.Errorf("sockets below %s would have paths of %d bytes, the limit is %d: choose a shorter --run-dir", dir, length, limit)
+	}
+	return os.MkdirAll(dir, 0o700)
+}

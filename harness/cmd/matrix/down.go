@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) downCommand() *cobra.Command {
+	var all bool
+	c := &cobra.Command{
+		Use: "down [TOPOLOGY]", Short: "Stop and remove a topology that is up",
+		Example: "  matrix down                  the only one\n  matrix down mysql-9.7\n  matrix down --all",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			labs, err := a.labs(c.Context())
+			if err != nil {
+				return err
+			}
+			var name string
+			if len(args) == 1 {
+				name = args[0]
+			}
+			if name == "" && !all {
+				list, err := labs.List()
+				if err != nil {
+					return err
+				}
+				if len(list) > 1 {
+					var names []string
+					for _, one := range list {
+						names = append(names, one.Name)
+					}
+					return usageError{fmt.Errorf("several topologies are up: name one of %s, or --all", strings.Join(names, ", "))}
+				}
+			}
+			removed, err := labs.Down(c.Context(), name)
+			for _, one := range removed {
+				fmt.Fprintln(c.OutOrStdout(), "down:", one)
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&all, "all", false, "every topology")
+	return c
+}

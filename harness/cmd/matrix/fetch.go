@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mysqlmatrix/harness/basedir"
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
+)
+
+func (a *app) fetchCommand() *cobra.Command {
+	var checksum string
+	var trust, install bool
+	c := &cobra.Command{
+		Use: "fetch [ENTRY…]", Short: "Obtain servers ahead of a run",
+		Long:    "fetch obtains the named entries, or every entry that can be had, into the cache.",
+		Example: "  matrix fetch\n  matrix fetch mysql-8.4 mariadb-10.11\n  matrix fetch mariadb@10.6.9",
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := a.loadMatrix()
+			if err != nil {
+				return err
+			}
+			cache, err := a.openCache(c.Context())
+			if err != nil {
+				return err
+			}
+			entries := m.Entries
+			if len(args) > 0 {
+				entries = nil
+			}
+			for _, ref := range args {
+				e, err := m.Resolve(ref)
+				if err == nil {
+					e, err = trusting(e, checksum, trust)
+				}
+				if err != nil {
+					return unfit(err)
+				}
+				entries = append(entries, e)
+			}
+			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0, install)
+		},
+	}
+	trustFlags(c.Flags(), &checksum, &trust)
+	c.Flags().BoolVar(&install, "install-libraries", false, "install the system packages that a server's libraries are missing from (apt-get, by sudo)")
+	return c
+}
+
+// fetch obtains entries; one that is unavailable is an error only when it was named.
+func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, entries []matrix.Entry, named, install bool) error {
+	var errs []error
+	for _, e := range entries {
+		b, err := obtainWithLibraries(ctx, w, store, m, e, install)
+		var unavailable *basedir.UnavailableError
+		switch {
+		case err == nil:
+			fmt.Fprintf(w, "%s: %s (%s)\n", e.Name, b.Flavor, b.Source)
+		case ctx.Err() != nil:
+			return err
+		case !named && errors.As(err, &unavailable):
+			fmt.Fprintln(w, err)
+		default:
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// obtainWithLibraries obtains an entry and, when asked to, installs the system libraries that its
+// preflight names and tries again.
+func obtainWithLibraries(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, e matrix.Entry, install bool) (*basedir.Basedir, error) {
+	b, err := store.Obtain(ctx, e, projectDir(m))
+	var missing *basedir.MissingLibrariesError
+	if !install || !errors.As(err, &missing) {
+		return b, err
+	}
+	var packages []string
+	for _, library := range missing.Libraries {
+		if library.Package == "" {
+			return nil, err
+		}
+		packages = append(packages, library.Package)
+	}
+	command := append([]string{"apt-get", "install", "-y"}, packages...)
+	if os.Getuid() != 0 {
+		command = append([]string{"sudo"}, command...)
+	}
+	fmt.Fprintf(w, "%s: installing %v\n", e.Name, packages)
+	if _, installErr := proc.Run(ctx, proc.Cmd{Path: command[0], Args: command[1:], Env: []string{"DEBIAN_FRONTEND=noninteractive"}}); installErr != nil {
+		return nil, errors.Join(err, installErr)
+	}
+	return store.Obtain(ctx, e, projectDir(m))
+}
