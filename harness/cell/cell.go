@@ -50,8 +50,12 @@ type Spec struct {
 	Labels []string `json:"labels,omitempty"`
 }
 
-// LabelFull marks specs that only the full tier runs.
-const LabelFull = "full"
+// The labels that the runner knows.
+const (
+	LabelFull = "full" // only the full tier runs it
+	// LabelWaiting marks specs that wait for most of their time, so that several fit where one other does.
+	LabelWaiting = "waiting"
+)
 
 // Write stores a description for the process to be started.
 func (d Description) Write(path string) error {

@@ -43,9 +43,9 @@
 //	  server, tool_version   their own words
 //	  seed, total            total: specs announced
 //	  state          "pending", "running", "finished", "interrupted"
-//	  verdict        only when finished: "passed", "failed", "known", "fixed", "unsupported", "unavailable", "errored", "timed-out"
+//	  verdict        only when finished: "passed", "vacuous", "failed", "known", "fixed", "unsupported", "unavailable", "errored", "timed-out"
 //	  started, seconds
-//	  error, reason  error of what went wrong; reason of unsupported and unavailable
+//	  error, reason  error of what went wrong; reason of vacuous, unsupported and unavailable
 //	  expectation    {error, link, review, note}: the declaration by which it is known or fixed
 //	  evidence       folder, relative to that of run.json
 //	  repro          a command line that repeats it
@@ -54,7 +54,7 @@
 //	notes          [{time, cell, text}]
 //
 // A cell's verdict is the worst of its specs' and of what the runner said of it: errored, timed-out, failed, fixed,
-// known, passed, unsupported, unavailable, in this order. A cell that announced more specs than it reported is errored.
+// known, vacuous, passed, unsupported, unavailable, in this order. A cell that announced more specs than it reported is errored.
 //
 // # Text from outside
 //

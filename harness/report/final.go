@@ -20,8 +20,8 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 	now := run.Started.Add(run.Seconds.Duration())
 	var lines []line
 	for _, section := range [][]line{
-		failureLines(run, o), knownLines(run, o), reasonLines(run, o, VerdictUnavailable),
-		reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), noteLines(run, o), totalLines(run),
+		failureLines(run, o), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
+		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), noteLines(run, o), totalLines(run),
 	} {
 		if len(section) > 0 {
 			lines = append(append(lines, nil), section...)
@@ -87,7 +87,7 @@ func knownLines(run *Run, o Options) []line {
 	return lines
 }
 
-// reasonLines shows what was unavailable or unsupported, once for each reason.
+// reasonLines shows what was vacuous, unavailable or unsupported, once for each reason.
 func reasonLines(run *Run, o Options, v Verdict) []line {
 	all := groups(findings(run, only(v)))
 	if len(all) == 0 {

@@ -62,7 +62,7 @@ const junitExcerpt = 500
 
 // WriteJUnit writes junit.xml: a testsuite for each cell, a testcase for each spec, and one more, named "cell", where
 // something is to be said of the cell as a whole. failed and fixed are failures; errored and timed-out are errors;
-// known, unsupported, unavailable and what an interrupt kept from ending are skipped.
+// known, vacuous, unsupported, unavailable and what an interrupt kept from ending are skipped.
 func WriteJUnit(w io.Writer, run *Run) error {
 	all := xmlSuites{Name: "matrix", Time: junitTime(run.Seconds)}
 	for i := range run.Cells {
@@ -157,7 +157,7 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		tc.Error = bad
 	case VerdictKnown:
 		tc.Skipped = &xmlResult{Message: "known: " + knownMessage(o)}
-	case VerdictUnsupported, VerdictUnavailable:
+	case VerdictVacuous, VerdictUnsupported, VerdictUnavailable:
 		tc.Skipped = &xmlResult{Message: o.Verdict.String() + ": " + oneLine(o.Reason)}
 	}
 	return tc

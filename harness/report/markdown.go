@@ -85,7 +85,7 @@ func markdownBlocks(run *Run, o Options) []block {
 		}
 		blocks = append(blocks, block{"known-failure group", text + "\n  " + code(g.names()) + "\n"})
 	}
-	for _, v := range []Verdict{VerdictUnavailable, VerdictUnsupported} {
+	for _, v := range []Verdict{VerdictVacuous, VerdictUnavailable, VerdictUnsupported} {
 		for i, g := range groups(findings(run, only(v))) {
 			text := ""
 			if i == 0 {

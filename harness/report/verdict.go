@@ -15,6 +15,7 @@ const (
 	VerdictUnavailable                // the entry's binaries could not be had; said by the runner of a cell, never of a spec
 	VerdictErrored                    // the harness or the host failed, not the subject
 	VerdictTimedOut                   // ran past its limit and was stopped
+	VerdictVacuous                    // passed, and proved nothing: what it set out to do did not happen
 )
 
 // verdicts is the one place where a verdict's words, marks, severity and colour are written down.
@@ -30,17 +31,18 @@ var verdicts = [...]struct {
 	VerdictUnavailable: {"unavailable", "○", "o", 1, styleDim},
 	VerdictUnsupported: {"unsupported", "–", "-", 2, styleDim},
 	VerdictPassed:      {"passed", "✓", "+", 3, styleGreen},
-	VerdictKnown:       {"known", "~", "~", 4, styleYellow},
-	VerdictFixed:       {"fixed", "!", "!", 5, styleRed},
-	VerdictFailed:      {"failed", "✗", "x", 6, styleRed},
-	VerdictTimedOut:    {"timed-out", "T", "T", 7, styleRed},
-	VerdictErrored:     {"errored", "E", "E", 8, styleRed},
+	VerdictVacuous:     {"vacuous", "∅", "0", 4, styleYellow},
+	VerdictKnown:       {"known", "~", "~", 5, styleYellow},
+	VerdictFixed:       {"fixed", "!", "!", 6, styleRed},
+	VerdictFailed:      {"failed", "✗", "x", 7, styleRed},
+	VerdictTimedOut:    {"timed-out", "T", "T", 8, styleRed},
+	VerdictErrored:     {"errored", "E", "E", 9, styleRed},
 }
 
 // Verdicts lists every valid verdict, the most severe first.
 func Verdicts() []Verdict {
 	return []Verdict{VerdictErrored, VerdictTimedOut, VerdictFailed, VerdictFixed, VerdictKnown,
-		VerdictPassed, VerdictUnsupported, VerdictUnavailable}
+		VerdictVacuous, VerdictPassed, VerdictUnsupported, VerdictUnavailable}
 }
 
 // String is the verdict's word in every view and file; VerdictUnknown's is "unknown".
@@ -108,7 +110,7 @@ func (v Verdict) severity() int {
 }
 
 // Worst folds verdicts into one: the most severe of them, so that errored > timed-out > failed > fixed > known >
-// passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
+// vacuous > passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
 // it is VerdictUnknown.
 func Worst(vs ...Verdict) Verdict {
 	worst := VerdictUnknown

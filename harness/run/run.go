@@ -40,7 +40,7 @@ type Config struct {
 	Focus  *regexp.Regexp // on a spec's full text; nil is all
 	Tier   matrix.Tier    // the pr tier leaves out specs that are labelled full
 	Jobs   int            // cells that are prepared or run at once
-	Procs  int            // specs that run at once, over all cells
+	Procs  int            // specs that run at once, over all cells; of those that mostly wait, four times as many
 	Keep   bool           // leave the servers of failed specs running
 	Seed   int64          // 0 draws one
 	Limit  time.Duration  // for one spec
@@ -64,7 +64,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if c.Seed == 0 {
 		c.Seed = rand.Int64N(1 << 31)
 	}
-	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(int64(max(1, c.Procs)))}
+	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(fullWeight * int64(max(1, c.Procs)))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
 		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU()}}
 	for _, one := range cells {
@@ -133,15 +133,30 @@ func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 		Server: work.server, ToolVersion: work.tool.Version})
 	var group sync.WaitGroup
 	for _, spec := range work.specs {
-		if r.procs.Acquire(ctx, 1) != nil {
+		weight := weightOf(spec)
+		if r.procs.Acquire(ctx, weight) != nil {
 			break
 		}
 		group.Go(func() {
-			defer r.procs.Release(1)
+			defer r.procs.Release(weight)
 			r.spec(ctx, work, spec)
 		})
 	}
 	group.Wait()
+}
+
+// A spec that keeps a core busy weighs fullWeight; Procs of them run at once. Those that wait for most of
+// their time weigh less.
+const (
+	fullWeight    = 4
+	waitingWeight = 1
+)
+
+func weightOf(s cell.Spec) int64 {
+	if slices.Contains(s.Labels, cell.LabelWaiting) {
+		return waitingWeight
+	}
+	return fullWeight
 }
 
 func isUnavailable(err error) bool {

@@ -36,11 +36,12 @@ func measurements(spec types.SpecReport) []report.Measurement {
 	return list
 }
 
-func hasEntry(spec types.SpecReport, name string) bool {
+// entryText is the text of a spec's report entry.
+func entryText(spec types.SpecReport, name string) (text string, ok bool) {
 	for _, entry := range spec.ReportEntries {
 		if entry.Name == name {
-			return true
+			return entry.StringRepresentation(), true
 		}
 	}
-	return false
+	return "", false
 }

@@ -125,6 +125,9 @@ func finished(spec types.SpecReport) report.Event {
 	switch spec.State {
 	case types.SpecStatePassed:
 		e.Verdict = report.VerdictPassed
+		if reason, ok := entryText(spec, entryVacuous); ok {
+			e.Verdict, e.Reason = report.VerdictVacuous, reason
+		}
 		return e
 	case types.SpecStateSkipped:
 		e.Verdict, e.Reason = report.VerdictUnsupported, spec.FailureMessage()
@@ -135,7 +138,7 @@ func finished(spec types.SpecReport) report.Event {
 		e.Verdict = report.VerdictErrored
 	default:
 		e.Verdict = report.VerdictFailed
-		if hasEntry(spec, entryFault) {
+		if _, ok := entryText(spec, entryFault); ok {
 			e.Verdict = report.VerdictErrored
 		}
 	}

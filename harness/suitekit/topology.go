@@ -18,10 +18,11 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-// entryMeasurement and entryFault name ginkgo report entries.
+// The names of ginkgo report entries.
 const (
 	entryMeasurement = "measurement"
 	entryFault       = "fault of the harness"
+	entryVacuous     = "vacuous"
 )
 
 // deployed counts the topologies of this process, so that each has a folder of its own.
@@ -62,6 +63,12 @@ func Require(profile sandbox.Profile, capabilities ...flavor.Capability) {
 func Unsupported(reason string) {
 	ginkgo.GinkgoHelper()
 	ginkgo.Skip(reason)
+}
+
+// Vacuous marks a spec that goes on to pass as one that has proved nothing, with the reason: what it set
+// out to do did not happen. A spec that fails stays failed.
+func Vacuous(reason string) {
+	ginkgo.AddReportEntry(entryVacuous, reason, types.ReportEntryVisibilityNever)
 }
 
 // Deploy gives the spec a fresh, proven topology. When the spec ends, evidence is gathered if it failed,

@@ -68,7 +68,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
-	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells")
+	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells; of those that mostly wait, four times as many")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
 	f.BoolVar(&o.strict, "strict", false, "exit 3 when a cell is unavailable")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
