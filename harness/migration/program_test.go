@@ -69,6 +69,9 @@ func TestSuccess(t *testing.T) {
 	if result.ExitCode != 0 || result.Target.Table != "t" || result.RowsCopied != -1 {
 		t.Errorf("result %+v", result)
 	}
+	if result.Usage.Memory < 100<<10 || result.Usage.CPU < 0 {
+		t.Errorf("the tool used %+v", result.Usage)
+	}
 	for _, want := range []string{"yes --config= ", "F=./client.cnf,h=127.0.0.1,P=3306,D=d,t=t", "oops", "password=hidden"} {
 		if !strings.Contains(result.Output, want) {
 			t.Errorf("output lacks %q:\n%s", want, result.Output)
@@ -128,6 +131,28 @@ func TestHang(t *testing.T) {
 	}
 	if result.ExitCode != -1 {
 		t.Errorf("exit code %d, want -1", result.ExitCode)
+	}
+}
+
+// TestUsage holds that what a tool's own children use counts, and also when the tool is a failure.
+func TestUsage(t *testing.T) {
+	const busy = `perl -e '1 while (times)[0] < 0.3; my $all = "x" x 50_000_000'; exit 1`
+	result, err := (&PTOSC{script(t, busy)}).Migrate(t.Context(), triggersJob(t))
+	if err == nil {
+		t.Fatal("exit code 1 is no error")
+	}
+	if result.Usage.CPU < 300*time.Millisecond {
+		t.Errorf("%s of CPU time, the child alone used 0.3 s", result.Usage.CPU)
+	}
+	if result.Usage.Memory < 50_000_000 {
+		t.Errorf("%d bytes, the child alone had 50,000,000", result.Usage.Memory)
+	}
+}
+
+func TestCopiedRows(t *testing.T) {
+	result, err := (&PTOSC{script(t, `echo "Copying: 50%"; echo "rows copied: 49875"`)}).Migrate(t.Context(), triggersJob(t))
+	if err != nil || result.RowsCopied != 49875 {
+		t.Errorf("result %+v, %v", result, err)
 	}
 }
 

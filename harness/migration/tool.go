@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/tool"
 )
@@ -100,7 +101,8 @@ type Result struct {
 	Output   string // the same as text
 	ExitCode int    // -1 when it did not start or was ended by a signal
 	Duration time.Duration
-	// RowsCopied counts rows copied from the old table, -1 when the tool does not say. Rows that were
+	Usage    proc.Usage // of the tool's process and what it ran
+	// RowsCopied counts rows copied from the old table, -1 when the tool did not say. Rows that were
 	// inserted while it copied may or may not be among them.
 	RowsCopied int64
 	// DMLApplied counts the writes that gh-ost took from the binary log, -1 for tools that work by triggers

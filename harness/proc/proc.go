@@ -41,6 +41,14 @@ type Cmd struct {
 	ExtraFiles     []*os.File    // file descriptors 3 and up
 	Scope          string        // value of ScopeEnv; "" leaves what is inherited
 	Grace          time.Duration // from SIGTERM to SIGKILL; 0 means five seconds
+	Usage          *Usage        // Run fills it when the program has ended; may be nil
+}
+
+// Usage is what a program has used of the machine, with those of its children that it has waited for
+// (getrusage(2)).
+type Usage struct {
+	CPU    time.Duration // user and system
+	Memory int64         // the most that one of them had resident, in bytes
 }
 
 // RunError is a program that could not be started, failed, or was stopped. It carries the output.
@@ -95,6 +103,9 @@ func Run(ctx context.Context, c Cmd) (output string, err error) {
 	p, err := Start(c)
 	if err != nil {
 		return fail(err)
+	}
+	if c.Usage != nil {
+		defer func() { *c.Usage = p.Usage() }() // whichever way it ends, it has been waited for
 	}
 	select {
 	case <-p.Done():
@@ -151,6 +162,20 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) Err() error {
 	<-p.done
 	return p.err
+}
+
+// Usage is what the program has used. It is valid once Done is closed.
+func (p *Process) Usage() Usage {
+	<-p.done
+	state := p.cmd.ProcessState
+	if state == nil {
+		return Usage{}
+	}
+	u := Usage{CPU: state.UserTime() + state.SystemTime()}
+	if used, ok := state.SysUsage().(*syscall.Rusage); ok {
+		u.Memory = used.Maxrss << 10 // Linux counts KiB
+	}
+	return u
 }
 
 // Signal sends a signal to the whole group. It is no error when the group is gone.

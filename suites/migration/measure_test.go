@@ -1,0 +1,38 @@
+package migration_test
+
+import (
+	"context"
+
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/workload"
+)
+
+// watchLag measures how late the replica is, at its worst, until the function that it returns is called.
+func (s *scene) watchLag(ctx context.Context) (stop func()) {
+	lag, err := workload.WatchLag(ctx, s.primary, s.replica)
+	suitekit.NoFault(err)
+	return func() {
+		if worst, known := lag.Stop(); known {
+			suitekit.Detail("replica lag", "s", worst.Seconds())
+		}
+	}
+}
+
+// measure keeps what the tool did and used. Rates are over all of the tool's run, its start and its cut-over
+// included; what a tool does not tell is left out.
+func measure(result *migration.Result) {
+	seconds := result.Duration.Seconds()
+	suitekit.Measure("migration", "s", seconds)
+	if result.RowsCopied >= 0 {
+		suitekit.Detail("rows copied", "rows/s", float64(result.RowsCopied)/seconds)
+	}
+	if result.DMLApplied >= 0 {
+		suitekit.Detail("events applied", "events/s", float64(result.DMLApplied)/seconds)
+	}
+	if result.CutOver > 0 {
+		suitekit.Detail("cut-over lock", "ms", float64(result.CutOver.Milliseconds()))
+	}
+	suitekit.Detail("tool cpu", "s", result.Usage.CPU.Seconds())
+	suitekit.Detail("tool memory", "MB", float64(result.Usage.Memory)/1e6)
+}
