@@ -137,7 +137,8 @@ func (r *UpstreamResult) read(dir string) error {
 	return nil
 }
 
-// plausible is an error when the script ended without a word on a folder: then it did not judge.
+// plausible is an error when the script ended without a word on a folder: then it did not judge. Its exit
+// code says less: after a pass it is that of a last START SLAVE, which MySQL 8.4 and later refuse.
 func (r *UpstreamResult) plausible(runErr error) error {
 	var exit *exec.ExitError
 	switch {
@@ -147,8 +148,6 @@ func (r *UpstreamResult) plausible(runErr error) error {
 		return runErr
 	case len(r.Outcomes) == 0 || !r.Outcomes[len(r.Outcomes)-1].Verdict.judged():
 		return fmt.Errorf("upstream's script ended without a verdict: %w\n%s", errors.Join(runErr, errors.New("it printed")), proc.Tail(r.Output, outputTail))
-	case (runErr != nil) != (r.Outcomes[len(r.Outcomes)-1].Verdict == UpstreamFailed):
-		return fmt.Errorf("upstream's script says one thing and exits with another: %w\n%s", errors.Join(runErr, errors.New("it printed")), proc.Tail(r.Output, outputTail))
 	}
 	return nil
 }

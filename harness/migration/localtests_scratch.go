@@ -12,9 +12,10 @@ import (
 
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
 )
 
-// The accounts that upstream's script and its sysbench load log in with.
+// The account that gh-ost logs in with, and here the script's clients as well.
 const (
 	upstreamUser     = "gh-ost"
 	upstreamPassword = "gh-ost"
@@ -24,9 +25,7 @@ const (
 	upstreamAccounts = "SET SESSION sql_log_bin = 0;\n" +
 		"CREATE DATABASE IF NOT EXISTS test;\n" +
 		"CREATE USER '" + upstreamUser + "'@'%' IDENTIFIED BY '" + upstreamPassword + "';\n" +
-		"GRANT ALL ON *.* TO '" + upstreamUser + "'@'%' WITH GRANT OPTION;\n" +
-		"CREATE USER 'root'@'127.%' IDENTIFIED BY 'opensesame';\n" +
-		"GRANT ALL ON *.* TO 'root'@'127.%' WITH GRANT OPTION;\n"
+		"GRANT ALL ON *.* TO '" + upstreamUser + "'@'%' WITH GRANT OPTION;\n"
 )
 
 // UpstreamServer writes the file that makes what upstream's script expects of its servers, a database and
@@ -181,8 +180,9 @@ exit "$code"
 		shellWords(filepath.Join(u.Workdir, placeAfter)), shellWords(u.Program.Path)))
 }
 
-// sysbench puts the load generator on PATH, with the libraries that it came with.
-func (u *Upstream) sysbench(context.Context) error {
+// sysbench puts the load generator on PATH, with the libraries that it came with, and gives it the account
+// that the script tells it to log in with.
+func (u *Upstream) sysbench(ctx context.Context) error {
 	if u.Sysbench == nil {
 		return nil
 	}
@@ -190,7 +190,30 @@ func (u *Upstream) sysbench(context.Context) error {
 	for _, pair := range u.Sysbench.Env {
 		exports.WriteString("export " + shellWords(pair) + "\n")
 	}
-	return u.program(sysbenchFolder, exports.String()+"exec "+shellWords(u.Sysbench.Path)+" \"$@\"\n")
+	script := exports.String() + "exec " + shellWords(u.Sysbench.Path) + " \"$@\"\n"
+	return errors.Join(u.program(sysbenchFolder, script), u.root(ctx))
+}
+
+// root makes the script's root account on the primary, instead of what installations leave under that name
+// with passwords of their own.
+func (u *Upstream) root(ctx context.Context) (err error) {
+	granter := u.Primary.Sandbox.Endpoint()
+	granter.User, granter.Password = upstreamUser, upstreamPassword
+	s, err := server.Open(ctx, granter)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	old, err := s.Rows(ctx, "SELECT Host AS host FROM mysql.user WHERE User = 'root' AND Host <> 'localhost'")
+	if err != nil {
+		return err
+	}
+	var statements []string
+	for _, row := range old {
+		statements = append(statements, "DROP USER 'root'@"+server.Quote(row["host"]))
+	}
+	return s.Unlogged(ctx, append(statements, "CREATE USER 'root'@'127.0.0.1' IDENTIFIED BY 'opensesame'",
+		"GRANT ALL ON *.* TO 'root'@'127.0.0.1'")...)
 }
 
 func (u *Upstream) program(name, script string) error {
