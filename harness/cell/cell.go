@@ -37,7 +37,7 @@ type Description struct {
 	Seed     int64         `json:"seed"`
 	// Cache is the root of the cache, for programs that a spec needs beside the tool.
 	Cache string `json:"cache"`
-	Keep     bool          `json:"keep"` // leave the servers of a failed spec running
+	Keep  bool   `json:"keep"` // leave the servers of a failed spec running
 }
 
 // Catalog is what a suite says of itself.

@@ -26,7 +26,9 @@ type Upstream struct {
 	// Sysbench is the load generator for the folder of that name; nil when it is not among the folders.
 	Sysbench         *tool.Program
 	Primary, Replica *topology.Node
-	Workdir          string // an absolute, short path: gh-ost's socket lies in it
+	// Bare runs gh-ost alone, and notes no coordinates: for measuring the script as it is.
+	Bare    bool
+	Workdir string // an absolute, short path: gh-ost's socket lies in it
 }
 
 // UpstreamResult is what the script made of the folders, and what it can be told by whether they proved

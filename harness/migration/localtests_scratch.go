@@ -162,6 +162,9 @@ func clientProgram(basedir string) (string, error) {
 // coordinates noted before it starts and after it ended. It passes signals on, since timeout(1) ends it by
 // one, and has gh-ost's exit code.
 func (u *Upstream) wrapper(context.Context) error {
+	if u.Bare {
+		return u.program(ghostWrapper, "exec "+shellWords(u.Program.Path)+" \"$@\"\n")
+	}
 	return u.program(ghostWrapper, fmt.Sprintf(`place() {
   %[1]s -ss -e %[2]s >"$1.new" 2>/dev/null && mv "$1.new" "$1"
 }
@@ -228,4 +231,3 @@ func shellWords(words ...string) string {
 	}
 	return strings.Join(quoted, " ")
 }
-
