@@ -55,7 +55,7 @@ func ReadLocaltests(source string) (*Localtests, error) {
 		if !entry.IsDir() {
 			continue
 		}
-		f, err := readFolder(filepath.Join(l.Dir, entry.Name()))
+		f, err := ReadFolder(filepath.Join(l.Dir, entry.Name()))
 		if err != nil {
 			return nil, fmt.Errorf("gh-ost's own test %s: %w", entry.Name(), err)
 		}
@@ -64,7 +64,8 @@ func ReadLocaltests(source string) (*Localtests, error) {
 	return l, nil
 }
 
-func readFolder(dir string) (Folder, error) {
+// ReadFolder reads one test by its folder.
+func ReadFolder(dir string) (Folder, error) {
 	f := Folder{Name: filepath.Base(dir), Dir: dir}
 	f.Sysbench = f.Name == sysbenchFolder
 	var errs []error

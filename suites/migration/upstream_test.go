@@ -92,12 +92,7 @@ func sysbench(ctx SpecContext) *tool.Program {
 
 // conclude runs a folder, keeps what was measured, and takes over the script's verdict.
 func conclude(ctx SpecContext, run *migration.Upstream, folder migration.Folder) {
-	result, err := run.Run(ctx)
-	if result != nil {
-		suitekit.Attach(result.ScriptLog)
-		suitekit.Attach(result.GhostLog)
-	}
-	suitekit.NoFault(err)
+	result := judged(ctx, run)
 	suitekit.Detail("upstream's script", "s", result.Duration.Seconds())
 	switch verdict := result.Verdict(folder.Name); verdict {
 	case migration.UpstreamSkipped:
