@@ -1,5 +1,6 @@
-// Package bench measures provisioning side by side, in one run on one machine: a proven topology by
-// clones against dbdeployer's own deployment, and against the time that the servers alone need to start.
+// Package bench measures side by side, in one run on one machine: a proven topology by clones against
+// dbdeployer's own deployment, and against the time that the servers alone need to start; gh-ost's own tests
+// by the migration suite against upstream's script.
 package bench
 
 import (
@@ -31,6 +32,7 @@ type Result struct {
 	Other  string  `json:"other"`   // what ours is compared with
 	OtherS float64 `json:"other_s"` // median, seconds
 	Ratio  float64 `json:"ratio"`
+	Note   string  `json:"note,omitempty"` // what else the comparison showed
 }
 
 // Memory is what a node of a topology occupies.

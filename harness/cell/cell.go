@@ -35,7 +35,9 @@ type Description struct {
 	Evidence string        `json:"evidence"`
 	Limit    time.Duration `json:"limit"` // how long the spec may take
 	Seed     int64         `json:"seed"`
-	Keep     bool          `json:"keep"` // leave the servers of a failed spec running
+	// Cache is the root of the cache, for programs that a spec needs beside the tool.
+	Cache string `json:"cache"`
+	Keep  bool   `json:"keep"` // leave the servers of a failed spec running
 }
 
 // Catalog is what a suite says of itself.

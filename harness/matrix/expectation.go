@@ -24,6 +24,9 @@ func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 		d.suite(x.Suite, x.At.Of("suite"), "expectation")
 	}
 	x.specs = d.pattern(x.Specs, x.At.Of("specs"), "specs")
+	if x.Except != "" {
+		x.except = d.pattern(x.Except, x.At.Of("except"), "except")
+	}
 	x.error = d.pattern(x.Error, x.At.Of("error"), "error")
 	if u, err := url.Parse(x.Link); x.Link != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "") {
 		d.problem(x.At.Of("link"), "want https://…", "expectation: link %q", x.Link)
@@ -96,9 +99,14 @@ func (m *Matrix) Expect(c Cell, spec string) *Expectation {
 	}
 	for i := range m.Expectations {
 		x := &m.Expectations[i]
-		if x.covers(c) && (x.specs == nil || x.specs.MatchString(spec)) {
+		if x.covers(c) && x.speaksOf(spec) {
 			return x
 		}
 	}
 	return nil
+}
+
+// speaksOf says whether the expectation is about a spec.
+func (x *Expectation) speaksOf(spec string) bool {
+	return (x.specs == nil || x.specs.MatchString(spec)) && (x.except == nil || !x.except.MatchString(spec))
 }

@@ -187,13 +187,14 @@ type Expectation struct {
 	Tool     string   `yaml:"tool" json:"tool" jsonschema:"required"`
 	Versions []string `yaml:"versions" json:"versions,omitempty" jsonschema:"description=of the tool; all when left out"`
 	Specs    string   `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
+	Except   string   `yaml:"except" json:"except,omitempty" jsonschema:"description=regular expression on the full text of specs that it does not speak of"`
 	Error    string   `yaml:"error" json:"error" jsonschema:"required,description=regular expression that the error must match"`
 	Link     string   `yaml:"link" json:"link" jsonschema:"required,format=uri,description=where it is discussed"`
 	Review   string   `yaml:"review" json:"review" jsonschema:"required,format=date,description=the day to look again: YYYY-MM-DD"`
 	Note     string   `yaml:"note" json:"note,omitempty"`
 	At       Position `yaml:"-" json:"-"`
 
-	specs, error *regexp.Regexp
+	specs, except, error *regexp.Regexp
 }
 
 // ReviewDate is the day to look again, YYYY-MM-DD.

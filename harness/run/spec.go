@@ -108,7 +108,7 @@ func (r *runner) process(ctx context.Context, w *work, spec string, read func(*r
 	}
 	defer func() { err = errors.Join(err, r.leave(ctx, w, dir, spec)) }()
 	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Spec: spec, Dir: dir.Path,
-		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec)), Limit: r.Limit, Seed: r.Seed, Keep: r.Keep}
+		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec)), Limit: r.Limit, Seed: r.Seed, Keep: r.Keep, Cache: r.Supply.Tools.Cache.Root()}
 	path := filepath.Join(dir.Path, "cell.json")
 	if err := description.Write(path); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,9 +20,11 @@ import (
 	"mysqlmatrix/harness/bench"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
 )
 
 func main() {
@@ -30,12 +33,22 @@ func main() {
 	out := flag.String("out", "build/bench.json", "file for the results")
 	rounds := flag.Int("rounds", 5, "repetitions of each measurement; the median counts")
 	only := flag.String("entry", "", "measure only this entry")
+	which := flag.String("measure", strings.Join(measurements, ","), "what to measure, separated by commas")
+	upstream := flag.String("upstream", "mariadb-11.8=v1.1.10", "entry and gh-ost version for the measurement of gh-ost's own tests")
 	flag.Parse()
-	if err := measure(ctx, *out, *only, *rounds); err != nil {
+	if err := measure(ctx, *out, *only, *rounds, strings.Split(*which, ","), *upstream); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
+
+// The measurements by name.
+const (
+	provisioning  = "provisioning"
+	upstreamTests = "upstream"
+)
+
+var measurements = []string{provisioning, upstreamTests}
 
 // setting is what every measurement needs.
 type setting struct {
@@ -47,7 +60,12 @@ type setting struct {
 	rounds     int
 }
 
-func measure(ctx context.Context, out, only string, rounds int) error {
+func measure(ctx context.Context, out, only string, rounds int, which []string, upstream string) error {
+	for _, name := range which {
+		if !slices.Contains(measurements, name) {
+			return fmt.Errorf("there is no measurement %q: want some of %s", name, strings.Join(measurements, ","))
+		}
+	}
 	m, err := matrix.Load("matrix.yaml")
 	if err != nil {
 		return err
@@ -58,6 +76,23 @@ func measure(ctx context.Context, out, only string, rounds int) error {
 	}
 	var results []bench.Result
 	var memories []bench.Memory
+	if slices.Contains(which, provisioning) {
+		if results, memories, err = s.provisioning(ctx, m, only); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(which, upstreamTests) {
+		r, err := s.upstream(ctx, m, upstream)
+		if err != nil {
+			return fmt.Errorf("gh-ost's own tests: %w", err)
+		}
+		results = append(results, r...)
+	}
+	return errors.Join(write(out, results), print(results, memories))
+}
+
+// provisioning measures every entry, or the one that is named.
+func (s *setting) provisioning(ctx context.Context, m *matrix.Matrix, only string) (results []bench.Result, memories []bench.Memory, err error) {
 	for _, e := range m.Entries {
 		if only != "" && e.Name != only {
 			continue
@@ -69,11 +104,48 @@ func measure(ctx context.Context, out, only string, rounds int) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.Name, err)
+			return nil, nil, fmt.Errorf("%s: %w", e.Name, err)
 		}
 		results, memories = append(results, r...), append(memories, memory)
 	}
-	return errors.Join(write(out, results), print(results, memories))
+	return results, memories, nil
+}
+
+// upstream measures gh-ost's own tests on an entry, with a version of gh-ost: "mariadb-11.8=v1.1.10".
+func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string) ([]bench.Result, error) {
+	entry, version, _ := strings.Cut(what, "=")
+	cells, err := m.Plan(matrix.Selection{Entries: []string{entry}, Suites: []string{"migration"}, Tools: []string{migration.NameGhost + "=" + version}})
+	if err != nil {
+		return nil, err
+	}
+	if len(cells) != 1 {
+		return nil, fmt.Errorf("%q names %d cells: want an entry and a version of gh-ost", what, len(cells))
+	}
+	b, err := s.store.Obtain(ctx, cells[0].Entry, s.project)
+	var unavailable *basedir.UnavailableError
+	if errors.As(err, &unavailable) {
+		say(entry + ": unavailable here")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	golden, err := s.farm.Golden(ctx, b, sandbox.ProfileFast)
+	if err != nil {
+		return nil, err
+	}
+	tools := &tool.Store{Cache: s.store.Cache, Log: say}
+	program, err := tools.Obtain(ctx, cells[0].Tool)
+	if err != nil {
+		return nil, err
+	}
+	sysbench, err := tools.System(ctx, "sysbench")
+	if err != nil {
+		say(err.Error())
+	}
+	one := &bench.Upstream{Golden: golden, Program: program, Sysbench: sysbench, Root: s.root, Matrix: filepath.Join(s.project, "bin", "matrix"),
+		Project: s.project, Log: say}
+	return one.Run(ctx)
 }
 
 func say(text string) { fmt.Fprintln(os.Stderr, text) }
@@ -133,7 +205,11 @@ func print(results []bench.Result, memories []bench.Memory) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "what\tours\tother\tratio\tcompared with\t")
 	for _, r := range results {
-		fmt.Fprintf(table, "%s\t%.2f s\t%.2f s\t%.2f\t%s\t\n", r.Name, r.OursS, r.OtherS, r.Ratio, r.Other)
+		other := r.Other
+		if r.Note != "" {
+			other += " (" + r.Note + ")"
+		}
+		fmt.Fprintf(table, "%s\t%.2f s\t%.2f s\t%.2f\t%s\t\n", r.Name, r.OursS, r.OtherS, r.Ratio, other)
 	}
 	fmt.Fprintln(table, "\t\t\t\t\nresident memory of a node, profile fast\t\t\t\t\t")
 	for _, m := range memories {

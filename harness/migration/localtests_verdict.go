@@ -1,0 +1,140 @@
+package migration
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"mysqlmatrix/harness/proc"
+)
+
+// UpstreamVerdict is what upstream's script says of a folder.
+type UpstreamVerdict uint8
+
+// The verdicts. The zero value is a folder that the script began and did not judge.
+const (
+	UpstreamUnknown UpstreamVerdict = iota
+	UpstreamPassed
+	UpstreamFailed
+	// UpstreamSkipped is a folder that the script left out. It counts it as passed itself.
+	UpstreamSkipped
+)
+
+// String is the verdict as a word.
+func (v UpstreamVerdict) String() string {
+	switch v {
+	case UpstreamPassed:
+		return "passed"
+	case UpstreamFailed:
+		return "failed"
+	case UpstreamSkipped:
+		return "skipped"
+	default:
+		return "not judged"
+	}
+}
+
+func (v UpstreamVerdict) judged() bool { return v != UpstreamUnknown }
+
+// Outcome is the script's verdict on one folder.
+type Outcome struct {
+	Name    string
+	Verdict UpstreamVerdict
+}
+
+var (
+	// scriptBegins is the line on which the script names a folder; dots follow as it gets on, and what the
+	// client and gh-ost print on standard error.
+	scriptBegins = regexp.MustCompile(`^(Testing|Skipping): ([^.\s]+)`)
+	scriptJudges = regexp.MustCompile(`^\+ (pass|FAIL)\b`)
+	// scriptSkips is what the script prints on the line of the sysbench folder when it finds no sysbench.
+	scriptSkips   = regexp.MustCompile(`^Testing: sysbench\.*skipping`)
+	scriptTimeout = regexp.MustCompile(`(?m)^test_timeout=(\d+)$`)
+)
+
+// parseOutcomes reads the script's output.
+func parseOutcomes(output string) []Outcome {
+	var list []Outcome
+	skipped := false
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\n")
+		if m := scriptBegins.FindStringSubmatch(line); m != nil {
+			list = append(list, Outcome{Name: m[2]})
+			skipped = m[1] == "Skipping" || scriptSkips.MatchString(line)
+		}
+		m := scriptJudges.FindStringSubmatch(line)
+		if m == nil || len(list) == 0 {
+			continue
+		}
+		last := &list[len(list)-1]
+		switch {
+		case m[1] == "FAIL":
+			last.Verdict = UpstreamFailed
+		case skipped:
+			last.Verdict = UpstreamSkipped
+		default:
+			last.Verdict = UpstreamPassed
+		}
+	}
+	return list
+}
+
+// Verdict is the script's on a folder.
+func (r *UpstreamResult) Verdict(folder string) UpstreamVerdict {
+	for _, o := range r.Outcomes {
+		if o.Name == folder {
+			return o.Verdict
+		}
+	}
+	return UpstreamUnknown
+}
+
+var applied = regexp.MustCompile(`Applied: (\d+);`)
+
+// mostApplied is the greatest count of DML events in gh-ost's status lines. It is not the last one, since a
+// folder may run gh-ost more than once.
+func mostApplied(log string) int64 {
+	var most int64
+	for _, m := range applied.FindAllStringSubmatch(log, -1) {
+		most = max(most, parseCount(m[1]))
+	}
+	return most
+}
+
+const (
+	outputTail  = 30 // lines
+	reasonLines = 20
+	logTail     = 10
+)
+
+// troubled are the lines that tell why something failed: the script's, the client's, gh-ost's, and the
+// differing rows of diff(1).
+var troubled = regexp.MustCompile(`(?m)^(?:.*\b(?:ERROR|FATAL)\b|[<>] ).*$`)
+
+// Complaint is why the script fails a folder: the lines that tell of trouble, in what the script printed and
+// in gh-ost's log, and where that log ends.
+func (r *UpstreamResult) Complaint() string {
+	var lines []string
+	seen := map[string]bool{}
+	for _, text := range []string{r.Output, r.Log} {
+		found := troubled.FindAllString(text, -1)
+		for _, line := range found[:min(len(found), reasonLines)] {
+			if !seen[line] {
+				lines, seen[line] = append(lines, line), true
+			}
+		}
+	}
+	text := "upstream's script fails it"
+	if r.Stopped != nil {
+		text = r.Stopped.Error()
+	}
+	if len(lines) > 0 {
+		text += ":\n" + strings.Join(lines, "\n")
+	} else {
+		text += ":\n" + proc.Tail(r.Output, logTail)
+	}
+	if r.Log != "" {
+		text += fmt.Sprintf("\ngh-ost's log ends:\n%s", proc.Tail(r.Log, logTail))
+	}
+	return text
+}

@@ -1,0 +1,129 @@
+package migration_test
+
+import (
+	"os"
+	"path/filepath"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/tool"
+)
+
+// quiet is a table at rest: three rows and no event.
+const quiet = `drop table if exists gh_ost_test;
+create table gh_ost_test (id int auto_increment, n int not null, primary key (id));
+insert into gh_ost_test (n) values (2), (3), (5);
+`
+
+// event makes an event that runs a statement every second, for longer than gh-ost holds the copy.
+func event(statement string) string {
+	return "drop event if exists gh_ost_test;\ndelimiter ;;\n" +
+		"create event gh_ost_test on schedule every 1 second starts current_timestamp\n" +
+		"  ends current_timestamp + interval 60 second on completion not preserve enable do\n" +
+		"begin\n  " + statement + ";\nend ;;\ndelimiter ;\n"
+}
+
+// lossy is a gh-ost that loses the last rows of the copy, by way of the script's own client.
+const lossy = `"$GHOST" "$@" || exit
+gh-ost-test-mysql-replica test -e 'delete from _gh_ost_test_gho order by id desc limit 2'
+`
+
+// What judges upstream's folders is put to the test as well, with folders and a gh-ost made here. The texts
+// begin with gh-ost where gh-ost has to work for it.
+var _ = Describe(migration.NameGhost+" upstream oracle:", func() {
+	if !hasLocaltests() {
+		return
+	}
+	It("a gh-ost that loses rows fails", Label(cell.LabelWaiting), func(ctx SpecContext) {
+		run := handmade(ctx, map[string]string{"create.sql": quiet})
+		path := filepath.Join(suitekit.WorkDir("lossy"), "gh-ost")
+		suitekit.NoFault(os.WriteFile(path, []byte("#!/bin/sh\n"+lossy), 0o755))
+		real := run.Program
+		run.Program = &tool.Program{Name: real.Name, Version: real.Version, Path: path, Env: append([]string{"GHOST=" + real.Path}, real.Env...)}
+		result := judged(ctx, run)
+		Expect(result.Complaint()).To(And(ContainSubstring("checksum mismatch"), ContainSubstring("< 3")), "the lost rows are not among the differences")
+		Expect(result.Outcomes).To(HaveExactElements(HaveField("Verdict", migration.UpstreamFailed)))
+	})
+
+	It("a structure that is not as expected fails", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
+		run := handmade(ctx, map[string]string{"create.sql": quiet, "expect_table_structure": "no_such_column"})
+		result := judged(ctx, run)
+		Expect(result.Complaint()).To(ContainSubstring("table structure was expected to include no_such_column"))
+		Expect(result.Outcomes).To(HaveExactElements(HaveField("Verdict", migration.UpstreamFailed)))
+	})
+
+	It("an event that changes nothing is vacuous, one that writes is not", Label(cell.LabelWaiting), func(ctx SpecContext) {
+		idle := handmade(ctx, map[string]string{"create.sql": quiet + event("insert into no_such_table values (7)")})
+		Expect(vacuous(ctx, idle)).To(ContainSubstring("the event of create.sql changed no row"))
+		// The same servers again; the script drops what it left.
+		busy := handmadeOn(idle, "v", map[string]string{"create.sql": quiet + event("insert into gh_ost_test (n) values (7)")})
+		Expect(vacuous(ctx, busy)).To(BeEmpty())
+	})
+})
+
+var _ = Describe("oracle upstream:", func() {
+	if !hasLocaltests() {
+		return
+	}
+	It("a failure that the server causes, where any would do, is vacuous", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
+		run := handmade(ctx, map[string]string{"create.sql": quiet, "expect_failure": "", "extra_args": "--password=wrong"})
+		Expect(vacuous(ctx, run)).To(ContainSubstring("before it looked at the table"))
+	})
+})
+
+func hasLocaltests() bool {
+	program := suitekit.Cell().Tool
+	_, err := migration.ReadLocaltests(program.Dir)
+	return program.Name == migration.NameGhost && err == nil
+}
+
+// handmade is a folder made here, to be judged by the script of the gh-ost under test, on servers of its own.
+func handmade(ctx SpecContext, files map[string]string) *migration.Upstream {
+	program := suitekit.Cell().Tool
+	tests, err := migration.ReadLocaltests(program.Dir)
+	suitekit.NoFault(err)
+	return upstream(ctx, tests, writeFolder("h", files), &program)
+}
+
+// handmadeOn is another folder on the servers of a first one.
+func handmadeOn(first *migration.Upstream, name string, files map[string]string) *migration.Upstream {
+	run := *first
+	run.Folders, run.Workdir = []migration.Folder{writeFolder(name, files)}, suitekit.WorkDir("u"+name)
+	return &run
+}
+
+func writeFolder(name string, files map[string]string) migration.Folder {
+	dir := suitekit.WorkDir(filepath.Join("handmade", name))
+	for file, text := range files {
+		suitekit.NoFault(os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644))
+	}
+	folder, err := migration.ReadFolder(dir)
+	suitekit.NoFault(err)
+	return folder
+}
+
+func judged(ctx SpecContext, run *migration.Upstream) *migration.UpstreamResult {
+	result, err := run.Run(ctx)
+	if result != nil {
+		suitekit.Attach(result.ScriptLog)
+		suitekit.Attach(result.GhostLog)
+	}
+	suitekit.NoFault(err)
+	return result
+}
+
+// vacuous is why a folder proved nothing. One that the script does not pass fails the spec.
+func vacuous(ctx SpecContext, run *migration.Upstream) string {
+	result := judged(ctx, run)
+	folder := run.Folders[0]
+	if result.Verdict(folder.Name) != migration.UpstreamPassed {
+		Fail(result.Complaint())
+	}
+	changed, err := migration.ChangedRows(ctx, run.Primary.Server, result.From, result.To)
+	suitekit.NoFault(err)
+	return folder.Vacuous(result, changed)
+}

@@ -1,0 +1,111 @@
+package migration_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+
+	"mysqlmatrix/harness/cache"
+	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/tool"
+	"mysqlmatrix/harness/topology"
+)
+
+// telling are the folders that the pr tier runs, one of each kind: an event whose updates change keys, a
+// character set with an event that MySQL 9.6 breaks, an sql_mode, a refusal, a structure, a script of its own.
+var telling = []string{
+	"swap-uk", "convert-utf8mb4", "datetime-1970", "fail-drop-pk", "autoinc-copy-deletes-user-defined", "panic-on-warnings-batch-middle",
+}
+
+// gh-ost's own tests, as they lie beside the gh-ost under test, are judged by the script that lies there.
+var _ = Describe(migration.NameGhost, func() {
+	program := suitekit.Cell().Tool
+	if program.Name != migration.NameGhost {
+		return
+	}
+	tests, err := migration.ReadLocaltests(program.Dir)
+	if err != nil {
+		It("upstream: its own tests", func() {
+			if !errors.Is(err, migration.ErrNoLocaltests) {
+				suitekit.NoFault(err)
+			}
+			suitekit.Unsupported(fmt.Sprintf("gh-ost's own tests lie in its source, and for %s %v: "+
+				"name a checkout, --tool gh-ost=/path/to/checkout", program.Path, err))
+		})
+		return
+	}
+	for _, folder := range tests.Folders {
+		labels := Label(cell.LabelWaiting)
+		if !slices.Contains(telling, folder.Name) {
+			labels = append(labels, cell.LabelFull)
+		}
+		It("upstream: "+folder.Name, labels, func(ctx SpecContext) {
+			run := upstream(ctx, tests, folder, &program)
+			conclude(ctx, run, folder)
+		})
+	}
+})
+
+// upstream gives a folder what upstream's script expects: a primary and a replica with its accounts, and
+// sysbench where the folder uses it.
+func upstream(ctx SpecContext, tests *migration.Localtests, folder migration.Folder, program *tool.Program) *migration.Upstream {
+	run := &migration.Upstream{Tests: tests, Folders: []migration.Folder{folder}, Program: program, Workdir: suitekit.WorkDir("u")}
+	if folder.Sysbench {
+		run.Sysbench = sysbench(ctx)
+	}
+	options := topology.Options{Shape: topology.MustShape("star:1")}
+	if folder.GTIDMode != "" {
+		golden := suitekit.Golden(sandbox.ProfileFast)
+		if !golden.Capabilities[flavor.CapGTID] || golden.Flavor.Dialect().GTID != flavor.GTIDMySQL {
+			suitekit.Unsupported(fmt.Sprintf("the folder wants gtid_mode %s, a variable that %s does not have", folder.GTIDMode, golden.Flavor))
+		}
+		options.GTID = folder.GTIDMode == "ON"
+		options.Server = append(options.Server, "gtid_mode="+folder.GTIDMode)
+	}
+	accounts, err := migration.UpstreamServer(run.Workdir)
+	suitekit.NoFault(err)
+	options.Server = append(options.Server, accounts...)
+	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
+	run.Primary, run.Replica = t.Primary(), t.Replicas()[0]
+	return run
+}
+
+// sysbench is the real one; upstream's script counts its folder as passed without it.
+func sysbench(ctx SpecContext) *tool.Program {
+	store, err := cache.Open(suitekit.Cell().Cache)
+	suitekit.NoFault(err)
+	program, err := (&tool.Store{Cache: store}).System(ctx, "sysbench")
+	var unavailable *tool.UnavailableError
+	if errors.As(err, &unavailable) {
+		suitekit.Unsupported("the folder needs sysbench: " + err.Error())
+	}
+	suitekit.NoFault(err)
+	return program
+}
+
+// conclude runs a folder, keeps what was measured, and takes over the script's verdict.
+func conclude(ctx SpecContext, run *migration.Upstream, folder migration.Folder) {
+	result := judged(ctx, run)
+	suitekit.Detail("upstream's script", "s", result.Duration.Seconds())
+	switch verdict := result.Verdict(folder.Name); verdict {
+	case migration.UpstreamSkipped:
+		suitekit.Unsupported(fmt.Sprintf("upstream leaves it out on this server: its ignore_versions is %q", folder.IgnoreVersions))
+	case migration.UpstreamPassed:
+		changed, err := migration.ChangedRows(ctx, run.Primary.Server, result.From, result.To)
+		suitekit.NoFault(err)
+		suitekit.Detail("rows changed by the workload", "", float64(changed))
+		suitekit.Detail("DML events applied", "", float64(result.Applied))
+		if reason := folder.Vacuous(result, changed); reason != "" {
+			suitekit.Vacuous(strings.TrimSpace(reason))
+		}
+	default:
+		Fail(result.Complaint())
+	}
+}
