@@ -18,7 +18,7 @@ var order = []string{
 	"sandbox",
 	"topology",
 	"workload", "fault", "migration", "pseudogtid",
-	"failover",
+	"failover", "owntables",
 	"cell", "lab",
 	"suitekit", "run",
 	"bench",

@@ -125,6 +125,16 @@ func (m *Matrix) toolRefs(argument string) ([]ToolRef, error) {
 	return []ToolRef{{Name: name, Version: version, Source: source}}, nil
 }
 
+// ResolveTool reads one tool: "gh-ost" (the first version that the file lists), "gh-ost=v1.1.8" or
+// "gh-ost=/path".
+func (m *Matrix) ResolveTool(argument string) (ToolRef, error) {
+	refs, err := m.toolRefs(argument)
+	if err != nil {
+		return ToolRef{}, err
+	}
+	return refs[0], nil
+}
+
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"mysqlmatrix/harness/tool"
 )
@@ -75,6 +76,7 @@ func (p *PTOSC) arguments(job Job) []string {
 	}
 	args = append(args, job.Extra...)
 	// A path with a comma cannot be told in a DSN: the option file is named from the working folder.
+	comma := strings.NewReplacer(",", `\,`)
 	return append(args, "F=./"+credentialsFile+",h="+job.Primary.Host+",P="+strconv.Itoa(job.Primary.Port)+
-		",D="+job.Database+",t="+job.Table)
+		",D="+comma.Replace(job.Database)+",t="+comma.Replace(job.Table))
 }

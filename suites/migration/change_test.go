@@ -31,24 +31,6 @@ const (
 	startLimit = 10 * time.Second
 )
 
-// lockInstrument are the option lines of a server that tells who waits for which metadata lock, with the rest
-// of performance_schema kept small. gh-ost asks before it lets go of the table at the cut-over. Where it has
-// to go without (--skip-metadata-lock-check), waiting writers can get at the old table before the RENAME does,
-// and their acknowledged writes are lost: seen on MariaDB 11.8 in three of nine migrations.
-var lockInstrument = []string{
-	"performance_schema=ON",
-	"loose-performance-schema-instrument=wait/lock/metadata/sql/mdl=ON",
-	"loose-performance_schema_error_size=0",
-	"loose-performance_schema_digests_size=0",
-	"loose-performance_schema_events_waits_history_long_size=0",
-	"loose-performance_schema_events_stages_history_long_size=0",
-	"loose-performance_schema_events_statements_history_long_size=0",
-	"loose-performance_schema_events_transactions_history_long_size=0",
-	"loose-performance_schema_accounts_size=10",
-	"loose-performance_schema_hosts_size=10",
-	"loose-performance_schema_users_size=10",
-}
-
 var (
 	table = workload.Table{Database: database, Name: "orders"}
 	model = workload.Table{Database: database, Name: "model"}
@@ -86,15 +68,7 @@ type scene struct {
 
 // deploy makes the table, and beside it the model: the same structure, changed by the server itself.
 func deploy(ctx SpecContext, mode migration.Mode) *scene {
-	options := topology.Options{Shape: topology.MustShape("star:1")}
-	if mode != migration.ModeTriggers {
-		options.Server = append(options.Server, lockInstrument...)
-	}
-	if mode == migration.ModeMigrateOnReplica {
-		// The replica's table gets a wider column than its source's: the applier must be allowed to convert.
-		// MySQL 8.0.26 renamed the variable; each server takes the name that it knows.
-		options.Server = append(options.Server, "loose-slave_type_conversions=ALL_NON_LOSSY", "loose-replica_type_conversions=ALL_NON_LOSSY")
-	}
+	options := topology.Options{Shape: topology.MustShape("star:1"), Server: mode.ServerOptions()}
 	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
 	s := &scene{Topology: t, primary: t.Primary().Server, replica: t.Replicas()[0].Server, ledger: workload.NewLedger(rows)}
 	suitekit.NoFault(workload.Create(ctx, s.primary, table))

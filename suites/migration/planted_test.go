@@ -71,9 +71,10 @@ var bugs = map[string][]bug{
 			Find:    regexp.MustCompile(`(WHERE !\(\$upd_index_cols\) AND \$del_index_cols; ?"\s*\. ")REPLACE INTO`),
 			Replace: `${1}INSERT IGNORE INTO`,
 		}}},
-		{"skips the third chunk", []tool.Patch{{
+		// Now and then MySQL 9.7 tells it of a table of "approximately 0 rows", which is then all of one chunk.
+		{"skips a chunk", []tool.Patch{{
 			Find:    regexp.MustCompile(`\$tbl->\{nibble_time\} = exec_nibble\(`),
-			Replace: `return 0 if $$tbl->{results}->{n_chunks} == 3; ${0}`,
+			Replace: `return 0 if $$nibble_iter->one_nibble() || $$tbl->{results}->{n_chunks} == 3; ${0}`,
 		}}},
 	},
 }

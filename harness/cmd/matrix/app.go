@@ -142,6 +142,15 @@ func (a *app) farm(c *cache.Cache, m *matrix.Matrix) *sandbox.Farm {
 	}}
 }
 
+// golden obtains an entry's server and its golden sandbox.
+func (a *app) golden(ctx context.Context, m *matrix.Matrix, c *cache.Cache, e matrix.Entry, p sandbox.Profile) (*sandbox.Golden, error) {
+	b, err := a.basedirs(c, m).Obtain(ctx, e, projectDir(m))
+	if err != nil {
+		return nil, err
+	}
+	return a.farm(c, m).Golden(ctx, b, p)
+}
+
 func (a *app) tools(c *cache.Cache) *tool.Store { return &tool.Store{Cache: c, Log: logLine} }
 
 // unfit makes a mistake in the request a usage error.

@@ -16,6 +16,7 @@ import (
 
 // Exit codes beside those of report.ExitCode.
 const (
+	exitFailed      = 1
 	exitUsage       = 2
 	exitErrored     = 3
 	exitInterrupted = 130
@@ -76,6 +77,7 @@ suites against each, and reports per version.`,
   matrix run --tier pr                          the telling part, on every server that can be had
   matrix run --entry mariadb-10.11 --suite failover
   matrix run --tool gh-ost=/path/to/my/gh-ost   your own build, everywhere
+  matrix migrate --entry mysql-9.7 --schema dump.sql   your own tables, by gh-ost
   matrix up mysql-9.7 --topology star:2         a running topology to look at
   matrix use replica1 -- 'SHOW REPLICA STATUS'`,
 		SilenceErrors: true, SilenceUsage: true,
@@ -95,7 +97,7 @@ suites against each, and reports per version.`,
 	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
 	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
-		a.downCommand(), a.runCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
+		a.downCommand(), a.runCommand(), a.migrateCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root, a
 }

@@ -61,11 +61,7 @@ mariadb@10.6.9), or an installation of your own (dir:/path/to/basedir).`,
 			if err != nil {
 				return err
 			}
-			b, err := a.basedirs(cache, m).Obtain(ctx, entry, projectDir(m))
-			if err != nil {
-				return err
-			}
-			golden, err := a.farm(cache, m).Golden(ctx, b, p)
+			golden, err := a.golden(ctx, m, cache, entry, p)
 			if err != nil {
 				return err
 			}

@@ -1,0 +1,143 @@
+package owntables
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"mysqlmatrix/harness/workload"
+)
+
+// Verdict is what became of a table.
+type Verdict string
+
+// The verdicts.
+const (
+	VerdictMigrated Verdict = "migrated" // the same rows, and the structure of the server's own ALTER TABLE
+	VerdictDiffers  Verdict = "differs"  // the tool says it is done, and the rows or the structure are not the same
+	VerdictRefused  Verdict = "refused"  // the tool or the server does not take the table or the change, and left it alone
+	VerdictFailed   Verdict = "failed"   // the tool ended otherwise, or the table could not be compared
+)
+
+var marks = map[Verdict]string{VerdictMigrated: "✓", VerdictDiffers: "✗", VerdictRefused: "–", VerdictFailed: "✗"}
+
+// Outcome is one table's result.
+type Outcome struct {
+	Database    string   `json:"database"`
+	Table       string   `json:"table"`
+	Verdict     Verdict  `json:"verdict"`
+	Message     string   `json:"message,omitempty"`     // of the tool or the server
+	Differences []string `json:"differences,omitempty"` // the first ones
+	Rows        int64    `json:"rows"`
+	Seconds     float64  `json:"seconds"` // of the tool
+	Rate        float64  `json:"rows_per_second,omitempty"`
+	Log         string   `json:"log,omitempty"` // what the tool printed
+	number      int
+}
+
+// String is one line and, for what went wrong, the reason.
+func (o Outcome) String() string {
+	text := fmt.Sprintf("%s %-8s  %s  %d rows  %.1fs", marks[o.Verdict], o.Verdict, o.name(), o.Rows, o.Seconds)
+	if o.Rate > 0 {
+		text += fmt.Sprintf("  %.0f rows/s", o.Rate)
+	}
+	if o.Message != "" {
+		text += "\n    " + shorten(o.Message, 400)
+	}
+	for _, difference := range o.Differences {
+		text += "\n    " + shorten(difference, 400)
+	}
+	return text
+}
+
+func (o Outcome) name() string { return Display(workload.Table{Database: o.Database, Name: o.Table}) }
+
+// Report is a whole run.
+type Report struct {
+	Schema      string    `json:"schema"`
+	Entry       string    `json:"entry"`
+	Server      string    `json:"server"`
+	Tool        string    `json:"tool"`
+	Version     string    `json:"tool_version"`
+	Mode        string    `json:"mode"`
+	Alter       string    `json:"alter"`
+	LoadSeconds float64   `json:"load_seconds"`
+	Seconds     float64   `json:"seconds"`
+	Complete    bool      `json:"complete"` // every chosen table was tried
+	Tables      []Outcome `json:"tables"`
+}
+
+// Count counts the tables of a verdict.
+func (r *Report) Count(v Verdict) int {
+	n := 0
+	for _, o := range r.Tables {
+		if o.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Good says whether every table was migrated and is the same.
+func (r *Report) Good() bool { return r.Complete && r.Count(VerdictMigrated) == len(r.Tables) }
+
+// WriteJSON writes the report for programs.
+func (r *Report) WriteJSON(w io.Writer) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// WriteText writes the report for people: first what was migrated, last what was not.
+func (r *Report) WriteText(w io.Writer) error {
+	var text strings.Builder
+	var rows int64
+	for _, good := range []bool{true, false} {
+		for _, o := range r.Tables {
+			if (o.Verdict == VerdictMigrated) == good {
+				text.WriteString(o.String() + "\n")
+			}
+		}
+	}
+	for _, o := range r.Tables {
+		rows += o.Rows
+	}
+	fmt.Fprintf(&text, "\n%s %s, mode %s, on %s: ALTER TABLE … %s\n", r.Tool, r.Version, r.Mode, printable(r.Server), printable(r.Alter))
+	var counts []string
+	for _, v := range []Verdict{VerdictMigrated, VerdictDiffers, VerdictRefused, VerdictFailed} {
+		if n := r.Count(v); n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, v))
+		}
+	}
+	fmt.Fprintf(&text, "%d tables: %s · %d rows · %.1fs, of which the load took %.1fs\n", len(r.Tables), strings.Join(counts, ", "), rows, r.Seconds, r.LoadSeconds)
+	if !r.Complete {
+		text.WriteString("the run ended before every table was tried\n")
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// printable is a text in one line without what a terminal would obey.
+func printable(s string) string {
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)), " ")
+}
+
+// shorten is a printable text of at most n characters.
+func shorten(s string, n int) string {
+	runes := []rune(printable(s))
+	if len(runes) <= n {
+		return string(runes)
+	}
+	return string(runes[:n-1]) + "…"
+}
