@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -39,8 +40,8 @@ type handling struct {
 	// cut-over, and tries the status variable that counts it.
 	lock, tries string
 	// impatient are flags by which it waits a second for a lock and tries that twice; patient, by which it
-	// tries on for longer than any of these specs is in its way.
-	impatient, patient []string
+	// tries on for longer than any of these specs is in its way; stubborn, by which one try takes so long.
+	impatient, patient, stubborn []string
 	// leaves is what it may leave where it is killed or gives up: its documentation has the user remove it.
 	leaves []string
 	sweeps bool // whether it removes that by itself when it is run again
@@ -49,12 +50,13 @@ type handling struct {
 var handlings = map[string]handling{
 	migration.NameGhost: {
 		ghost: "_orders_gho",
-		slow:  []string{"--nice-ratio=100"}, hurry: "nice-ratio=0",
+		slow:  []string{"--nice-ratio=20"}, hurry: "nice-ratio=0",
 		lock: "lock /* gh-ost */ tables%", tries: "Com_lock_tables",
 		impatient: []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
 		patient:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
-		// doc/cheatsheet.md: the ghost and changelog tables stay after a failure. _del is the placeholder of
-		// the cut-over. --initially-drop-ghost-table and --initially-drop-old-table remove them.
+		stubborn:  []string{"--cut-over-lock-timeout-seconds=10"},
+		// doc/command-line-flags.md, initially-drop-old-table: a failed run may leave them. _del is the placeholder of
+		// the cut-over. The flags that the driver gives have the next run drop them.
 		leaves: []string{"table _orders_gho", "table _orders_ghc", "table _orders_del"},
 		sweeps: true,
 	},
@@ -64,6 +66,7 @@ var handlings = map[string]handling{
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
 		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
 		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
+		stubborn:  []string{"--set-vars=lock_wait_timeout=20"},
 		// Its manual: a tool that is killed leaves its triggers and new table, which are to be dropped by hand,
 		// the triggers first.
 		leaves: []string{
@@ -96,7 +99,7 @@ func (s *stage) begin(ctx SpecContext, extra ...string) *attempt {
 	job := migration.Job{
 		Mode: s.mode, Database: table.Database, Table: table.Name, Alter: change,
 		Primary: s.source, Replica: s.account(s.replica.Endpoint),
-		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: chunk, Extra: extra,
+		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: chunk, Extra: append(slices.Clone(s.always), extra...),
 		OnStart: func(p *proc.Process) { a.process <- p },
 	}
 	suitekit.AttachAs(a.log(), filepath.Base(a.workdir)+"."+filepath.Base(a.log()))

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
@@ -44,6 +45,8 @@ type stage struct {
 	handle handling
 	counts *increments
 	source server.Endpoint // where the tool connects to the primary
+	link   *fault.Link     // that source leads over, in some specs
+	always []string        // flags for every run of the tool
 	runs   int             // of the tool, for names of folders
 }
 
@@ -96,21 +99,64 @@ func (s *stage) account(ep server.Endpoint) server.Endpoint {
 	return ep
 }
 
+// toolAccount is the tool's account as statements name it.
+const toolAccount = "'" + toolUser + "'@'127.%'"
+
+// everything is what the tool's account may do unless a spec limits it.
+const everything = "ALL PRIVILEGES ON *.*"
+
 // createAccount makes the tool's account.
-func (s *stage) createAccount(ctx context.Context, grants []string) (err error) {
+func (s *stage) createAccount(ctx context.Context, grants []string) error {
 	if grants == nil {
-		grants = []string{"ALL PRIVILEGES ON *.*"}
+		grants = []string{everything}
 	}
+	statements := []string{"CREATE USER " + toolAccount + " IDENTIFIED BY '" + toolPassword + "'"}
+	for _, grant := range grants {
+		statements = append(statements, "GRANT "+grant+" TO "+toolAccount)
+	}
+	return s.asGranter(ctx, statements...)
+}
+
+// limit leaves the tool's account what the tools' manuals ask for, and nothing that lets it write to a server
+// that is read-only. Privileges have other names from server to server: each takes those that it knows.
+func (s *stage) limit(ctx context.Context) error {
+	rows, err := s.primary.Rows(ctx, "SHOW PRIVILEGES")
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, row := range rows {
+		known[strings.ToUpper(row["Privilege"])] = true
+	}
+	global := []string{"PROCESS", "SELECT", "REPLICATION SLAVE"}
+	for _, one := range []string{"REPLICATION CLIENT", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION MASTER ADMIN"} {
+		if known[one] {
+			global = append(global, one)
+		}
+	}
+	if !known["REPLICATION CLIENT"] && s.tool.Name() == migration.NameGhost {
+		// MariaDB shows REPLICATION CLIENT as BINLOG MONITOR, which gh-ost does not take for it.
+		global = append(global, "SUPER")
+	}
+	return s.asGranter(ctx,
+		"REVOKE ALL PRIVILEGES, GRANT OPTION FROM "+toolAccount,
+		"GRANT "+strings.Join(global, ", ")+" ON *.* TO "+toolAccount,
+		"GRANT ALL PRIVILEGES ON "+server.Ident(database)+".* TO "+toolAccount,
+	)
+}
+
+// unlimit gives the tool's account everything again.
+func (s *stage) unlimit(ctx context.Context) error {
+	return s.asGranter(ctx, "GRANT "+everything+" TO "+toolAccount)
+}
+
+// asGranter runs statements about accounts.
+func (s *stage) asGranter(ctx context.Context, statements ...string) (err error) {
 	granter, err := s.granter(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, granter.Close()) }()
-	const account = "'" + toolUser + "'@'127.%'"
-	statements := []string{"CREATE USER " + account + " IDENTIFIED BY '" + toolPassword + "'"}
-	for _, grant := range grants {
-		statements = append(statements, "GRANT "+grant+" TO "+account)
-	}
 	for _, statement := range statements {
 		if _, err := granter.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("account of the tool: %s: %w", statement, err)
@@ -163,15 +209,19 @@ func await(ctx context.Context, what string, look func(context.Context) (seen st
 	defer cancel()
 	tick := time.NewTicker(statePoll)
 	defer tick.Stop()
+	var last string
 	for {
 		seen, ok := look(ctx)
 		if ok {
 			return nil
 		}
+		if ctx.Err() == nil {
+			last = seen // and not that the question itself ran out of time
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not within %s; last seen: %s", what, stateLimit, seen)
+			return fmt.Errorf("%s: not within %s; last seen: %s", what, stateLimit, last)
 		}
 	}
 }
@@ -181,7 +231,9 @@ func await(ctx context.Context, what string, look func(context.Context) (seen st
 func (s *stage) free(ctx context.Context) error {
 	for _, n := range s.Nodes {
 		if err := await(ctx, "node "+n.Name+": the tool's sessions end", func(ctx context.Context) (string, bool) {
-			rows, err := n.Server.Rows(ctx, "SELECT id, command, state, info FROM information_schema.processlist WHERE user = "+server.Quote(toolUser))
+			// One that reads the binary log holds no lock, and is not missed before there is something to send.
+			rows, err := n.Server.Rows(ctx, "SELECT id, command, state, info FROM information_schema.processlist"+
+				" WHERE command NOT LIKE 'Binlog Dump%' AND user = "+server.Quote(toolUser))
 			return fmt.Sprintf("%v, error: %v", rows, err), err == nil && len(rows) == 0
 		}); err != nil {
 			return err
