@@ -42,7 +42,7 @@ func run(ctx context.Context, p *tool.Program, job Job, args []string) (*Result,
 	begin := time.Now()
 	_, runErr := proc.Run(ctx, proc.Cmd{
 		Path: p.Path, Args: args, Dir: job.Workdir, Env: p.Env, Scope: job.Scope,
-		Stdin: strings.NewReader(""), Stdout: log, Stderr: log, Usage: &result.Usage,
+		Stdin: strings.NewReader(""), Stdout: log, Stderr: log, Usage: &result.Usage, OnStart: job.OnStart,
 	})
 	result.Duration = time.Since(begin)
 	closeErr := log.Close()

@@ -62,8 +62,10 @@ type Job struct {
 	ChunkSize int
 	// AssumePrimary names the primary to gh-ost, which otherwise finds it by the replica's status.
 	AssumePrimary bool
-	// Extra are further arguments. They come last, so that they win.
+	// Extra are further arguments. They come last, so that they win, also over those that the driver gives.
 	Extra []string
+	// OnStart, when set, is called with the tool's process once it runs, for those who send it signals.
+	OnStart func(*proc.Process)
 }
 
 // check refuses a job that no tool could do, and makes the working folder.

@@ -38,10 +38,11 @@ type Cmd struct {
 	Stdin io.Reader
 	// Stdout and Stderr, when nil, are collected into the output that Run returns; Start discards them.
 	Stdout, Stderr io.Writer
-	ExtraFiles     []*os.File    // file descriptors 3 and up
-	Scope          string        // value of ScopeEnv; "" leaves what is inherited
-	Grace          time.Duration // from SIGTERM to SIGKILL; 0 means five seconds
-	Usage          *Usage        // Run fills it when the program has ended; may be nil
+	ExtraFiles     []*os.File     // file descriptors 3 and up
+	Scope          string         // value of ScopeEnv; "" leaves what is inherited
+	Grace          time.Duration  // from SIGTERM to SIGKILL; 0 means five seconds
+	Usage          *Usage         // Run fills it when the program has ended; may be nil
+	OnStart        func(*Process) // Run calls it once the program runs; may be nil
 }
 
 // Usage is what a program has used of the machine, with those of its children that it has waited for
@@ -103,6 +104,9 @@ func Run(ctx context.Context, c Cmd) (output string, err error) {
 	p, err := Start(c)
 	if err != nil {
 		return fail(err)
+	}
+	if c.OnStart != nil {
+		c.OnStart(p)
 	}
 	if c.Usage != nil {
 		defer func() { *c.Usage = p.Usage() }() // whichever way it ends, it has been waited for

@@ -134,7 +134,10 @@ func WorkDir(name string) string {
 }
 
 // Attach copies a file of the spec to its evidence when the spec fails.
-func Attach(path string) {
+func Attach(path string) { AttachAs(path, filepath.Base(path)) }
+
+// AttachAs is Attach under another name, where a spec has several files of the same one.
+func AttachAs(path, name string) {
 	ginkgo.DeferCleanup(func() error {
 		if !ginkgo.CurrentSpecReport().Failed() {
 			return nil
@@ -144,6 +147,6 @@ func Attach(path string) {
 			return nil
 		}
 		return errors.Join(err, os.MkdirAll(current.Evidence, 0o755),
-			os.WriteFile(filepath.Join(current.Evidence, filepath.Base(path)), text, 0o644))
+			os.WriteFile(filepath.Join(current.Evidence, name), text, 0o644))
 	})
 }

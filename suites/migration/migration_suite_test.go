@@ -8,4 +8,4 @@ import (
 	"mysqlmatrix/harness/suitekit"
 )
 
-func TestMigration(t *testing.T) { suitekit.Run(t, sandbox.ProfileFast) }
+func TestMigration(t *testing.T) { suitekit.Run(t, sandbox.ProfileFast, sandbox.ProfileDurable) }

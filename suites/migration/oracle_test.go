@@ -76,16 +76,16 @@ func (s *scene) complete(ctx context.Context, one *server.Server) error {
 	return nil
 }
 
-// fault is something that a bad migration could leave, as statements on the replica. %[1]s is the table,
+// plantedFault is something that a bad migration could leave, as statements on the replica. %[1]s is the table,
 // %[2]d the key of a row.
-type fault struct {
+type plantedFault struct {
 	what     string
 	plant    string
 	noticed  []check
 	alsoHeal string // beside restoring the row
 }
 
-var faults = []fault{
+var faults = []plantedFault{
 	{"one row that was changed", "UPDATE %[1]s SET counter = counter + 1 WHERE id = %[2]d", []check{checkRows}, ""},
 	{"a write that was lost", "DELETE FROM %[1]s WHERE id = %[2]d", []check{checkRows, checkLedger}, ""},
 	{"a payload that was cut short", "UPDATE %[1]s SET payload = 'row' WHERE id = %[2]d", []check{checkRows, checkLedger}, ""},

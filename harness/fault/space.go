@@ -1,0 +1,66 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mysqlmatrix/harness/topology"
+)
+
+// LimitedSpace are option lines by which a server keeps new tables in one file that may not grow beyond
+// a limit: what FullSpace fills. A disk of its own would need root; a limit on the size of all files of a
+// process (RLIMIT_FSIZE) would hit redo logs before tables.
+var LimitedSpace = []string{"innodb_file_per_table=OFF", "innodb_data_file_path=ibdata1:12M:autoextend:max:24M"}
+
+const (
+	filler     = "matrix_filler.filler"
+	fillerRow  = 200_000 // bytes
+	fillerRows = 1000    // more than the limit holds
+	// tableFull is the server's error for a tablespace that cannot grow, for whichever reason.
+	tableFull = 1114
+)
+
+// FullSpace takes all the space that a server with LimitedSpace has for its tables, so that inserts meet
+// the error that a full disk gives them. Healing gives it back. The server's binary log does not hear of it.
+type FullSpace struct{ Node *topology.Node }
+
+// String is "fill the disk space of " and the node's name.
+func (f FullSpace) String() string { return "fill the disk space of " + f.Node.Name }
+
+// Inject returns when the server has refused a row for want of space.
+func (f FullSpace) Inject(ctx context.Context) error {
+	statements := []string{
+		"CREATE DATABASE IF NOT EXISTS matrix_filler",
+		"CREATE TABLE IF NOT EXISTS " + filler + " (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, content LONGBLOB) ENGINE=InnoDB",
+	}
+	// Large rows first, then ever smaller ones: what is left must not be enough for a page.
+	for size := fillerRow; size >= 2000; size /= 10 {
+		row := fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, size)
+		err := f.Node.Server.Unlogged(ctx, append(statements, strings.Split(strings.Repeat(row+"\n", fillerRows), "\n")[:fillerRows]...)...)
+		statements = nil
+		var refusal *mysql.MySQLError
+		switch {
+		case err == nil:
+			return fmt.Errorf("%s: the server took %d rows of %d bytes: is its space limited?", f, fillerRows, size)
+		case !errors.As(err, &refusal) || refusal.Number != tableFull:
+			return fmt.Errorf("%s: %w", f, err)
+		}
+	}
+	return nil
+}
+
+// Heal returns when the server takes a row again.
+func (f FullSpace) Heal(ctx context.Context) error {
+	err := f.Node.Server.Unlogged(ctx,
+		"TRUNCATE TABLE "+filler,
+		fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, fillerRow),
+		"DROP DATABASE matrix_filler")
+	if err != nil {
+		return fmt.Errorf("heal: %s: %w", f, err)
+	}
+	return nil
+}

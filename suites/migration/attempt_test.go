@@ -1,0 +1,298 @@
+package migration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/workload"
+)
+
+// attemptLimit is how long a tool may take that nothing holds up any more. One that hangs is stopped, and
+// that is a failure.
+const attemptLimit = 45 * time.Second
+
+// chunk is how many rows are copied at a time, so that the copy has many places to be disturbed at.
+const chunk = 50
+
+// handling is what a spec must know of a tool to hold it at a place, and to judge what it leaves there.
+type handling struct {
+	ghost string // the table that it builds
+	// slow are flags by which the copy takes seconds; hurry is the command for gh-ost's socket that ends it.
+	slow  []string
+	hurry string
+	// lock is the statement, as a pattern for LIKE, by which the tool gets the table for itself at the
+	// cut-over, and tries the status variable that counts it.
+	lock, tries string
+	// impatient are flags by which it waits a second for a lock and tries that twice; patient, by which it
+	// tries on for longer than any of these specs is in its way; stubborn, by which one try takes so long.
+	impatient, patient, stubborn []string
+	// leaves is what it may leave where it is killed or gives up: its documentation has the user remove it.
+	leaves []string
+	sweeps bool // whether it removes that by itself when it is run again
+}
+
+var handlings = map[string]handling{
+	migration.NameGhost: {
+		ghost: "_orders_gho",
+		slow:  []string{"--nice-ratio=20"}, hurry: "nice-ratio=0",
+		lock: "lock /* gh-ost */ tables%", tries: "Com_lock_tables",
+		impatient: []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
+		patient:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
+		stubborn:  []string{"--cut-over-lock-timeout-seconds=10"},
+		// doc/command-line-flags.md, initially-drop-old-table: a failed run may leave them. _del is the placeholder of
+		// the cut-over. The flags that the driver gives have the next run drop them.
+		leaves: []string{"table _orders_gho", "table _orders_ghc", "table _orders_del"},
+		sweeps: true,
+	},
+	migration.NamePTOSC: {
+		ghost: "_orders_new",
+		slow:  []string{"--sleep=0.05"},
+		lock:  "RENAME TABLE%", tries: "Com_rename_table",
+		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
+		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
+		stubborn:  []string{"--set-vars=lock_wait_timeout=20"},
+		// Its manual: a tool that is killed leaves its triggers and new table, which are to be dropped by hand,
+		// the triggers first.
+		leaves: []string{
+			"trigger pt_osc_shop_orders_ins", "trigger pt_osc_shop_orders_upd", "trigger pt_osc_shop_orders_del",
+			"table _orders_new",
+		},
+	},
+}
+
+// attempt is the tool at work, while the spec goes on beside it.
+type attempt struct {
+	stage   *stage
+	workdir string
+	process chan *proc.Process
+	done    chan struct{}
+	stop    context.CancelFunc
+	result  *migration.Result
+	err     error
+}
+
+// begin starts the tool. It ends with the spec at the latest.
+func (s *stage) begin(ctx SpecContext, extra ...string) *attempt {
+	s.runs++
+	a := &attempt{
+		stage: s, workdir: suitekit.WorkDir("tool" + strconv.Itoa(s.runs)),
+		process: make(chan *proc.Process, 1), done: make(chan struct{}),
+	}
+	running, cancel := context.WithCancel(ctx)
+	a.stop = cancel
+	job := migration.Job{
+		Mode: s.mode, Database: table.Database, Table: table.Name, Alter: change,
+		Primary: s.source, Replica: s.account(s.replica.Endpoint),
+		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: chunk, Extra: append(slices.Clone(s.always), extra...),
+		OnStart: func(p *proc.Process) { a.process <- p },
+	}
+	suitekit.AttachAs(a.log(), filepath.Base(a.workdir)+"."+filepath.Base(a.log()))
+	go func() {
+		defer close(a.done)
+		a.result, a.err = s.tool.Migrate(running, job)
+	}()
+	DeferCleanup(func() {
+		cancel()
+		<-a.done
+	})
+	return a
+}
+
+func (a *attempt) log() string { return filepath.Join(a.workdir, a.stage.tool.Name()+".log") }
+
+// output is what the tool has printed so far.
+func (a *attempt) output() string {
+	text, err := os.ReadFile(a.log())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// await waits for a state while the tool works. It is a failure when the tool ends before.
+func (a *attempt) await(ctx context.Context, what string, look func(context.Context) (seen string, ok bool)) {
+	GinkgoHelper()
+	var ended bool
+	err := await(ctx, what, func(ctx context.Context) (string, bool) {
+		select {
+		case <-a.done:
+			ended = true
+			return "", true
+		default:
+			return look(ctx)
+		}
+	})
+	switch {
+	case ended:
+		Fail(fmt.Sprintf("%s: the tool ended before: %v", what, a.err))
+	case err != nil:
+		Fail(fmt.Sprintf("%v; the tool's last words:\n%s", err, proc.Tail(a.output(), 20)))
+	}
+}
+
+// says waits until the tool has printed something.
+func (a *attempt) says(ctx context.Context, pattern string) {
+	GinkgoHelper()
+	re := regexp.MustCompile(pattern)
+	a.await(ctx, "the tool says "+pattern, func(context.Context) (string, bool) {
+		return "its log", re.MatchString(a.output())
+	})
+}
+
+// copied counts the rows of the table that the tool builds.
+func (a *attempt) copied(ctx context.Context) (n int, err error) {
+	ghost := workload.Table{Database: database, Name: a.stage.handle.ghost}
+	err = a.stage.applier().DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+ghost.String()).Scan(&n)
+	return n, err
+}
+
+// copies waits until some chunks are copied.
+func (a *attempt) copies(ctx context.Context) {
+	GinkgoHelper()
+	a.await(ctx, "rows are copied", func(ctx context.Context) (string, bool) {
+		n, err := a.copied(ctx)
+		return fmt.Sprintf("%d rows, %v", n, err), err == nil && n >= 2*chunk
+	})
+}
+
+// midway is a failure when all rows were copied: what came after was no disturbance of the copy.
+func (a *attempt) midway(ctx context.Context) {
+	GinkgoHelper()
+	n, err := a.copied(ctx)
+	suitekit.NoFault(err)
+	if n >= stageRows {
+		Fail(fmt.Sprintf("the copy was over, with %d rows, before it was disturbed", n))
+	}
+}
+
+// hurry lets a slowed copy go on at full speed.
+func (a *attempt) hurry(ctx context.Context) {
+	if a.stage.handle.hurry != "" {
+		suitekit.NoFault(a.command(ctx, a.stage.handle.hurry))
+	}
+}
+
+// command sends a line to gh-ost's socket. The folder is opened first: a socket's path has to be short.
+func (a *attempt) command(ctx context.Context, line string) (err error) {
+	dir, err := os.Open(a.workdir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dir.Close()) }()
+	conn, err := (&net.Dialer{Timeout: startLimit}).DialContext(ctx, "unix", fmt.Sprintf("/proc/self/fd/%d/gh-ost.sock", dir.Fd()))
+	if err != nil {
+		return fmt.Errorf("command %q: %w", line, err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := conn.SetDeadline(time.Now().Add(startLimit)); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(conn, line+"\n"); err != nil {
+		return err
+	}
+	_, err = io.ReadAll(conn) // gh-ost answers and closes
+	return err
+}
+
+// blocked waits until a statement of the tool waits for a metadata lock.
+func (a *attempt) blocked(ctx context.Context, like string) {
+	GinkgoHelper()
+	a.await(ctx, "the tool waits for the lock of "+like, func(ctx context.Context) (string, bool) {
+		rows, err := a.stage.applier().Rows(ctx, "SELECT state, info FROM information_schema.processlist WHERE user = "+server.Quote(toolUser))
+		if err != nil {
+			return err.Error(), false
+		}
+		waiting, err := a.stage.applier().Rows(ctx, "SELECT id FROM information_schema.processlist WHERE user = "+server.Quote(toolUser)+
+			" AND LOWER(info) LIKE LOWER("+server.Quote(like)+") AND state LIKE 'Waiting for table%'")
+		return fmt.Sprint(rows), err == nil && len(waiting) > 0
+	})
+}
+
+// signal sends a signal to the tool.
+func (a *attempt) signal(ctx context.Context, send func(*proc.Process) error) {
+	select {
+	case p := <-a.process:
+		a.process <- p
+		suitekit.NoFault(send(p))
+	case <-ctx.Done():
+		Fail("the tool did not start")
+	}
+}
+
+// end waits for the tool's end. A tool that does not come to one hangs.
+func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
+	GinkgoHelper()
+	timer := time.NewTimer(attemptLimit)
+	defer timer.Stop()
+	select {
+	case <-a.done:
+	case <-timer.C:
+		a.stop()
+		<-a.done
+		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %v", attemptLimit, a.err))
+	case <-ctx.Done():
+		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 20)))
+	}
+	return a.result, a.err
+}
+
+// succeed waits for the tool's end, which must be success.
+func (a *attempt) succeed(ctx context.Context) *migration.Result {
+	GinkgoHelper()
+	result, err := a.end(ctx)
+	if err != nil {
+		Fail(err.Error())
+	}
+	return result
+}
+
+// fails waits for the tool's end, which must be an error that it says.
+func (a *attempt) fails(ctx context.Context, pattern string) {
+	GinkgoHelper()
+	result, err := a.end(ctx)
+	if err == nil {
+		Fail("the tool succeeded, and was to give up; its last words:\n" + proc.Tail(result.Output, 20))
+	}
+	if !regexp.MustCompile(pattern).MatchString(result.Output) {
+		Fail(fmt.Sprintf("the tool was to say %s: %v", pattern, err))
+	}
+	Expect(result.ExitCode).NotTo(BeZero())
+}
+
+// hold opens a transaction or lock in the tool's way; the function it returns lets go.
+func (s *stage) hold(ctx context.Context, begin []string, end string) (release func()) {
+	GinkgoHelper()
+	conn, err := s.primary.DB.Conn(ctx)
+	suitekit.NoFault(err)
+	for _, statement := range begin {
+		_, err := conn.ExecContext(ctx, statement)
+		suitekit.NoFault(err)
+	}
+	var released bool
+	release = func() {
+		if released {
+			return
+		}
+		released = true
+		_, err := conn.ExecContext(context.WithoutCancel(ctx), end)
+		suitekit.NoFault(errors.Join(err, conn.Close()))
+	}
+	DeferCleanup(release)
+	return release
+}
