@@ -65,9 +65,7 @@ func setUp(ctx SpecContext, tool migration.Tool, mode migration.Mode, p plan) *s
 	if p.Shape == (topology.Shape{}) {
 		p.Shape = topology.MustShape("star:1")
 	}
-	if mode != migration.ModeTriggers {
-		p.Server = append(p.Server, lockInstrument...)
-	}
+	p.Server = append(p.Server, mode.ServerOptions()...)
 	// Without it, triggers are for those with SUPER where there is a binary log.
 	p.Server = append(p.Server, "loose-log_bin_trust_function_creators=ON")
 	t := suitekit.Deploy(ctx, p.profile, p.Options)
