@@ -133,7 +133,7 @@ func (r *UpstreamResult) Complaint() string {
 	} else {
 		text += ":\n" + proc.Tail(r.Output, logTail)
 	}
-	if r.Log != "" {
+	if strings.TrimSpace(r.Log) != "" {
 		text += fmt.Sprintf("\ngh-ost's log ends:\n%s", proc.Tail(r.Log, logTail))
 	}
 	return text
