@@ -20,9 +20,21 @@ const upstreamSchema = "test"
 // ghostTables are the tables that gh-ost makes beside the one that it changes.
 var ghostTables = regexp.MustCompile(`^_.*_(?:gho|ghc|ghk|del)$`)
 
-// ChangedRows counts the rows of the test's own tables that row events changed on a server between two
+// Changed is how many rows of the test's own tables were changed on the primary while gh-ost ran.
+func (r *UpstreamResult) Changed(ctx context.Context, primary *server.Server) (int64, error) {
+	to := r.To
+	if to.IsZero() { // gh-ost was killed together with what notes the place
+		var err error
+		if to, _, err = primary.BinaryLogStatus(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return changedRows(ctx, primary, r.From, to)
+}
+
+// changedRows counts the rows of the test's own tables that row events changed on a server between two
 // places of its binary log; an updated row counts once. It reads the log as a replica does.
-func ChangedRows(ctx context.Context, s *server.Server, from, to server.Coordinates) (rows int64, err error) {
+func changedRows(ctx context.Context, s *server.Server, from, to server.Coordinates) (rows int64, err error) {
 	if from.IsZero() || from.Compare(to) >= 0 {
 		return 0, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,9 +49,12 @@ type UpstreamResult struct {
 	Applied  int64 // DML events that gh-ost said it applied, at most over its status lines; 0 when it said none
 }
 
-// hangLimit bounds one folder for scripts that do not bound it themselves (before v1.1.8: a gh-ost that
+// hangLimit bounds one folder for scripts that do not bound it themselves (before v1.1.10: a gh-ost that
 // hangs holds them for ever). They take some ten seconds otherwise.
-const hangLimit = 60 * time.Second
+const hangLimit = 90 * time.Second
+
+// sysbenchLimit is what sysbench may take beside gh-ost: it makes its table, and writes for 30 seconds.
+const sysbenchLimit = 90 * time.Second
 
 // spareLimit is what a folder may take beside the time that the script gives gh-ost.
 const spareLimit = 60 * time.Second
@@ -110,7 +114,11 @@ func (u *Upstream) limit() (time.Duration, error) {
 		}
 		each = time.Duration(seconds)*time.Second + spareLimit
 	}
-	return each * time.Duration(max(1, len(u.Folders))), nil
+	limit := each * time.Duration(max(1, len(u.Folders)))
+	if slices.ContainsFunc(u.Folders, func(f Folder) bool { return f.Sysbench }) {
+		limit += sysbenchLimit
+	}
+	return limit, nil
 }
 
 // read gathers what the script and gh-ost left.

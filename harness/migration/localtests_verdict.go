@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 
@@ -111,6 +110,8 @@ const (
 // differing rows of diff(1).
 var troubled = regexp.MustCompile(`(?m)^(?:.*\b(?:ERROR|FATAL)\b|[<>] ).*$`)
 
+var debugging = regexp.MustCompile(`(?m)^.* DEBUG .*\n?`)
+
 // Complaint is why the script fails a folder: the lines that tell of trouble, in what the script printed and
 // in gh-ost's log, and where that log ends.
 func (r *UpstreamResult) Complaint() string {
@@ -133,8 +134,9 @@ func (r *UpstreamResult) Complaint() string {
 	} else {
 		text += ":\n" + proc.Tail(r.Output, logTail)
 	}
-	if r.Log != "" {
-		text += fmt.Sprintf("\ngh-ost's log ends:\n%s", proc.Tail(r.Log, logTail))
+	// The script has gh-ost log what it does many times a second, which would hide what it waits for.
+	if log := debugging.ReplaceAllString(r.Log, ""); strings.TrimSpace(log) != "" {
+		text += "\ngh-ost's log ends:\n" + proc.Tail(log, logTail)
 	}
 	return text
 }

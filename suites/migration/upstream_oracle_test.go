@@ -123,7 +123,7 @@ func vacuous(ctx SpecContext, run *migration.Upstream) string {
 	if result.Verdict(folder.Name) != migration.UpstreamPassed {
 		Fail(result.Complaint())
 	}
-	changed, err := migration.ChangedRows(ctx, run.Primary.Server, result.From, result.To)
+	changed, err := result.Changed(ctx, run.Primary.Server)
 	suitekit.NoFault(err)
 	return folder.Vacuous(result, changed)
 }

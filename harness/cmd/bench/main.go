@@ -34,7 +34,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "repetitions of each measurement; the median counts")
 	only := flag.String("entry", "", "measure only this entry")
 	which := flag.String("measure", strings.Join(measurements, ","), "what to measure, separated by commas")
-	upstream := flag.String("upstream", "mariadb-11.8=v1.1.10", "entry and gh-ost version for the measurement of gh-ost's own tests")
+	upstream := flag.String("upstream", "mysql-9.7=v1.1.10", "entry and gh-ost version for the measurement of gh-ost's own tests")
 	flag.Parse()
 	if err := measure(ctx, *out, *only, *rounds, strings.Split(*which, ","), *upstream); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -111,7 +111,7 @@ func (s *setting) provisioning(ctx context.Context, m *matrix.Matrix, only strin
 	return results, memories, nil
 }
 
-// upstream measures gh-ost's own tests on an entry, with a version of gh-ost: "mariadb-11.8=v1.1.10".
+// upstream measures gh-ost's own tests on an entry, with a version of gh-ost: "mysql-9.7=v1.1.10".
 func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string) ([]bench.Result, error) {
 	entry, version, _ := strings.Cut(what, "=")
 	cells, err := m.Plan(matrix.Selection{Entries: []string{entry}, Suites: []string{"migration"}, Tools: []string{migration.NameGhost + "=" + version}})
