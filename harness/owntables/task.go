@@ -156,8 +156,8 @@ func (t *task) prepare(ctx context.Context, o *Outcome) error {
 	return t.topology.WaitCaughtUp(ctx)
 }
 
-// fatal is how gh-ost gives its reason.
-var fatal = regexp.MustCompile(`(?m)^.*?\bFATAL (.*)$`)
+// fatal is how gh-ost gives its reason; some of its reasons are a line of its log again.
+var fatal = regexp.MustCompile(`(?m)^.*?\bFATAL (?:[\d-]+ [\d:]+ [A-Z]+ )?(.*)$`)
 
 // reason is what the tool said of its failure.
 func reason(result *migration.Result) string {
