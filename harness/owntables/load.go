@@ -35,8 +35,8 @@ func (e *LoadError) Error() string {
 	return text
 }
 
-// clientError is how the mysql client tells of a refusal.
-var clientError = regexp.MustCompile(`(?m)^ERROR (.*) at line (\d+)(?: in file: '.*')?: (.*)$`)
+// clientError is how the mysql client tells of a server's refusal, or without a code of its own.
+var clientError = regexp.MustCompile(`(?m)^ERROR(?: (.*))? at line (\d+)(?: in file: '.*')?: (.*)$`)
 
 // load puts the schema on the primary by the server's own client: dumps have DELIMITER and conditional comments.
 // Tables of a dump that names no database go into DefaultDatabase.
@@ -75,7 +75,9 @@ func loadFile(ctx context.Context, n *topology.Node, file, scope string) (err er
 	}
 	refused := &LoadError{File: file, Server: n.Server.Flavor.String(), Message: printable(proc.Tail(output, 3))}
 	if found := clientError.FindStringSubmatch(output); found != nil {
-		refused.Message = printable(found[3] + " (" + found[1] + ")")
+		if refused.Message = printable(found[3]); found[1] != "" {
+			refused.Message += " (" + printable(found[1]) + ")"
+		}
 		if number, err := strconv.Atoi(found[2]); err == nil {
 			refused.Line, refused.Text = number, line(file, number)
 		}

@@ -140,7 +140,7 @@ func (r *runner) leave(t *topology.Topology) error {
 	return t.Close()
 }
 
-// plan lists the tables and tries the change on the first one, so that a change that is no SQL is told once.
+// plan lists the tables and tries the change on the first one, so that a change that no table could have is told once.
 func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
 	all, err := tables(ctx, t.Primary().Server)
 	if err != nil {
@@ -164,7 +164,7 @@ func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
 	r.say("loaded %s from %s in %.1fs on %s", count(int64(len(all)), "table"), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
 	_, err = r.newTask(t, r.left[0], 0).model(ctx)
 	var refused *refusal
-	if errors.As(err, &refused) && refused.syntax {
+	if errors.As(err, &refused) && refused.anywhere {
 		return &Mistake{fmt.Errorf("ALTER TABLE %s %s: %s", Display(r.left[0]), r.Alter, refused.message)}
 	}
 	if errors.As(err, &refused) {

@@ -23,9 +23,16 @@ const (
 	shownRows = 5
 	// restoreLimit is how long a replica may take to follow again after a table.
 	restoreLimit = 30 * time.Second
-	// syntaxError is ER_PARSE_ERROR.
-	syntaxError = 1064
 )
+
+// wrongAnywhere are refusals of a change that do not depend on the table.
+var wrongAnywhere = map[uint16]bool{
+	1064: true, // syntax
+	1115: true, // unknown character set
+	1273: true, // unknown collation
+	1286: true, // unknown storage engine
+	4161: true, // unknown data type (MariaDB)
+}
 
 // task is one table on one topology.
 type task struct {
@@ -45,8 +52,8 @@ func (r *runner) newTask(t *topology.Topology, table workload.Table, number int)
 
 // refusal is a server's no to the change itself.
 type refusal struct {
-	message string
-	syntax  bool
+	message  string
+	anywhere bool // whatever the table
 }
 
 func (r *refusal) Error() string { return r.message }
@@ -114,7 +121,7 @@ func (t *task) model(ctx context.Context) (_ string, err error) {
 	err = t.session(ctx, "ALTER TABLE "+t.changed.String()+" "+t.Alter)
 	var no *mysql.MySQLError
 	if errors.As(err, &no) {
-		return "", &refusal{message: fmt.Sprintf("%s (%d)", no.Message, no.Number), syntax: no.Number == syntaxError}
+		return "", &refusal{message: fmt.Sprintf("%s (%d)", no.Message, no.Number), anywhere: wrongAnywhere[no.Number]}
 	}
 	if err != nil {
 		return "", err
@@ -129,7 +136,7 @@ func (t *task) session(ctx context.Context, statements ...string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	for _, statement := range append([]string{"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"}, statements...) {
+	for _, statement := range append([]string{"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"}, statements...) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", shorten(statement, 120), err)
 		}
