@@ -40,13 +40,13 @@ var clientError = regexp.MustCompile(`(?m)^ERROR(?: (.*))? at line (\d+)(?: in f
 
 // load puts the schema on the primary by the server's own client: dumps have DELIMITER and conditional comments.
 // Tables of a dump that names no database go into DefaultDatabase.
-func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string) error {
+func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string, say func(string, ...any)) error {
 	primary := t.Primary()
 	if err := primary.Server.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+DefaultDatabase+"`"); err != nil {
 		return err
 	}
 	for _, file := range s.files {
-		if err := loadFile(ctx, primary, file, scope); err != nil {
+		if err := loadFile(ctx, primary, file, scope, say); err != nil {
 			return err
 		}
 	}
@@ -56,12 +56,13 @@ func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string) e
 	return nil
 }
 
-func loadFile(ctx context.Context, n *topology.Node, file, scope string) (err error) {
+func loadFile(ctx context.Context, n *topology.Node, file, scope string, say func(string, ...any)) (err error) {
 	in, err := open(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	defer every(progressEvery, func() { say("loading %s: %d%%", file, in.progress()) })()
 	output, err := proc.Run(ctx, proc.Cmd{
 		Path: filepath.Join(n.Sandbox.Dir(), "use"),
 		// In binary mode the client knows no commands but DELIMITER: a dump cannot have it run a program.

@@ -116,7 +116,7 @@ func (r *runner) deploy(ctx context.Context) (_ *topology.Topology, err error) {
 		}
 	}()
 	begin := time.Now()
-	if err := r.Schema.load(ctx, t, r.Dir); err != nil {
+	if err := r.Schema.load(ctx, t, r.Dir, r.say); err != nil {
 		var refused *LoadError
 		if errors.As(err, &refused) {
 			err = &Mistake{err}
@@ -225,6 +225,31 @@ func (r *runner) done(o Outcome) {
 func (r *runner) say(text string, args ...any) {
 	if r.Progress != nil {
 		r.Progress(fmt.Sprintf("[%5.1fs] ", time.Since(r.began).Seconds()) + fmt.Sprintf(text, args...))
+	}
+}
+
+// progressEvery is how often work that goes on is told of.
+const progressEvery = 10 * time.Second
+
+// every does something at an interval until the function that it returns is called.
+func every(interval time.Duration, do func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				do()
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
 	}
 }
 

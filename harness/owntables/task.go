@@ -82,6 +82,10 @@ func (t *task) run(ctx context.Context) Outcome {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, fmt.Errorf("the tool did not end within %s", t.Limit))
 	defer cancel()
+	begin := time.Now()
+	defer every(progressEvery, func() {
+		t.say("%s: %s for %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second))
+	})()
 	result, err := t.Tool.Migrate(limited, migration.Job{
 		Mode: t.Mode, Database: t.table.Database, Table: t.table.Name, Alter: t.Alter,
 		Primary: t.primary.Endpoint, Replica: t.replica.Endpoint, AssumePrimary: true,
