@@ -2,17 +2,19 @@ package owntables
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/workload"
 )
 
 func TestPatterns(t *testing.T) {
-	all := []workload.Table{{Database: "shop", Name: "orders"}, {Database: "shop", Name: "order_items"}, {Database: "own", Name: "a.b"}, {Database: "own", Name: "[x"}}
+	all := []workload.Table{{Database: "shop", Name: "orders"}, {Database: "shop", Name: "order_items"}, {Database: "own", Name: "a.b"}, {Database: "own", Name: "[x/y"}}
 	tests := map[string]string{
 		"orders": "shop.orders", "order*": "shop.orders shop.order_items", "shop.*": "shop.orders shop.order_items",
-		"a.b": "own.`a.b`", "[[]x": "own.`[x`", "own.?.b": "own.`a.b`",
+		"a.b": "own.`a.b`", "[x*": "own.`[x/y`", "own.?.b": "own.`a.b`",
 	}
 	for pattern, want := range tests {
 		chosen, err := Patterns{pattern}.choose(all)
@@ -32,9 +34,6 @@ func TestPatterns(t *testing.T) {
 	}
 	if _, err := (Patterns{"orders", "nothing"}).choose(all); err == nil || !strings.Contains(err.Error(), `no table matches "nothing"; there are shop.orders`) {
 		t.Errorf("got %v", err)
-	}
-	if err := (Patterns{"[a"}).Check(); err == nil {
-		t.Error("[a is taken for a pattern")
 	}
 }
 
@@ -75,8 +74,42 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// TestDefine holds that what tools and servers name by themselves is no difference, and the rest is one.
+func TestDefine(t *testing.T) {
+	const statement = "CREATE TABLE `child` (\n  `id` int NOT NULL,\n  `parent` int,\n  PRIMARY KEY (`id`),\n" +
+		"  CONSTRAINT `child_ibfk_1` FOREIGN KEY (`parent`) REFERENCES `parent` (`id`),\n  CONSTRAINT `child_chk_1` CHECK (`id` > 0)\n" +
+		") ENGINE=InnoDB AUTO_INCREMENT=7"
+	want := define(statement, "child")
+	same := define(strings.NewReplacer("child", "_child_new", "AUTO_INCREMENT=7", "AUTO_INCREMENT=9").Replace(statement), "_child_new")
+	if same.text != want.text || !slices.Equal(same.foreignKeys, want.foreignKeys) {
+		t.Errorf("another name makes\n%+v, want\n%+v", same, want)
+	}
+	lost := define(strings.Replace(statement, "  CONSTRAINT `child_ibfk_1` FOREIGN KEY (`parent`) REFERENCES `parent` (`id`),\n", "", 1), "child")
+	if lost.text != want.text || len(lost.foreignKeys) != 0 || len(want.foreignKeys) != 1 {
+		t.Errorf("a lost foreign key makes\n%+v, want\n%+v without it", lost, want)
+	}
+	if other := define(strings.Replace(statement, "> 0", "> 1", 1), "child"); other.text == want.text {
+		t.Error("another check is no difference")
+	}
+}
+
+// TestReason reads the ends of real logs.
+func TestReason(t *testing.T) {
+	tests := map[string]string{
+		"2026-11-25 02:41:41 INFO starting\n2026-11-25 02:41:41 FATAL 2026-11-25 02:41:41 ERROR found triggers on `a`.`b`. Bailing out\n":                                                                                          "found triggers on `a`.`b`. Bailing out",
+		"2026-11-25 02:41:41 FATAL Error 1193 (HY000): Unknown system variable 'transaction_isolation'\n":                                                                                                                          "Error 1193 (HY000): Unknown system variable 'transaction_isolation'",
+		"Created plugin from ./count.pm.\nFound 1 slaves:\nvm -> 127.0.0.1:25624\nWill check slave lag on:\nvm -> 127.0.0.1:25624\nThe table has triggers.\n":                                                                      "The table has triggers.",
+		"Altered OK.\nThe new table does not have a PRIMARY KEY.\nPlease check.\n2026-11-25T03:01:54 Dropping new table...\n2026-11-25T03:01:55 Dropped new table OK.\n# Event  Count\n# INSERT     0\n`a`.`b` was not altered.\n": "Altered OK. The new table does not have a PRIMARY KEY. Please check.",
+	}
+	for output, want := range tests {
+		if got := reason(&migration.Result{Output: output}); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestCompareLines(t *testing.T) {
-	const want = "CREATE TABLE t (\n  `id` int NOT NULL,\n  `a` int,\n  PRIMARY KEY (`id`)\n)"
+	const want = "CREATE TABLE t (\n`id` int NOT NULL\n`a` int\nPRIMARY KEY (`id`)\n)"
 	if got := compareLines(want, want); got != nil {
 		t.Errorf("the same differs: %q", got)
 	}
@@ -84,7 +117,7 @@ func TestCompareLines(t *testing.T) {
 	if len(got) != 2 || !strings.Contains(got[0], "`a` int") || !strings.Contains(got[1], "`a` bigint") {
 		t.Errorf("got %q", got)
 	}
-	swapped := "CREATE TABLE t (\n  `a` int,\n  `id` int NOT NULL,\n  PRIMARY KEY (`id`)\n)"
+	swapped := "CREATE TABLE t (\n`a` int\n`id` int NOT NULL\nPRIMARY KEY (`id`)\n)"
 	if got := compareLines(want, swapped); len(got) != 1 || !strings.Contains(got[0], "order") {
 		t.Errorf("another order of columns: %q", got)
 	}
