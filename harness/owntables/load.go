@@ -35,18 +35,18 @@ func (e *LoadError) Error() string {
 	return text
 }
 
-// clientError is how the mysql client tells of a refusal.
-var clientError = regexp.MustCompile(`(?m)^ERROR (.*) at line (\d+)(?: in file: '.*')?: (.*)$`)
+// clientError is how the mysql client tells of a server's refusal, or without a code of its own.
+var clientError = regexp.MustCompile(`(?m)^ERROR(?: (.*))? at line (\d+)(?: in file: '.*')?: (.*)$`)
 
 // load puts the schema on the primary by the server's own client: dumps have DELIMITER and conditional comments.
 // Tables of a dump that names no database go into DefaultDatabase.
-func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string) error {
+func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string, say func(string, ...any)) error {
 	primary := t.Primary()
 	if err := primary.Server.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+DefaultDatabase+"`"); err != nil {
 		return err
 	}
 	for _, file := range s.files {
-		if err := loadFile(ctx, primary, file, scope); err != nil {
+		if err := loadFile(ctx, primary, file, scope, say); err != nil {
 			return err
 		}
 	}
@@ -56,12 +56,13 @@ func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string) e
 	return nil
 }
 
-func loadFile(ctx context.Context, n *topology.Node, file, scope string) (err error) {
+func loadFile(ctx context.Context, n *topology.Node, file, scope string, say func(string, ...any)) (err error) {
 	in, err := open(file)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
+	defer every(progressEvery, func() { say("loading %s: %d%%", file, in.progress()) })()
 	output, err := proc.Run(ctx, proc.Cmd{
 		Path: filepath.Join(n.Sandbox.Dir(), "use"),
 		// In binary mode the client knows no commands but DELIMITER: a dump cannot have it run a program.
@@ -75,7 +76,9 @@ func loadFile(ctx context.Context, n *topology.Node, file, scope string) (err er
 	}
 	refused := &LoadError{File: file, Server: n.Server.Flavor.String(), Message: printable(proc.Tail(output, 3))}
 	if found := clientError.FindStringSubmatch(output); found != nil {
-		refused.Message = printable(found[3] + " (" + found[1] + ")")
+		if refused.Message = printable(found[3]); found[1] != "" {
+			refused.Message += " (" + printable(found[1]) + ")"
+		}
 		if number, err := strconv.Atoi(found[2]); err == nil {
 			refused.Line, refused.Text = number, line(file, number)
 		}

@@ -39,8 +39,8 @@ type Outcome struct {
 
 // String is one line and, for what went wrong, the reason.
 func (o Outcome) String() string {
-	text := fmt.Sprintf("%s %-8s  %s  %d rows  %.1fs", marks[o.Verdict], o.Verdict, o.name(), o.Rows, o.Seconds)
-	if o.Rate > 0 {
+	text := fmt.Sprintf("%s %-8s  %s  %s  %.1fs", marks[o.Verdict], o.Verdict, o.name(), count(o.Rows, "row"), o.Seconds)
+	if o.Rate >= 1 {
 		text += fmt.Sprintf("  %.0f rows/s", o.Rate)
 	}
 	if o.Message != "" {
@@ -112,12 +112,21 @@ func (r *Report) WriteText(w io.Writer) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, v))
 		}
 	}
-	fmt.Fprintf(&text, "%d tables: %s · %d rows · %.1fs, of which the load took %.1fs\n", len(r.Tables), strings.Join(counts, ", "), rows, r.Seconds, r.LoadSeconds)
+	fmt.Fprintf(&text, "%s: %s · %s · %.1fs, of which the load took %.1fs\n", count(int64(len(r.Tables)), "table"), strings.Join(counts, ", "),
+		count(rows, "row"), r.Seconds, r.LoadSeconds)
 	if !r.Complete {
 		text.WriteString("the run ended before every table was tried\n")
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// count is a number with its noun.
+func count(n int64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // printable is a text in one line without what a terminal would obey.

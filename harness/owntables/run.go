@@ -116,7 +116,7 @@ func (r *runner) deploy(ctx context.Context) (_ *topology.Topology, err error) {
 		}
 	}()
 	begin := time.Now()
-	if err := r.Schema.load(ctx, t, r.Dir); err != nil {
+	if err := r.Schema.load(ctx, t, r.Dir, r.say); err != nil {
 		var refused *LoadError
 		if errors.As(err, &refused) {
 			err = &Mistake{err}
@@ -140,7 +140,7 @@ func (r *runner) leave(t *topology.Topology) error {
 	return t.Close()
 }
 
-// plan lists the tables and tries the change on the first one, so that a change that is no SQL is told once.
+// plan lists the tables and tries the change on the first one, so that a change that no table could have is told once.
 func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
 	all, err := tables(ctx, t.Primary().Server)
 	if err != nil {
@@ -161,10 +161,10 @@ func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
 		return &Mistake{err}
 	}
 	r.total = len(r.left)
-	r.say("loaded %d tables from %s in %.1fs on %s", len(all), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
+	r.say("loaded %s from %s in %.1fs on %s", count(int64(len(all)), "table"), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
 	_, err = r.newTask(t, r.left[0], 0).model(ctx)
 	var refused *refusal
-	if errors.As(err, &refused) && refused.syntax {
+	if errors.As(err, &refused) && refused.anywhere {
 		return &Mistake{fmt.Errorf("ALTER TABLE %s %s: %s", Display(r.left[0]), r.Alter, refused.message)}
 	}
 	if errors.As(err, &refused) {
@@ -225,6 +225,31 @@ func (r *runner) done(o Outcome) {
 func (r *runner) say(text string, args ...any) {
 	if r.Progress != nil {
 		r.Progress(fmt.Sprintf("[%5.1fs] ", time.Since(r.began).Seconds()) + fmt.Sprintf(text, args...))
+	}
+}
+
+// progressEvery is how often work that goes on is told of.
+const progressEvery = 10 * time.Second
+
+// every does something at an interval until the function that it returns is called.
+func every(interval time.Duration, do func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(interval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				do()
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
 	}
 }
 

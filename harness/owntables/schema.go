@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // Schema is a user's SQL, in the order in which it is loaded.
@@ -112,25 +113,47 @@ func check(file string) error {
 // opened is an SQL file, decompressed.
 type opened struct {
 	io.Reader
-	file *os.File
+	file *counted
 }
 
-func (o opened) Close() error { return o.file.Close() }
+// counted counts what was read of a file.
+type counted struct {
+	*os.File
+	read atomic.Int64
+}
 
-func open(path string) (io.ReadCloser, error) {
-	file, err := os.Open(path)
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.File.Read(b)
+	c.read.Add(int64(n))
+	return n, err
+}
+
+func (o *opened) Close() error { return o.file.Close() }
+
+// progress is how much of the file was read, in percent.
+func (o *opened) progress() int64 {
+	info, err := o.file.Stat()
+	if err != nil || info.Size() == 0 {
+		return 0
+	}
+	return o.file.read.Load() * 100 / info.Size()
+}
+
+func open(path string) (*opened, error) {
+	plain, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
+	file := &counted{File: plain}
 	buffered := bufio.NewReaderSize(file, 1<<16)
 	if magic, err := buffered.Peek(2); err != nil || magic[0] != 0x1f || magic[1] != 0x8b {
-		return opened{buffered, file}, nil // a file too short for gzip as well
+		return &opened{buffered, file}, nil // a file too short for gzip as well
 	}
 	unzipped, err := gzip.NewReader(buffered)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("schema %s: %w", path, err), file.Close())
 	}
-	return opened{unzipped, file}, nil
+	return &opened{unzipped, file}, nil
 }
 
 // unloggers are statements of mysqldump that would keep what is loaded from the replica, or tell the server of

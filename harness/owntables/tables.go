@@ -3,8 +3,8 @@ package owntables
 import (
 	"context"
 	"fmt"
-	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"mysqlmatrix/harness/sandbox"
@@ -48,17 +48,14 @@ func Display(t workload.Table) string {
 
 var plainName = regexp.MustCompile(`^[0-9A-Za-z_$]+$`)
 
-// Patterns choose tables by name, or by database and name joined by a dot. * and ? are as in a shell.
+// Patterns choose tables by name, or by database and name joined by a dot. * stands for any text, ? for one
+// character; all else, whatever names may have, for itself.
 type Patterns []string
 
-// Check is an error unless every pattern can be read.
-func (p Patterns) Check() error {
-	for _, one := range p {
-		if _, err := path.Match(one, ""); err != nil {
-			return fmt.Errorf("table %q: %w", one, err)
-		}
-	}
-	return nil
+var wildcards = strings.NewReplacer(`\*`, `.*`, `\?`, `.`)
+
+func matches(pattern, name string) bool {
+	return regexp.MustCompile(`(?s)^` + wildcards.Replace(regexp.QuoteMeta(pattern)) + `$`).MatchString(name)
 }
 
 // choose keeps the tables that a pattern matches, all of them without a pattern. A pattern that matches none is
@@ -72,9 +69,7 @@ func (p Patterns) choose(all []workload.Table) ([]workload.Table, error) {
 	for _, table := range all {
 		matched := false
 		for i, one := range p {
-			byName, _ := path.Match(one, table.Name) // the pattern was checked
-			byBoth, _ := path.Match(one, table.Database+"."+table.Name)
-			if one == table.Name || byName || byBoth {
+			if matches(one, table.Name) || matches(one, table.Database+"."+table.Name) {
 				used[i], matched = true, true
 			}
 		}
@@ -160,16 +155,40 @@ var (
 	ownChecks = regexp.MustCompile("CONSTRAINT `(?:[^`]|``)*_chk_(\\d+)`")
 )
 
-// structure is the server's own definition of a table, without its name, next generated key and the names that
-// it derives from the table's.
-func structure(ctx context.Context, s *server.Server, t workload.Table) (string, error) {
+// definition is a table as SHOW CREATE TABLE has it, without its name, the next generated key and the names that
+// are derived from the table's.
+type definition struct {
+	text        string
+	foreignKeys []string // sorted, without names: pt-online-schema-change makes new ones
+}
+
+// foreignKey is a line of SHOW CREATE TABLE.
+var foreignKey = regexp.MustCompile("^CONSTRAINT `(?:[^`]|``)*` (FOREIGN KEY .*)$")
+
+func structure(ctx context.Context, s *server.Server, t workload.Table) (d definition, err error) {
 	rows, err := s.Rows(ctx, "SHOW CREATE TABLE "+t.String())
 	if err != nil {
-		return "", err
+		return d, err
 	}
 	if len(rows) == 0 {
-		return "", fmt.Errorf("no table %s", Display(t))
+		return d, fmt.Errorf("no table %s", Display(t))
 	}
-	text := strings.Replace(rows[0]["Create Table"], server.Ident(t.Name), "t", 1)
-	return ownChecks.ReplaceAllString(nextKey.ReplaceAllString(text, ""), "CONSTRAINT `chk_$1`"), nil
+	return define(rows[0]["Create Table"], t.Name), nil
+}
+
+func define(statement, name string) (d definition) {
+	text := strings.Replace(statement, server.Ident(name), "t", 1)
+	text = ownChecks.ReplaceAllString(nextKey.ReplaceAllString(text, ""), "CONSTRAINT `chk_$1`")
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(strings.TrimSpace(line), ",")
+		if key := foreignKey.FindStringSubmatch(line); key != nil {
+			d.foreignKeys = append(d.foreignKeys, key[1])
+			continue
+		}
+		lines = append(lines, line)
+	}
+	slices.Sort(d.foreignKeys)
+	d.text = strings.Join(lines, "\n")
+	return d
 }

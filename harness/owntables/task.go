@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,16 @@ const (
 	shownRows = 5
 	// restoreLimit is how long a replica may take to follow again after a table.
 	restoreLimit = 30 * time.Second
-	// syntaxError is ER_PARSE_ERROR.
-	syntaxError = 1064
 )
+
+// wrongAnywhere are refusals of a change that do not depend on the table.
+var wrongAnywhere = map[uint16]bool{
+	1064: true, // syntax
+	1115: true, // unknown character set
+	1273: true, // unknown collation
+	1286: true, // unknown storage engine
+	4161: true, // unknown data type (MariaDB)
+}
 
 // task is one table on one topology.
 type task struct {
@@ -45,8 +53,8 @@ func (r *runner) newTask(t *topology.Topology, table workload.Table, number int)
 
 // refusal is a server's no to the change itself.
 type refusal struct {
-	message string
-	syntax  bool
+	message  string
+	anywhere bool // whatever the table
 }
 
 func (r *refusal) Error() string { return r.message }
@@ -67,6 +75,7 @@ func (t *task) run(ctx context.Context) Outcome {
 		return fail(VerdictFailed, err)
 	}
 	before, err := structure(ctx, t.primary, t.table)
+	want.foreignKeys = before.foreignKeys // CREATE TABLE … LIKE leaves them out
 	if err == nil {
 		err = t.prepare(ctx, &o)
 	}
@@ -75,6 +84,10 @@ func (t *task) run(ctx context.Context) Outcome {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, fmt.Errorf("the tool did not end within %s", t.Limit))
 	defer cancel()
+	begin := time.Now()
+	defer every(progressEvery, func() {
+		t.say("%s: %s for %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second))
+	})()
 	result, err := t.Tool.Migrate(limited, migration.Job{
 		Mode: t.Mode, Database: t.table.Database, Table: t.table.Name, Alter: t.Alter,
 		Primary: t.primary.Endpoint, Replica: t.replica.Endpoint, AssumePrimary: true,
@@ -104,20 +117,20 @@ func (t *task) run(ctx context.Context) Outcome {
 }
 
 // model makes the server change an empty copy of the table and returns the structure that this leaves.
-func (t *task) model(ctx context.Context) (_ string, err error) {
+func (t *task) model(ctx context.Context) (none definition, err error) {
 	// Without the checks of strict modes: tables of older servers have defaults that they refuse.
 	err = t.session(ctx, "DROP DATABASE IF EXISTS "+scratchDatabase, "CREATE DATABASE "+scratchDatabase,
 		"CREATE TABLE "+t.changed.String()+" LIKE "+t.table.String())
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	err = t.session(ctx, "ALTER TABLE "+t.changed.String()+" "+t.Alter)
 	var no *mysql.MySQLError
 	if errors.As(err, &no) {
-		return "", &refusal{message: fmt.Sprintf("%s (%d)", no.Message, no.Number), syntax: no.Number == syntaxError}
+		return none, &refusal{message: fmt.Sprintf("%s (%d)", no.Message, no.Number), anywhere: wrongAnywhere[no.Number]}
 	}
 	if err != nil {
-		return "", err
+		return none, err
 	}
 	return structure(ctx, t.primary, t.changed)
 }
@@ -129,7 +142,7 @@ func (t *task) session(ctx context.Context, statements ...string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	for _, statement := range append([]string{"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"}, statements...) {
+	for _, statement := range append([]string{"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"}, statements...) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%s: %w", shorten(statement, 120), err)
 		}
@@ -156,20 +169,32 @@ func (t *task) prepare(ctx context.Context, o *Outcome) error {
 	return t.topology.WaitCaughtUp(ctx)
 }
 
-// fatal is how gh-ost gives its reason.
-var fatal = regexp.MustCompile(`(?m)^.*?\bFATAL (.*)$`)
+// fatal is how gh-ost gives its reason; some of its reasons are a line of its log again.
+var fatal = regexp.MustCompile(`(?m)^.*?\bFATAL (?:[\d-]+ [\d:]+ [A-Z]+ )?(.*)$`)
+
+// beside are lines of pt-online-schema-change that stand around its reason.
+var beside = regexp.MustCompile("^(#.*|`.*` was not altered\\.|\\d{4}-\\d\\d-\\d\\dT.* Dropp(ing|ed) new table.*|Created plugin from .*|Found \\d+ .*|" +
+	"No (slaves|replicas) found.*|Will check (slave|replica) lag on:|\\S+ -> \\S+:\\d+)$")
+
+// reasonLines is how many lines of a reason are told.
+const reasonLines = 3
 
 // reason is what the tool said of its failure.
 func reason(result *migration.Result) string {
 	if all := fatal.FindAllStringSubmatch(result.Output, -1); len(all) > 0 {
 		return printable(all[len(all)-1][1])
 	}
-	lines := strings.Split(strings.TrimSpace(result.Output), "\n")
-	return printable(strings.Join(lines[max(0, len(lines)-3):], " "))
+	var lines []string
+	for line := range strings.Lines(result.Output) {
+		if line = strings.TrimSpace(line); line != "" && !beside.MatchString(line) {
+			lines = append(lines, line)
+		}
+	}
+	return printable(strings.Join(lines[max(0, len(lines)-reasonLines):], " "))
 }
 
 // unchanged tells a tool that refused the table and left it alone from one that failed in the middle.
-func (t *task) unchanged(ctx context.Context, o Outcome, result *migration.Result, err error, before string) Outcome {
+func (t *task) unchanged(ctx context.Context, o Outcome, result *migration.Result, err error, before definition) Outcome {
 	o.Verdict, o.Message = VerdictFailed, reason(result)
 	if result.ExitCode <= 0 {
 		o.Message = printable(strings.SplitN(err.Error(), "\n", 2)[0]) + ": " + o.Message
@@ -177,7 +202,7 @@ func (t *task) unchanged(ctx context.Context, o Outcome, result *migration.Resul
 	}
 	for _, one := range []*server.Server{t.primary, t.replica} {
 		after, err := structure(ctx, one, t.table)
-		if err != nil || after != before {
+		if err != nil || after.text != before.text || !slices.Equal(after.foreignKeys, before.foreignKeys) {
 			o.Message += "; and the table on " + one.Endpoint.Addr() + " is no longer what it was"
 			return o
 		}
@@ -189,7 +214,7 @@ func (t *task) unchanged(ctx context.Context, o Outcome, result *migration.Resul
 }
 
 // differences compares what the tool made with the original, row by row, and with the server's own ALTER TABLE.
-func (t *task) differences(ctx context.Context, target migration.Target, want string) ([]string, error) {
+func (t *task) differences(ctx context.Context, target migration.Target, want definition) ([]string, error) {
 	at := func(s *server.Server, name string) workload.Side {
 		return workload.Side{Server: s, Table: workload.Table{Database: t.table.Database, Name: name}}
 	}
@@ -226,10 +251,16 @@ func (t *task) differences(ctx context.Context, target migration.Target, want st
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, compareLines(want, got)...)
+		list = append(list, compareLines(want.text, got.text)...)
+		if !namesForeignKeys.MatchString(t.Alter) && !slices.Equal(got.foreignKeys, want.foreignKeys) {
+			list = append(list, printable(fmt.Sprintf("structure: the foreign keys were %q and are %q", want.foreignKeys, got.foreignKeys)))
+		}
 	}
 	return list, nil
 }
+
+// namesForeignKeys finds a change that says itself what becomes of foreign keys.
+var namesForeignKeys = regexp.MustCompile(`(?i)foreign\s+key`)
 
 // compareLines lists the lines of a definition that the other one lacks.
 func compareLines(want, got string) []string {
@@ -240,10 +271,10 @@ func compareLines(want, got string) []string {
 	missing := func(what, of, in string) {
 		have := map[string]bool{}
 		for l := range strings.Lines(in) {
-			have[strings.TrimRight(strings.TrimSpace(l), ",")] = true
+			have[strings.TrimSpace(l)] = true
 		}
 		for l := range strings.Lines(of) {
-			if l = strings.TrimRight(strings.TrimSpace(l), ","); !have[l] {
+			if l = strings.TrimSpace(l); !have[l] {
 				list = append(list, what+": "+printable(l))
 			}
 		}

@@ -18,8 +18,8 @@ type Patch struct {
 	Replace string         // as regexp.Expand takes it: ${1} is a group, $$ a dollar
 }
 
-// ErrNoSource is a program that is neither a script nor lies in the source of a Go module.
-var ErrNoSource = errors.New("there is no source to patch: it is a binary without its Go module")
+// ErrNoSource is a program that was not built from a Go module, nor is the script that a patch is for.
+var ErrNoSource = errors.New("there is no source to patch: want a script or a program built from its Go module")
 
 // Patched makes a program with patches in dir, which must exist. The original and its source stay as they
 // are. A Go program is built by way of an overlay, so that the build cache has all but the patched package.
@@ -55,6 +55,9 @@ func patchScript(from, to string, patches []Patch) error {
 		return err
 	}
 	for _, one := range patches {
+		if one.File != "" {
+			return ErrNoSource // a wrapper around the program that the patch is for
+		}
 		if text, err = one.apply(text); err != nil {
 			return err
 		}

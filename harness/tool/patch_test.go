@@ -62,7 +62,12 @@ func TestPatchedScript(t *testing.T) {
 	if got, err := patched.askVersion(t.Context()); err != nil || got != "v1.6.6" {
 		t.Errorf("it says %q, %v", got, err)
 	}
-	if _, err := p.Patched(t.Context(), t.TempDir(), wrong); err == nil {
-		t.Error("a patch that does not fit makes a program")
+	fitting := wrong
+	fitting.File = ""
+	if _, err := p.Patched(t.Context(), t.TempDir(), fitting); err == nil || !strings.Contains(err.Error(), "0 places") {
+		t.Errorf("got %v, want a patch that does not fit", err)
+	}
+	if _, err := p.Patched(t.Context(), t.TempDir(), wrong); !errors.Is(err, ErrNoSource) {
+		t.Errorf("got %v, want a wrapper without source", err)
 	}
 }

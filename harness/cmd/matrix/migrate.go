@@ -87,9 +87,6 @@ func (o *migrateFlags) check() (*owntables.Schema, error) {
 	if o.limit <= 0 {
 		return nil, fmt.Errorf("--limit %s: want a time", o.limit)
 	}
-	if err := owntables.Patterns(o.tables).Check(); err != nil {
-		return nil, fmt.Errorf("--table: %w", err)
-	}
 	return owntables.OpenSchema(o.schema)
 }
 
