@@ -24,7 +24,7 @@ const (
 	readers      = 2
 	// beat is the time from one statement of a worker to its next. More writes than gh-ost applies would keep it
 	// from copying.
-	beat = 12 * time.Millisecond
+	beat = 25 * time.Millisecond
 	// firstKey is the lowest key that is incremented at random: those below are a spec's own.
 	firstKey = 10
 )
