@@ -44,7 +44,8 @@ type handling struct {
 	impatient, patient, stubborn []string
 	// leaves is what it may leave where it is killed or gives up: its documentation has the user remove it.
 	leaves []string
-	sweeps bool // whether it removes that by itself when it is run again
+	denies string // what it says when it has not changed the table; "" when it says nothing of the kind
+	sweeps bool   // whether it removes that by itself when it is run again
 }
 
 var handlings = map[string]handling{
@@ -62,7 +63,7 @@ var handlings = map[string]handling{
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
-		slow:  []string{"--sleep=0.05"},
+		slow:  []string{"--sleep=0.2", "--chunk-size=200"},
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
 		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
 		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
@@ -71,8 +72,9 @@ var handlings = map[string]handling{
 		// the triggers first.
 		leaves: []string{
 			"trigger pt_osc_shop_orders_ins", "trigger pt_osc_shop_orders_upd", "trigger pt_osc_shop_orders_del",
-			"table _orders_new",
+			"table _orders_new", "table _orders_old",
 		},
+		denies: "was not altered",
 	},
 }
 

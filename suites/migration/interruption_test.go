@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -55,6 +56,12 @@ type interruption struct {
 	telling bool // in the pr tier
 }
 
+// The server's errors that writers meet in some of these specs.
+const (
+	readOnlyServer = 1290
+	tableFull      = 1114
+)
+
 // fewRetries make a tool give up soon that would retry for a minute by default.
 var fewRetries = map[string][]string{
 	migration.NameGhost: {"--default-retries=3"},
@@ -83,6 +90,8 @@ func interruptions(mode migration.Mode) []interruption {
 		{
 			name: "the source turns read-only in the copy", at: inCopy, flags: fewRetries, says: "(?i)read[-_]only",
 			prepare: limitAccount, strike: readOnly, mend: writable,
+			// The triggers of pt-online-schema-change write as its account does.
+			traffic: &traffic{allowed: []uint16{readOnlyServer}},
 		},
 		{
 			name: "the source crashes in the copy", at: inCopy, flags: fewRetries, plan: plan{profile: sandbox.ProfileDurable},
@@ -116,7 +125,7 @@ func interruptions(mode migration.Mode) []interruption {
 			},
 			mend: func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.FullSpace{Node: s.Primary()}.Heal(ctx)) },
 			// Writers meet it as well where the server keeps its undo logs in the same file.
-			traffic: &traffic{allowed: []uint16{1114}},
+			traffic: &traffic{allowed: []uint16{tableFull}},
 		},
 		{
 			name: "the source rotates and purges its binary logs in the copy", at: inCopy, ending: comesOut, leaves: changed,
@@ -218,6 +227,7 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		Expect(result.Output).To(MatchRegexp(i.says))
 	}
 	Expect(load.halt()).To(Succeed())
+	Expect(s.honest(ctx, result)).To(Succeed())
 	left := s.handle.leaves
 	if i.ending == comesOut {
 		left = nil
@@ -227,6 +237,15 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		s.source = s.account(s.primary.Endpoint)
 		s.again(ctx)
 	}
+}
+
+// honest is an error when the tool's last word on whether it changed the table is not true.
+func (s *stage) honest(ctx context.Context, result *migration.Result) error {
+	text, err := structure(ctx, s.primary, table.Name)
+	if err == nil && text != s.original && s.handle.denies != "" && strings.Contains(result.Output, s.handle.denies) {
+		err = fmt.Errorf("the tool says %q, and the table was changed", s.handle.denies)
+	}
+	return err
 }
 
 // flags are what the tool is given to be held at the place.
