@@ -27,7 +27,7 @@ import (
 // that is a failure.
 const attemptLimit = 45 * time.Second
 
-// chunk is how many rows are copied at a time, so that the copy has many places to be disturbed at.
+// chunk is how many rows are copied at a time where the copy is to have many places to be disturbed at.
 const chunk = 50
 
 // handling is what a spec must know of a tool to hold it at a place, and to judge what it leaves there.
@@ -51,7 +51,7 @@ type handling struct {
 var handlings = map[string]handling{
 	migration.NameGhost: {
 		ghost: "_orders_gho",
-		slow:  []string{"--nice-ratio=20"}, hurry: "nice-ratio=0",
+		slow:  []string{"--chunk-size=50", "--nice-ratio=20"}, hurry: "nice-ratio=0",
 		lock: "lock /* gh-ost */ tables%", tries: "Com_lock_tables",
 		impatient: []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
 		patient:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
@@ -101,7 +101,7 @@ func (s *stage) begin(ctx SpecContext, extra ...string) *attempt {
 	job := migration.Job{
 		Mode: s.mode, Database: table.Database, Table: table.Name, Alter: change,
 		Primary: s.source, Replica: s.account(s.replica.Endpoint),
-		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: chunk, Extra: append(slices.Clone(s.always), extra...),
+		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: 1000, Extra: append(slices.Clone(s.always), extra...),
 		OnStart: func(p *proc.Process) { a.process <- p },
 	}
 	suitekit.AttachAs(a.log(), filepath.Base(a.workdir)+"."+filepath.Base(a.log()))

@@ -338,7 +338,7 @@ func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
 	}
 	load := s.traffic(ctx, &traffic{})
 	// Ten seconds is the least that it takes.
-	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--nice-ratio=100")
+	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=100")
 	a.says(ctx, "checkpoint success at")
 	a.midway(ctx)
 	kill(syscall.SIGKILL)(ctx, s, a)

@@ -16,6 +16,9 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
+// inRing are flags without which the tools refuse a source that is a replica of another one.
+var inRing = map[string][]string{migration.NameGhost: {"--allow-master-master"}, migration.NamePTOSC: {"--force"}}
+
 // arrangements are topologies, and the flags that a tool needs in them. gh-ost reads from the last node, the
 // leaf of a chain.
 var arrangements = []struct {
@@ -31,11 +34,11 @@ var arrangements = []struct {
 	{topology: topology.Options{Shape: topology.MustShape("star:2"), GTID: true, SemiSync: true}, mode: migration.ModePrimary},
 	{
 		topology: topology.Options{Shape: topology.MustShape("ring:2")}, mode: migration.ModePrimary,
-		flags: map[string][]string{migration.NameGhost: {"--allow-master-master"}},
+		flags: inRing,
 	},
 	{
 		topology: topology.Options{Shape: topology.MustShape("ring:2"), GTID: true}, mode: migration.ModePrimary,
-		flags: map[string][]string{migration.NameGhost: {"--allow-master-master"}},
+		flags: inRing,
 	},
 	{
 		topology: topology.Options{Shape: topology.MustShape("star:1"), GTID: true}, mode: migration.ModePrimary,
@@ -58,10 +61,10 @@ const (
 
 // throttles are flags by which a tool holds the lag of a replica under a second, and by which it does not ask.
 var throttles = map[string]struct{ on, off, slow []string }{
-	migration.NameGhost: {slow: []string{"--nice-ratio=60"}}, // on: the replica's address, once it is known
+	migration.NameGhost: {slow: []string{"--chunk-size=50", "--nice-ratio=60"}}, // on: the replica's address, once it is known
 	migration.NamePTOSC: {
 		on: []string{"--max-lag=1", "--check-interval=1"}, off: []string{"--recursion-method=none"},
-		slow: []string{"--sleep=0.2"},
+		slow: []string{"--chunk-size=50", "--sleep=0.2"},
 	},
 }
 
@@ -146,7 +149,9 @@ func lagging(ctx SpecContext, tool migration.Tool, mode migration.Mode, throttle
 		n, err := a.copied(ctx)
 		suitekit.NoFault(err)
 		samples = append(samples, sample{time.Since(stopped), n})
-		return fmt.Sprint(samples[len(samples)-1]), samples[len(samples)-1].lag > watched
+		lag := samples[len(samples)-1].lag
+		// One that must not stop is seen at its next chunk, whenever that is.
+		return fmt.Sprint(samples[len(samples)-1]), lag > watched && (throttled || stoodStill(samples) != nil)
 	})
 	a.midway(ctx)
 	return s, a, samples
