@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -121,7 +122,6 @@ func interruptions(mode migration.Mode) []interruption {
 			strike: func(ctx SpecContext, s *stage, a *attempt) {
 				inject(ctx, fault.FullSpace{Node: s.Primary()})
 				a.midway(ctx)
-				a.hurry(ctx)
 			},
 			mend: func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.FullSpace{Node: s.Primary()}.Heal(ctx)) },
 			// Writers meet it as well where the server keeps its undo logs in the same file.
@@ -167,6 +167,7 @@ func interruptions(mode migration.Mode) []interruption {
 			strike: func(ctx SpecContext, s *stage, a *attempt) {
 				f := fault.StopThread{Node: s.Nodes[len(s.Nodes)-1], Thread: fault.SQLThread}
 				inject(ctx, f)
+				a.hurry(ctx)
 				a.says(ctx, "State: throttled, lag=")
 				suitekit.NoFault(f.Heal(ctx))
 			},
@@ -199,16 +200,11 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		i.prepare(ctx, s)
 	}
 	load := s.traffic(ctx, i.traffic)
-	a := s.begin(ctx, append(append(append([]string{}, s.handle.slow...), i.flags[tool.Name()]...), i.at.flags(s)...)...)
+	a := s.slowly(ctx, slices.Concat(i.flags[tool.Name()], i.at.flags(s))...)
 	release := i.at.reach(ctx, a)
 	i.strike(ctx, s, a)
-	if i.at == inCopy && i.ending != breaksOff {
-		a.midway(ctx)
-		select {
-		case <-a.done:
-		default:
-			a.hurry(ctx)
-		}
+	if i.at == inCopy {
+		a.goOn(ctx)
 	}
 	if i.ending == anyway {
 		release() // a tool that finishes its statement first is not waited for in vain
@@ -338,7 +334,7 @@ func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
 	}
 	load := s.traffic(ctx, &traffic{})
 	// Ten seconds is the least that it takes.
-	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=100")
+	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=40")
 	a.says(ctx, "checkpoint success at")
 	a.midway(ctx)
 	kill(syscall.SIGKILL)(ctx, s, a)

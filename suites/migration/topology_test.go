@@ -61,7 +61,7 @@ const (
 
 // throttles are flags by which a tool holds the lag of a replica under a second, and by which it does not ask.
 var throttles = map[string]struct{ on, off, slow []string }{
-	migration.NameGhost: {slow: []string{"--chunk-size=50", "--nice-ratio=60"}}, // on: the replica's address, once it is known
+	migration.NameGhost: {slow: []string{"--chunk-size=50", "--nice-ratio=30"}}, // on: the replica's address, once it is known
 	migration.NamePTOSC: {
 		on: []string{"--max-lag=1", "--check-interval=1"}, off: []string{"--recursion-method=none"},
 		slow: []string{"--chunk-size=50", "--sleep=0.2"},
@@ -106,11 +106,11 @@ var _ = forTool("topology", func(tool migration.Tool) {
 		Expect(stoodStill(samples)).To(Succeed())
 		before := samples[len(samples)-1].copied
 		suitekit.NoFault(s.late().Heal(ctx))
+		a.unpace(ctx)
 		a.await(ctx, "the copy goes on", func(ctx context.Context) (string, bool) {
 			n, err := a.copied(ctx)
 			return fmt.Sprintf("%d rows, %v", n, err), err == nil && n > before+chunk
 		})
-		a.hurry(ctx)
 		a.succeed(ctx)
 		Expect(s.whole(ctx, changed)).To(Succeed())
 	})
@@ -118,11 +118,18 @@ var _ = forTool("topology", func(tool migration.Tool) {
 		s, a, samples := lagging(ctx, tool, mode, false)
 		Expect(stoodStill(samples)).To(MatchError(ContainSubstring("rows were copied")), "the oracle of the other spec cannot fail")
 		suitekit.NoFault(s.late().Heal(ctx))
-		a.hurry(ctx)
+		a.unpace(ctx)
 		a.succeed(ctx)
 		Expect(s.whole(ctx, changed)).To(Succeed())
 	})
 })
+
+// unpace lets gh-ost copy as fast as it can.
+func (a *attempt) unpace(ctx context.Context) {
+	if a.stage.handle.hurry != "" {
+		suitekit.NoFault(a.command(ctx, "nice-ratio=0"))
+	}
+}
 
 // late is the replica that stops to apply.
 func (s *stage) late() fault.StopThread {
