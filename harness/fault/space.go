@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -18,11 +19,16 @@ var LimitedSpace = []string{"innodb_file_per_table=OFF", "innodb_data_file_path=
 
 const (
 	filler     = "matrix_filler.filler"
-	fillerRow  = 200_000 // bytes
-	fillerRows = 1000    // more than the limit holds
+	fillerRow  = 7500 // bytes: in its page; MariaDB 11.8 aborts when a column outside of it finds no space
+	fillerRows = 4000 // more than the limit holds
 	// tableFull is the server's error for a tablespace that cannot grow, for whichever reason.
 	tableFull = 1114
 )
+
+var fillerTable = []string{
+	"CREATE DATABASE IF NOT EXISTS matrix_filler",
+	"CREATE TABLE IF NOT EXISTS " + filler + " (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, content VARBINARY(7500)) ENGINE=InnoDB",
+}
 
 // FullSpace takes all the space that a server with LimitedSpace has for its tables, so that inserts meet
 // the error that a full disk gives them. Healing gives it back. The server's binary log does not hear of it.
@@ -33,14 +39,11 @@ func (f FullSpace) String() string { return "fill the disk space of " + f.Node.N
 
 // Inject returns when the server has refused a row for want of space.
 func (f FullSpace) Inject(ctx context.Context) error {
-	statements := []string{
-		"CREATE DATABASE IF NOT EXISTS matrix_filler",
-		"CREATE TABLE IF NOT EXISTS " + filler + " (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, content LONGBLOB) ENGINE=InnoDB",
-	}
+	statements := fillerTable
 	// Large rows first, then ever smaller ones: what is left must not be enough for a page.
-	for size := fillerRow; size >= 2000; size /= 10 {
+	for size := fillerRow; size >= 100; size /= 8 {
 		row := fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, size)
-		err := f.Node.Server.Unlogged(ctx, append(statements, strings.Split(strings.Repeat(row+"\n", fillerRows), "\n")[:fillerRows]...)...)
+		err := f.Node.Server.Unlogged(ctx, append(slices.Clone(statements), strings.Split(strings.Repeat(row+"\n", fillerRows), "\n")[:fillerRows]...)...)
 		statements = nil
 		var refusal *mysql.MySQLError
 		switch {
@@ -55,10 +58,9 @@ func (f FullSpace) Inject(ctx context.Context) error {
 
 // Heal returns when the server takes a row again.
 func (f FullSpace) Heal(ctx context.Context) error {
-	err := f.Node.Server.Unlogged(ctx,
-		"TRUNCATE TABLE "+filler,
-		fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, fillerRow),
-		"DROP DATABASE matrix_filler")
+	statements := slices.Concat(fillerTable[:1], []string{"DROP TABLE IF EXISTS " + filler}, fillerTable[1:])
+	err := f.Node.Server.Unlogged(ctx, append(statements,
+		fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, fillerRow), "DROP DATABASE matrix_filler")...)
 	if err != nil {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}

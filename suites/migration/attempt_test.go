@@ -27,15 +27,16 @@ import (
 // that is a failure.
 const attemptLimit = 45 * time.Second
 
-// chunk is how many rows are copied at a time, so that the copy has many places to be disturbed at.
+// chunk is how many rows are copied at a time where the copy is to have many places to be disturbed at.
 const chunk = 50
 
 // handling is what a spec must know of a tool to hold it at a place, and to judge what it leaves there.
 type handling struct {
 	ghost string // the table that it builds
-	// slow are flags by which the copy takes seconds; hurry is the command for gh-ost's socket that ends it.
-	slow  []string
-	hurry string
+	// slow are flags by which the copy has many chunks. pause and hurry are commands for gh-ost's socket that
+	// stop the copy and let it go on; pt-online-schema-change takes no commands, and is made to take seconds.
+	slow         []string
+	pause, hurry string
 	// lock is the statement, as a pattern for LIKE, by which the tool gets the table for itself at the
 	// cut-over, and tries the status variable that counts it.
 	lock, tries string
@@ -44,13 +45,14 @@ type handling struct {
 	impatient, patient, stubborn []string
 	// leaves is what it may leave where it is killed or gives up: its documentation has the user remove it.
 	leaves []string
-	sweeps bool // whether it removes that by itself when it is run again
+	denies string // what it says when it has not changed the table; "" when it says nothing of the kind
+	sweeps bool   // whether it removes that by itself when it is run again
 }
 
 var handlings = map[string]handling{
 	migration.NameGhost: {
 		ghost: "_orders_gho",
-		slow:  []string{"--nice-ratio=20"}, hurry: "nice-ratio=0",
+		slow:  []string{"--chunk-size=100"}, pause: "throttle", hurry: "no-throttle",
 		lock: "lock /* gh-ost */ tables%", tries: "Com_lock_tables",
 		impatient: []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
 		patient:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
@@ -62,7 +64,7 @@ var handlings = map[string]handling{
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
-		slow:  []string{"--sleep=0.05"},
+		slow:  []string{"--sleep=0.2", "--chunk-size=200"},
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
 		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
 		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
@@ -71,8 +73,9 @@ var handlings = map[string]handling{
 		// the triggers first.
 		leaves: []string{
 			"trigger pt_osc_shop_orders_ins", "trigger pt_osc_shop_orders_upd", "trigger pt_osc_shop_orders_del",
-			"table _orders_new",
+			"table _orders_new", "table _orders_old",
 		},
+		denies: "was not altered",
 	},
 }
 
@@ -83,8 +86,20 @@ type attempt struct {
 	process chan *proc.Process
 	done    chan struct{}
 	stop    context.CancelFunc
+	barrier func() // takes away the row lock that the copy waits for
 	result  *migration.Result
 	err     error
+}
+
+// slowly starts the tool such that its copy can be disturbed; see copies.
+func (s *stage) slowly(ctx SpecContext, extra ...string) *attempt {
+	var barrier func()
+	if s.handle.pause != "" {
+		barrier = s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, stageRows/2)}, "ROLLBACK")
+	}
+	a := s.begin(ctx, append(slices.Clone(s.handle.slow), extra...)...)
+	a.barrier = barrier
+	return a
 }
 
 // begin starts the tool. It ends with the spec at the latest.
@@ -99,7 +114,7 @@ func (s *stage) begin(ctx SpecContext, extra ...string) *attempt {
 	job := migration.Job{
 		Mode: s.mode, Database: table.Database, Table: table.Name, Alter: change,
 		Primary: s.source, Replica: s.account(s.replica.Endpoint),
-		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: chunk, Extra: append(slices.Clone(s.always), extra...),
+		Workdir: a.workdir, Scope: suitekit.Cell().Dir, ChunkSize: 1000, Extra: append(slices.Clone(s.always), extra...),
 		OnStart: func(p *proc.Process) { a.process <- p },
 	}
 	suitekit.AttachAs(a.log(), filepath.Base(a.workdir)+"."+filepath.Base(a.log()))
@@ -162,13 +177,18 @@ func (a *attempt) copied(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
-// copies waits until some chunks are copied.
+// copies waits until some chunks are copied and others are not. A tool that takes commands is stopped there
+// until hurry: at a row that is locked, and then by a command.
 func (a *attempt) copies(ctx context.Context) {
 	GinkgoHelper()
 	a.await(ctx, "rows are copied", func(ctx context.Context) (string, bool) {
 		n, err := a.copied(ctx)
 		return fmt.Sprintf("%d rows, %v", n, err), err == nil && n >= 2*chunk
 	})
+	if a.stage.handle.pause != "" && a.barrier != nil {
+		suitekit.NoFault(a.command(ctx, a.stage.handle.pause))
+		a.barrier()
+	}
 }
 
 // midway is a failure when all rows were copied: what came after was no disturbance of the copy.
@@ -185,6 +205,20 @@ func (a *attempt) midway(ctx context.Context) {
 func (a *attempt) hurry(ctx context.Context) {
 	if a.stage.handle.hurry != "" {
 		suitekit.NoFault(a.command(ctx, a.stage.handle.hurry))
+	}
+}
+
+// goOn lets a paused copy go on, unless the tool has ended: one that was killed takes no commands.
+func (a *attempt) goOn(ctx context.Context) {
+	if a.stage.handle.hurry == "" {
+		return
+	}
+	if err := a.command(ctx, a.stage.handle.hurry); err != nil {
+		select {
+		case <-a.done:
+		case <-time.After(stateLimit):
+			suitekit.NoFault(err)
+		}
 	}
 }
 

@@ -85,7 +85,7 @@ var _ = forTool("cut-over", func(tool migration.Tool) {
 			labels := labelsOf(i > 0 || mode == migration.ModeReplica)
 			It(fmt.Sprintf("%s, %s: no statement fails, is lost or applied twice, with readers and writers that never stop", mode, way.name), labels, func(ctx SpecContext) {
 				s := setUp(ctx, tool, mode, plan{})
-				load := &traffic{}
+				load := &traffic{beat: busy}
 				if way.puncture {
 					load.allowed = append(load.allowed, missingTable)
 				}
@@ -107,7 +107,7 @@ var _ = forTool("cut-over", func(tool migration.Tool) {
 		It(fmt.Sprintf("%s: %s delays it, and it succeeds later", mode, other.name), Label(cell.LabelWaiting), Label(other.labels...), func(ctx SpecContext) {
 			s := setUp(ctx, tool, mode, plan{})
 			load := s.traffic(ctx, &traffic{})
-			run := s.begin(ctx, append(s.handle.slow, s.handle.patient...)...)
+			run := s.slowly(ctx, s.handle.patient...)
 			run.copies(ctx)
 			release := s.hold(ctx, other.begin, other.end)
 			run.hurry(ctx)
@@ -125,7 +125,7 @@ var _ = forTool("cut-over", func(tool migration.Tool) {
 	It(fmt.Sprintf("%s: a long transaction outlasts it, and it is given up cleanly", mode), Label(cell.LabelFull, cell.LabelWaiting), func(ctx SpecContext) {
 		s := setUp(ctx, tool, mode, plan{})
 		load := s.traffic(ctx, &traffic{})
-		run := s.begin(ctx, append(s.handle.slow, s.handle.impatient...)...)
+		run := s.slowly(ctx, s.handle.impatient...)
 		run.copies(ctx)
 		release := s.hold(ctx, inTheWay[0].begin, inTheWay[0].end)
 		run.hurry(ctx)

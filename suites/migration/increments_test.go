@@ -22,9 +22,9 @@ import (
 const (
 	incrementers = 2
 	readers      = 2
-	// beat is the time from one statement of a worker to its next. More writes than gh-ost applies would keep it
-	// from copying.
-	beat = 12 * time.Millisecond
+	// beat is the time from one statement of a worker to its next; busy, where a cut-over is to meet many.
+	beat = 100 * time.Millisecond
+	busy = 20 * time.Millisecond
 	// firstKey is the lowest key that is incremented at random: those below are a spec's own.
 	firstKey = 10
 )
@@ -119,6 +119,7 @@ type traffic struct {
 	// lost connections.
 	allowed []uint16
 	severed bool
+	beat    time.Duration // 0 means beat
 
 	stop    context.CancelFunc
 	group   sync.WaitGroup
@@ -132,6 +133,9 @@ type traffic struct {
 func (t *traffic) start(ctx context.Context) {
 	ctx, t.stop = context.WithCancel(ctx)
 	t.refused = map[uint16]int{}
+	if t.beat == 0 {
+		t.beat = beat
+	}
 	for i := range incrementers + readers {
 		random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), uint64(i)))
 		do := t.increment
@@ -164,7 +168,7 @@ func (t *traffic) work(ctx context.Context, random *rand.Rand, do func(context.C
 	}
 	db.SetMaxOpenConns(1)
 	defer func() { _ = db.Close() }() // the connection may be dead; there is nothing to lose on it
-	tick := time.NewTicker(beat)
+	tick := time.NewTicker(t.beat)
 	defer tick.Stop()
 	for {
 		select {

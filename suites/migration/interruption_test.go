@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -55,6 +57,12 @@ type interruption struct {
 	telling bool // in the pr tier
 }
 
+// The server's errors that writers meet in some of these specs.
+const (
+	readOnlyServer = 1290
+	tableFull      = 1114
+)
+
 // fewRetries make a tool give up soon that would retry for a minute by default.
 var fewRetries = map[string][]string{
 	migration.NameGhost: {"--default-retries=3"},
@@ -83,6 +91,8 @@ func interruptions(mode migration.Mode) []interruption {
 		{
 			name: "the source turns read-only in the copy", at: inCopy, flags: fewRetries, says: "(?i)read[-_]only",
 			prepare: limitAccount, strike: readOnly, mend: writable,
+			// The triggers of pt-online-schema-change write as its account does.
+			traffic: &traffic{allowed: []uint16{readOnlyServer}},
 		},
 		{
 			name: "the source crashes in the copy", at: inCopy, flags: fewRetries, plan: plan{profile: sandbox.ProfileDurable},
@@ -112,11 +122,10 @@ func interruptions(mode migration.Mode) []interruption {
 			strike: func(ctx SpecContext, s *stage, a *attempt) {
 				inject(ctx, fault.FullSpace{Node: s.Primary()})
 				a.midway(ctx)
-				a.hurry(ctx)
 			},
 			mend: func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.FullSpace{Node: s.Primary()}.Heal(ctx)) },
 			// Writers meet it as well where the server keeps its undo logs in the same file.
-			traffic: &traffic{allowed: []uint16{1114}},
+			traffic: &traffic{allowed: []uint16{tableFull}},
 		},
 		{
 			name: "the source rotates and purges its binary logs in the copy", at: inCopy, ending: comesOut, leaves: changed,
@@ -146,7 +155,9 @@ func interruptions(mode migration.Mode) []interruption {
 			},
 		},
 		{
-			name: "the replica that it reads is killed in the copy", at: inCopy, mode: migration.ModeReplica, flags: fewRetries,
+			name: "the replica that it reads is killed in the copy", at: inCopy, mode: migration.ModeReplica,
+			// By default it tries for ever, as documented.
+			flags:  map[string][]string{migration.NameGhost: append([]string{"--binlogsyncer-max-reconnect-attempts=3"}, fewRetries[migration.NameGhost]...)},
 			plan:   plan{profile: sandbox.ProfileDurable},
 			strike: func(ctx SpecContext, s *stage, _ *attempt) { inject(ctx, fault.Kill{Node: s.Nodes[len(s.Nodes)-1]}) },
 			mend:   func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.Kill{Node: s.Nodes[len(s.Nodes)-1]}.Heal(ctx)) },
@@ -156,6 +167,7 @@ func interruptions(mode migration.Mode) []interruption {
 			strike: func(ctx SpecContext, s *stage, a *attempt) {
 				f := fault.StopThread{Node: s.Nodes[len(s.Nodes)-1], Thread: fault.SQLThread}
 				inject(ctx, f)
+				a.hurry(ctx)
 				a.says(ctx, "State: throttled, lag=")
 				suitekit.NoFault(f.Heal(ctx))
 			},
@@ -188,16 +200,11 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		i.prepare(ctx, s)
 	}
 	load := s.traffic(ctx, i.traffic)
-	a := s.begin(ctx, append(append(append([]string{}, s.handle.slow...), i.flags[tool.Name()]...), i.at.flags(s)...)...)
+	a := s.slowly(ctx, slices.Concat(i.flags[tool.Name()], i.at.flags(s))...)
 	release := i.at.reach(ctx, a)
 	i.strike(ctx, s, a)
-	if i.at == inCopy && i.ending != breaksOff {
-		a.midway(ctx)
-		select {
-		case <-a.done:
-		default:
-			a.hurry(ctx)
-		}
+	if i.at == inCopy {
+		a.goOn(ctx)
 	}
 	if i.ending == anyway {
 		release() // a tool that finishes its statement first is not waited for in vain
@@ -216,6 +223,7 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		Expect(result.Output).To(MatchRegexp(i.says))
 	}
 	Expect(load.halt()).To(Succeed())
+	Expect(s.honest(ctx, result)).To(Succeed())
 	left := s.handle.leaves
 	if i.ending == comesOut {
 		left = nil
@@ -225,6 +233,15 @@ func (i interruption) play(ctx SpecContext, tool migration.Tool) {
 		s.source = s.account(s.primary.Endpoint)
 		s.again(ctx)
 	}
+}
+
+// honest is an error when the tool's last word on whether it changed the table is not true.
+func (s *stage) honest(ctx context.Context, result *migration.Result) error {
+	text, err := structure(ctx, s.primary, table.Name)
+	if err == nil && text != s.original && s.handle.denies != "" && strings.Contains(result.Output, s.handle.denies) {
+		err = fmt.Errorf("the tool says %q, and the table was changed", s.handle.denies)
+	}
+	return err
 }
 
 // flags are what the tool is given to be held at the place.
@@ -317,7 +334,7 @@ func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
 	}
 	load := s.traffic(ctx, &traffic{})
 	// Ten seconds is the least that it takes.
-	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--nice-ratio=100")
+	a := s.begin(ctx, "--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=40")
 	a.says(ctx, "checkpoint success at")
 	a.midway(ctx)
 	kill(syscall.SIGKILL)(ctx, s, a)

@@ -73,8 +73,7 @@ func setUp(ctx SpecContext, tool migration.Tool, mode migration.Mode, p plan) *s
 		scene: &scene{Topology: t, primary: t.Primary().Server, ledger: workload.NewLedger(stageRows)},
 		tool:  tool, mode: mode, handle: handlings[tool.Name()], counts: newIncrements(stageRows),
 	}
-	replicas := t.Replicas()
-	s.replica = replicas[len(replicas)-1].Server
+	s.replica = t.Nodes[len(t.Nodes)-1].Server // of a chain, the leaf
 	suitekit.NoFault(workload.Create(ctx, s.primary, table))
 	suitekit.NoFault(workload.Fill(ctx, s.primary, table, stageRows))
 	suitekit.NoFault(s.primary.Exec(ctx,
