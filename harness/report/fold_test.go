@@ -71,8 +71,8 @@ func TestTimedOutCellTimesOutItsRunningSpecs(t *testing.T) {
 	if s := run.Cells[0].Specs[0]; s.Verdict != VerdictTimedOut || s.Seconds != 60 {
 		t.Errorf("got %+v", s)
 	}
-	if run.Cells[0].Verdict != VerdictTimedOut || ExitCode(run, false, nil) != ExitFailed {
-		t.Errorf("cell %v, exit %d", run.Cells[0].Verdict, ExitCode(run, false, nil))
+	if run.Cells[0].Verdict != VerdictTimedOut || ExitCode(run, ExitRules{}) != ExitFailed {
+		t.Errorf("cell %v, exit %d", run.Cells[0].Verdict, ExitCode(run, ExitRules{}))
 	}
 }
 
@@ -84,8 +84,8 @@ func TestEveryPrefix(t *testing.T) {
 				continue
 			}
 			run := Fold(events[:n])
-			if run.Status != RunInterrupted && n > 0 || ExitCode(run, false, nil) != ExitInterrupted {
-				t.Fatalf("after %d events: %s, exit %d", n, run.Status, ExitCode(run, false, nil))
+			if run.Status != RunInterrupted && n > 0 || ExitCode(run, ExitRules{}) != ExitInterrupted {
+				t.Fatalf("after %d events: %s, exit %d", n, run.Status, ExitCode(run, ExitRules{}))
 			}
 			if n == 0 {
 				continue
@@ -169,7 +169,7 @@ func TestExitCode(t *testing.T) {
 		{"still running", RunRunning, false, nil, []Cell{cell(VerdictPassed)}, 130},
 		{"no verdict", RunComplete, false, nil, []Cell{cell(VerdictUnknown)}, 3},
 	} {
-		if got := ExitCode(&Run{Status: c.status, Cells: c.cells}, c.strict, c.named); got != c.want {
+		if got := ExitCode(&Run{Status: c.status, Cells: c.cells}, ExitRules{Strict: c.strict, Named: c.named}); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
