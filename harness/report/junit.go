@@ -149,7 +149,7 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		return tc
 	}
 	why := finding{c, name, o}.why()
-	bad := &xmlResult{Message: gist(why), Type: o.Verdict.String(), Text: strings.Join(excerpt(why, junitExcerpt, 0, false), "\n")}
+	bad := &xmlResult{Message: Gist(why), Type: o.Verdict.String(), Text: strings.Join(excerpt(why, junitExcerpt, 0, false), "\n")}
 	switch o.Verdict {
 	case VerdictFailed, VerdictFixed:
 		tc.Failure = bad
@@ -165,7 +165,7 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 
 func knownMessage(o *Outcome) string {
 	if o.Expectation == nil {
-		return gist(o.Error)
+		return Gist(o.Error)
 	}
 	return strings.TrimSpace(OneLine(o.Expectation.Error) + " " + OneLine(o.Expectation.Link))
 }

@@ -37,7 +37,7 @@ func (v *Live) Update(e Event) error {
 		e.Type == EventCellFinished && e.Verdict == VerdictUnavailable:
 		f := finding{&Cell{ID: e.Cell}, e.Spec, &Outcome{Verdict: e.Verdict, Error: e.Error, Reason: e.Reason}}
 		text := " " + e.Verdict.String() + "  " + f.what()
-		if why := gist(f.why() + e.Reason); why != "" {
+		if why := Gist(f.why() + e.Reason); why != "" {
 			text += ": " + why
 		}
 		v.tell(line{{verdicts[e.Verdict].style, e.Verdict.Mark(v.o.ASCII)}, {stylePlain, text}})

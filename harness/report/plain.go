@@ -111,9 +111,9 @@ func (v *Plain) started(e Event) line {
 func (v *Plain) outcome(e Event, what string, verdict Verdict, seconds Seconds) line {
 	f := finding{nil, e.Spec, &Outcome{Verdict: verdict, Error: e.Error, Reason: e.Reason, Expectation: e.Expectation}}
 	text := "  " + what + " (" + clock(seconds.Duration()) + ")"
-	why := gist(f.why())
+	why := Gist(f.why())
 	if why == "" {
-		why = gist(e.Reason)
+		why = Gist(e.Reason)
 	}
 	if why != "" {
 		text += ": " + why

@@ -96,8 +96,8 @@ func controlString(s string) int {
 // OneLine is Neutral, on one line.
 func OneLine(s string) string { return strings.Join(strings.Fields(Neutral(s)), " ") }
 
-// gist is the beginning of a text on one line. Not its first line: an assertion's says no more than "Expected".
-func gist(s string) string {
+// Gist is the beginning of a text on one line. Not its first line: an assertion's says no more than "Expected".
+func Gist(s string) string {
 	const bytes, columns = 4096, 200
 	if len(s) > bytes {
 		s = strings.ToValidUTF8(s[:bytes], "") + " ..."

@@ -102,8 +102,8 @@ func TestWidths(t *testing.T) {
 		{strings.Join(Numbers(0.0123), " "), "0.0123"},
 		{strings.Join(Numbers(12.345, 1), " "), "12.3 1.0"},
 		{strings.Join(Numbers(123.45), " "), "123"},
-		{gist("\nExpected\n    <int>: 3\nto equal\n    <int>: 0"), "Expected <int>: 3 to equal <int>: 0"},
-		{gist(strings.Repeat("世", 5000)), strings.Repeat("世", 98) + "..."},
+		{Gist("\nExpected\n    <int>: 3\nto equal\n    <int>: 0"), "Expected <int>: 3 to equal <int>: 0"},
+		{Gist(strings.Repeat("世", 5000)), strings.Repeat("世", 98) + "..."},
 		{strings.Join(excerpt("\n a\n\nb \nc\nd", 2, 0, false), "|"), " a|b|… 2 lines more"},
 	} {
 		if c.got != c.want {
