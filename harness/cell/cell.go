@@ -35,7 +35,8 @@ type Description struct {
 	Evidence string        `json:"evidence"`
 	Limit    time.Duration `json:"limit"` // how long the spec may take
 	Seed     int64         `json:"seed"`
-	Keep     bool          `json:"keep"` // leave the servers of a failed spec running
+	Keep     bool          `json:"keep"`      // leave the servers of a failed spec running
+	KeepData bool          `json:"keep_data"` // keep the data directories of a failed spec with its evidence
 }
 
 // Catalog is what a suite says of itself.

@@ -88,7 +88,7 @@ func newData(in Input) (_ data, err error) {
 	if in.Base != nil {
 		b.broke = report.Compare(in.Base, in.Run).NewIDs()
 	}
-	if b.evidence, err = openEvidence(in.Folder); err != nil {
+	if b.evidence, err = openEvidence(in.Folders); err != nil {
 		return data{}, err
 	}
 	defer func() { err = errors.Join(err, b.evidence.close()) }()

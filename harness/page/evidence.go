@@ -31,25 +31,27 @@ type file struct {
 	Size int64  `json:"s,omitempty"` // of the whole file, where less is shown
 }
 
-// evidence reads what lies in a run's folder, and nothing outside it, whatever a run.json says.
-type evidence struct{ root *os.Root }
+// evidence reads what lies in runs' folders, and nothing outside them, whatever a run.json says.
+type evidence struct{ roots []*os.Root }
 
-func openEvidence(folder string) (*evidence, error) {
-	if folder == "" {
-		return &evidence{}, nil
+func openEvidence(folders []string) (*evidence, error) {
+	e := &evidence{}
+	for _, folder := range folders {
+		root, err := os.OpenRoot(folder)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("evidence: %w", err), e.close())
+		}
+		e.roots = append(e.roots, root)
 	}
-	root, err := os.OpenRoot(folder)
-	if err != nil {
-		return nil, fmt.Errorf("evidence: %w", err)
-	}
-	return &evidence{root}, nil
+	return e, nil
 }
 
 func (e *evidence) close() error {
-	if e.root == nil {
-		return nil
+	var errs []error
+	for _, root := range e.roots {
+		errs = append(errs, root.Close())
 	}
-	return e.root.Close()
+	return errors.Join(errs...)
 }
 
 // tail is the end of a file.
@@ -62,11 +64,21 @@ type tail struct {
 // read reads the ends of a failure's text files: the tool's output first, then what each node says of itself.
 // Evidence that is gone is passed over, since results are often copied without it.
 func (e *evidence) read(folder string) ([]tail, error) {
-	if e.root == nil || folder == "" {
-		return nil, nil
+	for _, root := range e.roots {
+		tails, err := readTails(root, path.Clean(folder))
+		if err != nil || len(tails) > 0 {
+			return tails, err
+		}
+	}
+	return nil, nil
+}
+
+func readTails(root *os.Root, folder string) ([]tail, error) {
+	if folder == "." {
+		return nil, nil // it has none
 	}
 	var names []string
-	err := fs.WalkDir(e.root.FS(), path.Clean(folder), func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(root.FS(), folder, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -86,11 +98,11 @@ func (e *evidence) read(folder string) ([]tail, error) {
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
 	var tails []tail
 	for _, name := range names[:min(len(names), filesOfFailure)] {
-		one, err := e.tail(name)
+		one, err := readTail(root, name)
 		if err != nil {
 			return nil, err
 		}
-		if one.name = strings.TrimPrefix(name, path.Clean(folder)+"/"); one.text != "" {
+		if one.name = strings.TrimPrefix(name, folder+"/"); one.text != "" {
 			tails = append(tails, one)
 		}
 	}
@@ -110,8 +122,8 @@ func rank(name string) int {
 	return 0
 }
 
-func (e *evidence) tail(name string) (_ tail, err error) {
-	f, err := e.root.Open(name)
+func readTail(root *os.Root, name string) (_ tail, err error) {
+	f, err := root.Open(name)
 	if err != nil {
 		return tail{}, fmt.Errorf("evidence: %w", err)
 	}

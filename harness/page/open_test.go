@@ -14,7 +14,7 @@ const docs = "../../docs"
 // and by keyboard, and the command that repeats the failure is copied.
 func TestPageInBrowser(t *testing.T) {
 	run := joined(t, "failing", "passing", "known", "crashed", "unavailable", "known_fixed")
-	path, _ := write(t, Input{Run: run, Folder: "testdata/recorded", Base: joined(t, "passing", "known"),
+	path, _ := write(t, Input{Run: run, Folders: []string{"testdata/recorded"}, Base: joined(t, "passing", "known"),
 		Attributions: map[string]string{run.Cells[0].Specs[0].Failure: "the server: mariadb-11.8 passes with the same gh-ost"}})
 	b := openBrowser(t)
 	b.open(path)
@@ -135,7 +135,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("takes the README's pictures with -update")
 	}
 	run := joined(t, "failing", "passing", "known", "crashed", "unavailable")
-	path, _ := write(t, Input{Run: run, Folder: "testdata/recorded"})
+	path, _ := write(t, Input{Run: run, Folders: []string{"testdata/recorded"}})
 	b := openBrowser(t)
 	b.window(1180, 860)
 	b.open(path)

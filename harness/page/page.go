@@ -18,9 +18,9 @@ import (
 // Input is what a page is made of.
 type Input struct {
 	Run *report.Run
-	// Folder is the run's output folder, from which evidence is read; "" leaves evidence out. Several runs that are
-	// shown as one have their evidence in one folder.
-	Folder string
+	// Folders are the output folders of the runs that it is made of, from which evidence is read; without them
+	// there is none.
+	Folders []string
 	// Base is an earlier run, against which failures are new or old; nil for none.
 	Base *report.Run
 	// Attributions are what matrix attribute found, by failure id.

@@ -118,7 +118,7 @@ func TestPageEscapes(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "evidence/x/primary.error.log"), []byte(evil), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	_, text := write(t, Input{Run: run, Folder: folder, Base: run})
+	_, text := write(t, Input{Run: run, Folders: []string{folder}, Base: run})
 	if n := bytes.Count(text, []byte("<script")); n != 2 {
 		t.Errorf("%d script elements, want the data and the script", n)
 	}
@@ -148,7 +148,7 @@ func TestEvidenceStaysInTheFolder(t *testing.T) {
 			run.Cells[0].Specs[i].Evidence = evil
 		}
 		var b bytes.Buffer
-		err := Write(&b, Input{Run: run, Folder: folder})
+		err := Write(&b, Input{Run: run, Folders: []string{folder}})
 		if strings.Contains(b.String(), "this is a secret") {
 			t.Errorf("evidence %q: the page has a file from outside the folder (%v)", evil, err)
 		}

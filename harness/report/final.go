@@ -20,7 +20,7 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 	now := run.Started.Add(run.Seconds.Duration())
 	var lines []line
 	for _, section := range [][]line{
-		failureLines(run, o), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
+		failureLines(run, o, "Failures", Verdict.Bad), failureLines(run, o, "Flaky", only(VerdictFlaky)), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
 		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), noteLines(run, o), totalLines(run),
 	} {
 		if len(section) > 0 {
@@ -38,18 +38,22 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 
 func head(title string) line { return line{{styleBold, title}} }
 
-func failureLines(run *Run, o Options) []line {
-	found := findings(run, Verdict.Bad)
+// failureLines shows findings one by one: what failed, and with both outcomes what is flaky.
+func failureLines(run *Run, o Options, title string, choose func(Verdict) bool) []line {
+	found := findings(run, choose)
 	if len(found) == 0 {
 		return nil
 	}
-	lines := []line{head(fmt.Sprintf("Failures (%d)", len(found)))}
+	lines := []line{head(fmt.Sprintf("%s (%d)", title, len(found)))}
 	for i, f := range found {
 		if i > 0 {
 			lines = append(lines, nil)
 		}
 		lines = append(lines, line{{verdicts[f.Verdict].style, f.Verdict.Mark(o.ASCII) + " " + f.Verdict.String()},
-			{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}})
+			{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}, {styleDim, "  [" + f.id() + "]"}})
+		if len(f.Attempts) > 0 {
+			lines = append(lines, plainLine("    "+attemptsText(f.Outcome)))
+		}
 		for _, text := range excerpt(f.why(), excerptLines, excerptWidth, o.ASCII) {
 			lines = append(lines, plainLine("    | "+text))
 		}

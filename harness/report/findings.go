@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +22,18 @@ func (f finding) what() string {
 		return OneLine(f.cell.ID.String())
 	}
 	return OneLine(f.cell.ID.String()) + "  " + OneLine(f.spec)
+}
+
+// id is the finding's name, as matrix repro takes it.
+func (f finding) id() string { return FailureID(f.cell.ID, f.spec) }
+
+// attemptsText is "passed 1 of 3 attempts: failed, failed, passed".
+func attemptsText(o *Outcome) string {
+	var words []string
+	for _, one := range o.Attempts {
+		words = append(words, one.Verdict.String())
+	}
+	return fmt.Sprintf("passed %d of %s: %s", o.Passed(), plural(len(o.Attempts), "attempt"), strings.Join(words, ", "))
 }
 
 // why is the finding's error; a fixed spec has none of its own, so that the declaration is shown that it broke.

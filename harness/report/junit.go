@@ -62,7 +62,7 @@ const junitExcerpt = 500
 
 // WriteJUnit writes junit.xml: a testsuite for each cell, a testcase for each spec, and one more, named "cell", where
 // something is to be said of the cell as a whole. failed and fixed are failures; errored and timed-out are errors;
-// known, vacuous, unsupported, unavailable and what an interrupt kept from ending are skipped.
+// known, flaky, vacuous, unsupported, unavailable and what an interrupt kept from ending are skipped.
 func WriteJUnit(w io.Writer, run *Run) error {
 	all := xmlSuites{Name: "matrix", Time: junitTime(run.Seconds)}
 	for i := range run.Cells {
@@ -155,6 +155,8 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		tc.Failure = bad
 	case VerdictErrored, VerdictTimedOut:
 		tc.Error = bad
+	case VerdictFlaky:
+		tc.Skipped = &xmlResult{Message: "flaky: " + attemptsText(o) + ": " + Gist(o.Error)}
 	case VerdictKnown:
 		tc.Skipped = &xmlResult{Message: "known: " + knownMessage(o)}
 	case VerdictVacuous, VerdictUnsupported, VerdictUnavailable:

@@ -71,6 +71,13 @@ func markdownBlocks(run *Run, o Options) []block {
 		}
 		blocks = append(blocks, block{"failure", title + markdownFailure(f, o)})
 	}
+	for i, f := range findings(run, only(VerdictFlaky)) {
+		title := ""
+		if i == 0 {
+			title = "\n#### Flaky\n"
+		}
+		blocks = append(blocks, block{"flaky spec", title + markdownFailure(f, o)})
+	}
 	for i, g := range groups(findings(run, only(VerdictKnown))) {
 		text := "\n#### Known failures, as declared\n\n"
 		if i > 0 {
@@ -147,6 +154,9 @@ func markdownTotals(run *Run) string {
 func markdownFailure(f finding, o Options) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n**%s %s** %s (%s)\n", prose(f.Verdict.Mark(o.ASCII)), f.Verdict, code(f.what()), clock(f.Seconds.Duration()))
+	if len(f.Attempts) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", prose(attemptsText(f.Outcome)))
+	}
 	if lines := excerpt(f.why(), markdownLines, markdownWidth, o.ASCII); len(lines) > 0 {
 		text := strings.Join(lines, "\n")
 		fence := strings.Repeat("`", max(3, longestTicks(text)+1))

@@ -82,7 +82,11 @@ func (v *Plain) line(e Event) line {
 		return plainLine(text)
 	case EventSpecFinished:
 		c := v.agg.cell(e.Cell)
-		return v.outcome(e, fmt.Sprintf("%s  %d/%d  %s", name, c.Done(), c.Total, OneLine(e.Spec)), e.Verdict, e.Seconds)
+		what := fmt.Sprintf("%s  %d/%d  %s", name, c.Done(), c.Total, OneLine(e.Spec))
+		if e.Attempt > 1 {
+			what += fmt.Sprintf(", attempt %d", e.Attempt)
+		}
+		return v.outcome(e, what, e.Verdict, e.Seconds)
 	case EventCellFinished:
 		c := v.agg.cell(e.Cell)
 		e.Error = c.Error
