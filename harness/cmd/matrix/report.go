@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -110,7 +111,7 @@ func mergeRuns(paths []string) (*report.Run, error) {
 }
 
 func (a *app) reportMergeCommand() *cobra.Command {
-	var out string
+	var out, plan string
 	var strict bool
 	c := &cobra.Command{
 		Use: "merge RUN…", Short: "Join the results of several runs of one matrix",
@@ -119,6 +120,9 @@ func (a *app) reportMergeCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			merged, err := mergeRuns(args)
 			if err != nil {
+				return err
+			}
+			if err := missing(merged, plan); err != nil {
 				return err
 			}
 			if out != "" {
@@ -136,8 +140,26 @@ func (a *app) reportMergeCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder for run.json, junit.xml, summary.md, page.html and the evidence")
+	c.Flags().StringVar(&plan, "plan", "", "the plan's JSON: a cell of it that no run has is errored, since its job was lost")
 	c.Flags().BoolVar(&strict, "strict", false, "exit 3 when a cell is unavailable, 1 when a spec is flaky")
 	return c
+}
+
+// missing adds the cells of a plan that no job has reported.
+func missing(merged *report.Run, plan string) error {
+	if plan == "" {
+		return nil
+	}
+	var planned struct{ Include []ciJob }
+	if err := json.Unmarshal([]byte(plan), &planned); err != nil {
+		return unfit(fmt.Errorf("--plan: %w", err))
+	}
+	for _, j := range planned.Include {
+		for _, name := range strings.Fields(j.Cells) {
+			merged.Expect(name, "job "+j.Name+" reported nothing of this cell")
+		}
+	}
+	return nil
 }
 
 // mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common; a

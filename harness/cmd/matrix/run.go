@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
 	f.StringVar(&o.tier, "tier", "", "pr (few and telling) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
-	f.StringArrayVar(&o.cells, "cell", nil, "run only this cell of those chosen: entry/suite/tool@version; may be repeated")
+	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
 	f.IntVar(&o.attempts.Repeat, "repeat", 0, "run every spec N times; one that does not always end alike is flaky, and fails the run")
 	f.IntVar(&o.attempts.Retries, "retries", 0, "run a failed spec up to N times more; if it passes then it is reported as flaky, never as passed")
@@ -134,7 +135,7 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 	if err != nil {
 		return unfit(err)
 	}
-	if cells, err = matrix.OnlyCells(cells, o.cells); err != nil {
+	if cells, err = matrix.OnlyCells(cells, strings.Fields(strings.Join(o.cells, " "))); err != nil {
 		return unfit(err)
 	}
 	for i := range cells {
