@@ -21,6 +21,7 @@ var order = []string{
 	"failover",
 	"cell", "lab",
 	"suitekit", "run",
+	"blame", "bundle",
 	"bench",
 	"cmd/matrix", "cmd/bench",
 }

@@ -122,11 +122,9 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 			return unfit(err)
 		}
 	}
-	var focus *regexp.Regexp
-	if o.focus != "" {
-		if focus, err = regexp.Compile(o.focus); err != nil {
-			return unfit(fmt.Errorf("--focus: %w", err))
-		}
+	focus, err := compileFocus(o.focus)
+	if err != nil {
+		return err
 	}
 	if err := o.attempts.Validate(); err != nil {
 		return unfit(err)
@@ -152,6 +150,18 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 		return codeError{code}
 	}
 	return nil
+}
+
+// compileFocus reads a regular expression on specs; "" is none.
+func compileFocus(text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	focus, err := regexp.Compile(text)
+	if err != nil {
+		return nil, unfit(fmt.Errorf("the regular expression on specs: %w", err))
+	}
+	return focus, nil
 }
 
 // runCells runs cells as the flags say, and returns the result and the folder that it lies in.

@@ -129,10 +129,19 @@ func writeResults(out string, result *report.Run) error {
 		writeFile(filepath.Join(out, "summary.md"), func(w io.Writer) error {
 			return report.WriteMarkdown(w, result, report.Options{}, report.MarkdownLimit)
 		}),
-		writeFile(filepath.Join(out, "page.html"), func(w io.Writer) error {
-			return page.Write(w, page.Input{Run: result, Folders: []string{out}})
-		}),
+		writePage(out, result),
 	)
+}
+
+// writePage writes the page of a run into its folder, with what attribute has found of its failures.
+func writePage(folder string, result *report.Run) error {
+	known := map[string]string{}
+	if err := readAttributions(folder, known); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(folder, "page.html"), func(w io.Writer) error {
+		return page.Write(w, page.Input{Run: result, Folders: []string{folder}, Attributions: known})
+	})
 }
 
 // writeFile writes a file whole or leaves what was there: a page that cannot be made takes no older one with it.
