@@ -36,8 +36,9 @@ type Description struct {
 	Limit    time.Duration `json:"limit"` // how long the spec may take
 	Seed     int64         `json:"seed"`
 	// Cache is the root of the cache, for programs that a spec needs beside the tool.
-	Cache string `json:"cache"`
-	Keep  bool   `json:"keep"` // leave the servers of a failed spec running
+	Cache    string `json:"cache"`
+	Keep     bool   `json:"keep"`      // leave the servers of a failed spec running
+	KeepData bool   `json:"keep_data"` // keep the data directories of a failed spec with its evidence
 }
 
 // Catalog is what a suite says of itself.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"mysqlmatrix/harness/flavor"
@@ -222,6 +223,12 @@ func (e Entry) Digest() string {
 		return "none" // strings and numbers always marshal
 	}
 	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// digestOf is one digest of several.
+func digestOf(digests []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(digests, " ")))
 	return hex.EncodeToString(sum[:8])
 }
 

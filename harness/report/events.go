@@ -17,9 +17,9 @@ type EventType uint8
 const (
 	EventUnknown      EventType = iota
 	EventRunStarted             // Plan, Host, MatrixDigest, Seed
-	EventCellStarted            // Cell, Total, Server, ToolVersion, Seed
-	EventSpecStarted            // Cell, Spec, Labels
-	EventSpecFinished           // Cell, Spec, Verdict, Seconds, and what belongs to the verdict
+	EventCellStarted            // Cell, Total, Server, ToolVersion, ToolFlag, Seed
+	EventSpecStarted            // Cell, Spec, Labels, Attempt
+	EventSpecFinished           // Cell, Spec, Verdict, Seconds, Attempt, and what belongs to the verdict
 	EventCellFinished           // Cell, Seconds, and Verdict where the runner has one beyond its specs'; not sent for a cell that an interrupt ended
 	EventNote                   // Message, and Cell where it belongs to one
 	EventRunFinished            // Seconds, Status
@@ -126,6 +126,7 @@ type Event struct {
 
 	Spec    string   `json:"spec,omitempty"` // full text: containers and leaf, joined by blanks
 	Labels  []string `json:"labels,omitempty"`
+	Attempt int      `json:"attempt,omitempty"` // 2 and so on when a spec is repeated; the first has none
 	Verdict Verdict  `json:"verdict,omitzero"`
 	Seconds Seconds  `json:"seconds,omitempty"` // how long the spec, cell or run took
 
@@ -140,6 +141,7 @@ type Event struct {
 	Total       int    `json:"total,omitempty"`        // specs that the cell will run
 	Server      string `json:"server,omitempty"`       // the server's own words: version and comment
 	ToolVersion string `json:"tool_version,omitempty"` // the tool's own words
+	ToolFlag    string `json:"tool_flag,omitempty"`    // the --tool argument that chooses it, for a build of one's own its path
 
 	Plan         []CellID  `json:"plan,omitempty"`
 	Host         *Host     `json:"host,omitempty"`

@@ -20,7 +20,7 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 	now := run.Started.Add(run.Seconds.Duration())
 	var lines []line
 	for _, section := range [][]line{
-		failureLines(run, o), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
+		failureLines(run, o, "Failures", Verdict.Bad), failureLines(run, o, "Flaky", only(VerdictFlaky)), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
 		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), noteLines(run, o), totalLines(run),
 	} {
 		if len(section) > 0 {
@@ -38,18 +38,22 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 
 func head(title string) line { return line{{styleBold, title}} }
 
-func failureLines(run *Run, o Options) []line {
-	found := findings(run, Verdict.Bad)
+// failureLines shows findings one by one: what failed, and with both outcomes what is flaky.
+func failureLines(run *Run, o Options, title string, choose func(Verdict) bool) []line {
+	found := findings(run, choose)
 	if len(found) == 0 {
 		return nil
 	}
-	lines := []line{head(fmt.Sprintf("Failures (%d)", len(found)))}
+	lines := []line{head(fmt.Sprintf("%s (%d)", title, len(found)))}
 	for i, f := range found {
 		if i > 0 {
 			lines = append(lines, nil)
 		}
 		lines = append(lines, line{{verdicts[f.Verdict].style, f.Verdict.Mark(o.ASCII) + " " + f.Verdict.String()},
-			{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}})
+			{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}, {styleDim, "  [" + f.id() + "]"}})
+		if len(f.Attempts) > 0 {
+			lines = append(lines, plainLine("    "+attemptsText(f.Outcome)))
+		}
 		for _, text := range excerpt(f.why(), excerptLines, excerptWidth, o.ASCII) {
 			lines = append(lines, plainLine("    | "+text))
 		}
@@ -57,13 +61,13 @@ func failureLines(run *Run, o Options) []line {
 			lines = append(lines, plainLine("    evidence: "+evidence(f.Evidence, o)))
 		}
 		if f.Repro != "" {
-			lines = append(lines, plainLine("    repro:    "+command(f.Repro)))
+			lines = append(lines, plainLine("    repro:    "+Command(f.Repro)))
 		}
 	}
 	return lines
 }
 
-func evidence(folder string, o Options) string { return command(path.Join(o.Out, folder)) }
+func evidence(folder string, o Options) string { return Command(path.Join(o.Out, folder)) }
 
 func knownLines(run *Run, o Options) []line {
 	all := groups(findings(run, only(VerdictKnown)))
@@ -73,9 +77,9 @@ func knownLines(run *Run, o Options) []line {
 	lines := []line{head("Known failures, as declared")}
 	for _, g := range all {
 		lines = append(lines, line{{styleYellow, VerdictKnown.Mark(o.ASCII) + " " + g.size()},
-			{stylePlain, ": " + oneLine(g.expectation.Error)}}, plainLine("    "+g.names()))
+			{stylePlain, ": " + OneLine(g.expectation.Error)}}, plainLine("    "+g.names()))
 		var more []string
-		for _, s := range []string{oneLine(g.expectation.Link), review(g.expectation, run.Started), oneLine(g.expectation.Note)} {
+		for _, s := range []string{OneLine(g.expectation.Link), review(g.expectation, run.Started), OneLine(g.expectation.Note)} {
 			if s != "" {
 				more = append(more, s)
 			}
@@ -97,7 +101,7 @@ func reasonLines(run *Run, o Options, v Verdict) []line {
 	lines := []line{head(strings.ToUpper(word[:1]) + word[1:])}
 	for _, g := range all {
 		whose := strings.Join(g.entries, ", ")
-		lines = append(lines, line{{styleDim, v.Mark(o.ASCII)}, {stylePlain, " " + oneLine(whose) + " (" + g.size() + ")"}})
+		lines = append(lines, line{{styleDim, v.Mark(o.ASCII)}, {stylePlain, " " + OneLine(whose) + " (" + g.size() + ")"}})
 		reason := g.reason
 		if strings.TrimSpace(reason) == "" {
 			reason = "no reason was given"
@@ -110,24 +114,24 @@ func reasonLines(run *Run, o Options, v Verdict) []line {
 }
 
 func measurementLines(run *Run, o Options) []line {
-	stats := statistics(run)
+	stats := Statistics(run, Shown)
 	if len(stats) == 0 {
 		return nil
 	}
 	rows := [][]string{{"Measurements", "cell", "median", "min", "max", "n"}}
 	name := ""
 	for _, s := range stats {
-		label := oneLine(s.name)
-		if s.unit != "" {
-			label += ", " + oneLine(s.unit)
+		label := OneLine(s.Name)
+		if s.Unit != "" {
+			label += ", " + OneLine(s.Unit)
 		}
 		shown := label
 		if label == name {
 			shown = ""
 		}
 		name = label
-		v := numbers(s.median, s.min, s.max)
-		rows = append(rows, []string{shown, oneLine(s.cell.String()), v[0], v[1], v[2], fmt.Sprint(s.n)})
+		v := Numbers(s.Median, s.Min, s.Max)
+		rows = append(rows, []string{shown, OneLine(s.Cell.String()), v[0], v[1], v[2], fmt.Sprint(s.N)})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -164,7 +168,7 @@ func noteLines(run *Run, o Options) []line {
 		lines = append(lines, plainLine(fmt.Sprintf("%s %s before these", ellipsis(o.ASCII), plural(from, "note"))))
 	}
 	for _, n := range run.Notes[from:] {
-		lines = append(lines, plainLine("  "+notePrefix(n.Cell)+oneLine(n.Text)))
+		lines = append(lines, plainLine("  "+notePrefix(n.Cell)+OneLine(n.Text)))
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,9 +19,21 @@ type finding struct {
 // what names the finding on one line, neutralised.
 func (f finding) what() string {
 	if f.spec == "" {
-		return oneLine(f.cell.ID.String())
+		return OneLine(f.cell.ID.String())
 	}
-	return oneLine(f.cell.ID.String()) + "  " + oneLine(f.spec)
+	return OneLine(f.cell.ID.String()) + "  " + OneLine(f.spec)
+}
+
+// id is the finding's name, as matrix repro takes it.
+func (f finding) id() string { return FailureID(f.cell.ID, f.spec) }
+
+// attemptsText is "passed 1 of 3 attempts: failed, failed, passed".
+func attemptsText(o *Outcome) string {
+	var words []string
+	for _, one := range o.Attempts {
+		words = append(words, one.Verdict.String())
+	}
+	return fmt.Sprintf("passed %d of %s: %s", o.Passed(), plural(len(o.Attempts), "attempt"), strings.Join(words, ", "))
 }
 
 // why is the finding's error; a fixed spec has none of its own, so that the declaration is shown that it broke.
@@ -122,7 +135,7 @@ func (g group) names() string {
 	for _, id := range g.cells {
 		names = append(names, id.String())
 	}
-	return oneLine(strings.Join(names, ", "))
+	return OneLine(strings.Join(names, ", "))
 }
 
 // review says when to look at an expectation again, and whether that day had passed when the run began. It is empty
@@ -132,28 +145,31 @@ func review(x Expectation, started time.Time) string {
 		return ""
 	}
 	if day, err := time.Parse(time.DateOnly, x.Review); err == nil && started.After(day) {
-		return "look again: due since " + oneLine(x.Review)
+		return "look again: due since " + OneLine(x.Review)
 	}
-	return "look again on " + oneLine(x.Review)
+	return "look again on " + OneLine(x.Review)
 }
 
-// statistic is one measurement's values over a cell.
-type statistic struct {
-	name, unit       string
-	cell             CellID
-	n                int
-	median, min, max float64
+// Statistic is one measurement's values over a cell.
+type Statistic struct {
+	Name, Unit       string
+	Cell             CellID
+	N                int
+	Median, Min, Max float64
 }
 
-// statistics gathers the measurements that are no details: by name in the order of their first appearance, then by
+// Shown chooses the measurements that are no details.
+func Shown(m Measurement) bool { return !m.Detail }
+
+// Statistics gathers the measurements that choose accepts: by name in the order of their first appearance, then by
 // cell in the order of the run.
-func statistics(run *Run) []statistic {
+func Statistics(run *Run, choose func(Measurement) bool) []Statistic {
 	type key struct{ name, unit string }
 	var order []key
 	values := map[key]map[CellID][]float64{}
 	add := func(id CellID, ms []Measurement) {
 		for _, m := range ms {
-			if m.Detail {
+			if !choose(m) {
 				continue
 			}
 			k := key{m.Name, m.Unit}
@@ -171,13 +187,13 @@ func statistics(run *Run) []statistic {
 			add(c.ID, c.Specs[j].Measurements)
 		}
 	}
-	var all []statistic
+	var all []Statistic
 	for _, k := range order {
 		for i := range run.Cells {
 			id := run.Cells[i].ID
 			if v := values[k][id]; len(v) > 0 {
 				slices.Sort(v)
-				all = append(all, statistic{k.name, k.unit, id, len(v), median(v), v[0], v[len(v)-1]})
+				all = append(all, Statistic{k.name, k.unit, id, len(v), median(v), v[0], v[len(v)-1]})
 			}
 		}
 	}

@@ -44,6 +44,10 @@ func (a *Aggregate) Apply(e Event) {
 	case EventSpecStarted:
 		c := a.cell(e.Cell)
 		a.begin(c, e.Time)
+		if s := c.earlier(e); s != nil {
+			s.again()
+			break
+		}
 		c.Specs = append(c.Specs, Spec{Text: e.Spec, Labels: e.Labels, Outcome: Outcome{State: StateRunning, Started: e.Time}})
 	case EventSpecFinished:
 		a.finishSpec(e)
@@ -135,6 +139,7 @@ func (a *Aggregate) startCell(e Event) {
 	c.Total = max(c.Total, e.Total)
 	keep(&c.Server, e.Server)
 	keep(&c.ToolVersion, e.ToolVersion)
+	keep(&c.ToolFlag, e.ToolFlag)
 	keep(&c.Seed, e.Seed)
 }
 
@@ -142,6 +147,9 @@ func (a *Aggregate) startCell(e Event) {
 func (a *Aggregate) finishSpec(e Event) {
 	c := a.cell(e.Cell)
 	a.begin(c, e.Time)
+	if s := c.earlier(e); s != nil {
+		s.again()
+	}
 	i := slices.IndexFunc(c.Specs, func(s Spec) bool { return s.State == StateRunning && s.Text == e.Spec })
 	if i < 0 {
 		started := e.Time.Add(-e.Seconds.Duration())
@@ -152,7 +160,12 @@ func (a *Aggregate) finishSpec(e Event) {
 	if len(e.Labels) > 0 {
 		s.Labels = e.Labels
 	}
-	s.take(e)
+	if len(s.Attempts) > 0 {
+		s.takeAgain(e)
+	} else {
+		s.take(e)
+	}
+	s.name(c.ID, s.Text)
 }
 
 // take copies an event's outcome.
@@ -187,6 +200,7 @@ func (a *Aggregate) settle(c *Cell, at time.Time) {
 			if said == VerdictTimedOut {
 				s.Verdict, s.Error = VerdictTimedOut, "the suite was stopped during this spec: its time was up"
 			}
+			s.name(c.ID, s.Text)
 		}
 		verdicts = append(verdicts, s.Verdict)
 	}
@@ -204,6 +218,9 @@ func (a *Aggregate) settle(c *Cell, at time.Time) {
 	case missing > 0:
 		c.Verdict = VerdictErrored
 		c.Error = cmp.Or(c.Error, fmt.Sprintf("%d of the %d specs announced were never reported", missing, c.Total))
+	}
+	if c.tells() {
+		c.name(c.ID, "")
 	}
 }
 

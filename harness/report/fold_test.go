@@ -71,8 +71,8 @@ func TestTimedOutCellTimesOutItsRunningSpecs(t *testing.T) {
 	if s := run.Cells[0].Specs[0]; s.Verdict != VerdictTimedOut || s.Seconds != 60 {
 		t.Errorf("got %+v", s)
 	}
-	if run.Cells[0].Verdict != VerdictTimedOut || ExitCode(run, false, nil) != ExitFailed {
-		t.Errorf("cell %v, exit %d", run.Cells[0].Verdict, ExitCode(run, false, nil))
+	if run.Cells[0].Verdict != VerdictTimedOut || ExitCode(run, ExitRules{}) != ExitFailed {
+		t.Errorf("cell %v, exit %d", run.Cells[0].Verdict, ExitCode(run, ExitRules{}))
 	}
 }
 
@@ -84,8 +84,8 @@ func TestEveryPrefix(t *testing.T) {
 				continue
 			}
 			run := Fold(events[:n])
-			if run.Status != RunInterrupted && n > 0 || ExitCode(run, false, nil) != ExitInterrupted {
-				t.Fatalf("after %d events: %s, exit %d", n, run.Status, ExitCode(run, false, nil))
+			if run.Status != RunInterrupted && n > 0 || ExitCode(run, ExitRules{}) != ExitInterrupted {
+				t.Fatalf("after %d events: %s, exit %d", n, run.Status, ExitCode(run, ExitRules{}))
 			}
 			if n == 0 {
 				continue
@@ -169,7 +169,7 @@ func TestExitCode(t *testing.T) {
 		{"still running", RunRunning, false, nil, []Cell{cell(VerdictPassed)}, 130},
 		{"no verdict", RunComplete, false, nil, []Cell{cell(VerdictUnknown)}, 3},
 	} {
-		if got := ExitCode(&Run{Status: c.status, Cells: c.cells}, c.strict, c.named); got != c.want {
+		if got := ExitCode(&Run{Status: c.status, Cells: c.cells}, ExitRules{Strict: c.strict, Named: c.named}); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -180,7 +180,8 @@ func TestMerge(t *testing.T) {
 		Cells: []Cell{{ID: cellA, Seed: 1}}, Notes: []Note{{Time: at0.Add(3 * time.Second), Text: "later"}}}
 	b := &Run{Version: 1, Status: RunComplete, Started: at0.Add(-5 * time.Second), Seconds: 20, MatrixDigest: "d", Seed: 2, Hosts: []Host{{CPUs: 2}},
 		Cells: []Cell{{ID: cellB, Seed: 2}}, Notes: []Note{{Time: at0, Text: "sooner"}}}
-	got, err := Merge(a, b)
+	first, second := Part{"out/a", a}, Part{"out/b", b}
+	got, err := Merge(first, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,13 +191,13 @@ func TestMerge(t *testing.T) {
 		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 	b.Status = RunInterrupted
-	if got, err = Merge(a, b); err != nil || got.Status != RunInterrupted {
+	if got, err = Merge(first, second); err != nil || got.Status != RunInterrupted {
 		t.Errorf("with an interrupted part: %v, %v", got, err)
 	}
 	b.MatrixDigest = "other"
 	b.Cells = append(b.Cells, a.Cells[0])
-	_, err = Merge(a, b)
-	for _, want := range []string{`run 2 is of another matrix.yaml (digest "other") than run 1 ("d")`, "cell mysql-9.7/migration/gh-ost@v1.1.10 is in run 1 and in run 2"} {
+	_, err = Merge(first, second)
+	for _, want := range []string{`out/b is of another matrix.yaml (digest "other") than out/a ("d")`, "cell mysql-9.7/migration/gh-ost@v1.1.10 is in out/a and in out/b"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q in it", err, want)
 		}

@@ -90,6 +90,7 @@ func TestGoldenViews(t *testing.T) {
 		write(".run.json", func(b *bytes.Buffer) error { return WriteJSON(b, run) })
 		write(".junit.xml", func(b *bytes.Buffer) error { return WriteJUnit(b, run) })
 		write(".md", func(b *bytes.Buffer) error { return WriteMarkdown(b, run, Options{Out: "out"}, 0) })
+		write(".annotations.txt", func(b *bytes.Buffer) error { return WriteAnnotations(b, run) })
 		write(".plain.txt", func(b *bytes.Buffer) error {
 			v := NewPlain(b, Options{Out: "out"})
 			for _, e := range events {

@@ -12,7 +12,7 @@ type column struct{ suite, tool string }
 // heading is the column's name in up to three short lines: suite, tool, version.
 func (c column) heading() [3]string {
 	name, version, _ := strings.Cut(c.tool, "@")
-	return [3]string{oneLine(c.suite), oneLine(name), oneLine(version)}
+	return [3]string{OneLine(c.suite), OneLine(name), OneLine(version)}
 }
 
 // axes are the grid's entries and columns, in the order of the run's cells.
@@ -119,7 +119,7 @@ func drawGrid(run *Run, now time.Time, o Options, words bool, heading int) []lin
 	}
 	first := 0
 	for _, e := range entries {
-		first = max(first, textWidth(oneLine(e)))
+		first = max(first, textWidth(OneLine(e)))
 	}
 	body := make([][]span, len(entries))
 	need, want := make([]int, len(columns)), make([]int, len(columns))
@@ -144,7 +144,7 @@ func drawGrid(run *Run, now time.Time, o Options, words bool, heading int) []lin
 	}
 	lines := headings(columns, need, first, o)
 	for i, e := range entries {
-		l := line{{stylePlain, pad(oneLine(e), first)}}
+		l := line{{stylePlain, pad(OneLine(e), first)}}
 		for j, s := range body[i] {
 			l = append(l, span{stylePlain, strings.Repeat(" ", gap)}, span{s.style, pad(s.text, need[j])})
 		}
@@ -235,7 +235,7 @@ func list(run *Run, now time.Time, o Options, choose func(*Cell) bool) []line {
 	widest := 0
 	for i := range run.Cells {
 		if choose(&run.Cells[i]) {
-			widest = max(widest, textWidth(oneLine(run.Cells[i].ID.String())))
+			widest = max(widest, textWidth(OneLine(run.Cells[i].ID.String())))
 		}
 	}
 	const room = 20 // for the widest status
@@ -248,7 +248,7 @@ func list(run *Run, now time.Time, o Options, choose func(*Cell) bool) []line {
 		if !choose(c) {
 			continue
 		}
-		name := pad(shorten(oneLine(c.ID.String()), widest, o.ASCII), widest+gap)
+		name := pad(shorten(OneLine(c.ID.String()), widest, o.ASCII), widest+gap)
 		lines = append(lines, line{{stylePlain, name}, status(c, true, now, o.ASCII)})
 	}
 	return lines

@@ -62,7 +62,7 @@ const junitExcerpt = 500
 
 // WriteJUnit writes junit.xml: a testsuite for each cell, a testcase for each spec, and one more, named "cell", where
 // something is to be said of the cell as a whole. failed and fixed are failures; errored and timed-out are errors;
-// known, vacuous, unsupported, unavailable and what an interrupt kept from ending are skipped.
+// known, flaky, vacuous, unsupported, unavailable and what an interrupt kept from ending are skipped.
 func WriteJUnit(w io.Writer, run *Run) error {
 	all := xmlSuites{Name: "matrix", Time: junitTime(run.Seconds)}
 	for i := range run.Cells {
@@ -88,14 +88,14 @@ func WriteJUnit(w io.Writer, run *Run) error {
 }
 
 func junitSuite(c *Cell) xmlSuite {
-	s := xmlSuite{Name: oneLine(c.ID.String()), Time: junitTime(c.Seconds)}
+	s := xmlSuite{Name: OneLine(c.ID.String()), Time: junitTime(c.Seconds)}
 	if !c.Started.IsZero() {
 		s.Timestamp = c.Started.UTC().Format("2006-01-02T15:04:05")
 	}
 	var props []xmlProperty
 	prop := func(name, value string) {
 		if value != "" {
-			props = append(props, xmlProperty{name, oneLine(value)})
+			props = append(props, xmlProperty{name, OneLine(value)})
 		}
 	}
 	prop("entry", c.ID.Entry)
@@ -130,16 +130,16 @@ func (s *xmlSuite) add(tc xmlCase) {
 }
 
 func junitCase(c *Cell, name string, o *Outcome) xmlCase {
-	tc := xmlCase{Class: oneLine(c.ID.String()), Name: oneLine(name), Time: junitTime(o.Seconds)}
+	tc := xmlCase{Class: OneLine(c.ID.String()), Name: OneLine(name), Time: junitTime(o.Seconds)}
 	var out []string
 	if o.Evidence != "" {
-		out = append(out, "evidence: "+command(o.Evidence))
+		out = append(out, "evidence: "+Command(o.Evidence))
 	}
 	if o.Repro != "" {
-		out = append(out, "repro: "+command(o.Repro))
+		out = append(out, "repro: "+Command(o.Repro))
 	}
 	for _, m := range o.Measurements {
-		out = append(out, fmt.Sprintf("measured: %s %s", oneLine(m.Name), oneLine(numbers(m.Value)[0]+" "+m.Unit)))
+		out = append(out, fmt.Sprintf("measured: %s %s", OneLine(m.Name), OneLine(Numbers(m.Value)[0]+" "+m.Unit)))
 	}
 	if len(out) > 0 {
 		tc.Out = &xmlText{strings.Join(out, "\n")}
@@ -149,25 +149,27 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		return tc
 	}
 	why := finding{c, name, o}.why()
-	bad := &xmlResult{Message: gist(why), Type: o.Verdict.String(), Text: strings.Join(excerpt(why, junitExcerpt, 0, false), "\n")}
+	bad := &xmlResult{Message: Gist(why), Type: o.Verdict.String(), Text: strings.Join(excerpt(why, junitExcerpt, 0, false), "\n")}
 	switch o.Verdict {
 	case VerdictFailed, VerdictFixed:
 		tc.Failure = bad
 	case VerdictErrored, VerdictTimedOut:
 		tc.Error = bad
+	case VerdictFlaky:
+		tc.Skipped = &xmlResult{Message: "flaky: " + attemptsText(o) + ": " + Gist(o.Error)}
 	case VerdictKnown:
 		tc.Skipped = &xmlResult{Message: "known: " + knownMessage(o)}
 	case VerdictVacuous, VerdictUnsupported, VerdictUnavailable:
-		tc.Skipped = &xmlResult{Message: o.Verdict.String() + ": " + oneLine(o.Reason)}
+		tc.Skipped = &xmlResult{Message: o.Verdict.String() + ": " + OneLine(o.Reason)}
 	}
 	return tc
 }
 
 func knownMessage(o *Outcome) string {
 	if o.Expectation == nil {
-		return gist(o.Error)
+		return Gist(o.Error)
 	}
-	return strings.TrimSpace(oneLine(o.Expectation.Error) + " " + oneLine(o.Expectation.Link))
+	return strings.TrimSpace(OneLine(o.Expectation.Error) + " " + OneLine(o.Expectation.Link))
 }
 
 func junitTime(s Seconds) string {

@@ -32,12 +32,12 @@ func (v *Live) Update(e Event) error {
 	v.agg.Apply(e)
 	switch {
 	case e.Type == EventNote:
-		v.tell(line{{stylePlain, notePrefix(e.Cell) + oneLine(e.Message)}})
+		v.tell(line{{stylePlain, notePrefix(e.Cell) + OneLine(e.Message)}})
 	case (e.Type == EventSpecFinished || e.Type == EventCellFinished) && e.Verdict.Bad(),
 		e.Type == EventCellFinished && e.Verdict == VerdictUnavailable:
 		f := finding{&Cell{ID: e.Cell}, e.Spec, &Outcome{Verdict: e.Verdict, Error: e.Error, Reason: e.Reason}}
 		text := " " + e.Verdict.String() + "  " + f.what()
-		if why := gist(f.why() + e.Reason); why != "" {
+		if why := Gist(f.why() + e.Reason); why != "" {
 			text += ": " + why
 		}
 		v.tell(line{{verdicts[e.Verdict].style, e.Verdict.Mark(v.o.ASCII)}, {stylePlain, text}})
@@ -121,7 +121,7 @@ func notePrefix(id CellID) string {
 		return "note: "
 	}
 	if id.Suite == "" {
-		return oneLine(id.Entry) + ": "
+		return OneLine(id.Entry) + ": "
 	}
-	return oneLine(id.String()) + ": "
+	return OneLine(id.String()) + ": "
 }

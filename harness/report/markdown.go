@@ -71,6 +71,13 @@ func markdownBlocks(run *Run, o Options) []block {
 		}
 		blocks = append(blocks, block{"failure", title + markdownFailure(f, o)})
 	}
+	for i, f := range findings(run, only(VerdictFlaky)) {
+		title := ""
+		if i == 0 {
+			title = "\n#### Flaky\n"
+		}
+		blocks = append(blocks, block{"flaky spec", title + markdownFailure(f, o)})
+	}
 	for i, g := range groups(findings(run, only(VerdictKnown))) {
 		text := "\n#### Known failures, as declared\n\n"
 		if i > 0 {
@@ -93,7 +100,7 @@ func markdownBlocks(run *Run, o Options) []block {
 				text = "\n#### " + strings.ToUpper(word[:1]) + word[1:] + "\n\n"
 			}
 			text += fmt.Sprintf("- %s %s (%s): %s\n", v.Mark(o.ASCII), code(strings.Join(g.entries, ", ")), g.size(),
-				code(truncate(oneLine(g.reason), 2*markdownWidth, o.ASCII)))
+				code(truncate(OneLine(g.reason), 2*markdownWidth, o.ASCII)))
 			blocks = append(blocks, block{v.String() + " reason", text})
 		}
 	}
@@ -147,6 +154,9 @@ func markdownTotals(run *Run) string {
 func markdownFailure(f finding, o Options) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n**%s %s** %s (%s)\n", prose(f.Verdict.Mark(o.ASCII)), f.Verdict, code(f.what()), clock(f.Seconds.Duration()))
+	if len(f.Attempts) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", prose(attemptsText(f.Outcome)))
+	}
 	if lines := excerpt(f.why(), markdownLines, markdownWidth, o.ASCII); len(lines) > 0 {
 		text := strings.Join(lines, "\n")
 		fence := strings.Repeat("`", max(3, longestTicks(text)+1))
@@ -156,28 +166,28 @@ func markdownFailure(f finding, o Options) string {
 		fmt.Fprintf(&b, "\nEvidence: %s\n", codeSpan(evidence(f.Evidence, o)))
 	}
 	if f.Repro != "" {
-		fmt.Fprintf(&b, "\nRepro: %s\n", codeSpan(command(f.Repro)))
+		fmt.Fprintf(&b, "\nRepro: %s\n", codeSpan(Command(f.Repro)))
 	}
 	return b.String()
 }
 
 func markdownMeasurements(run *Run) []block {
 	var blocks []block
-	for i, s := range statistics(run) {
+	for i, s := range Statistics(run, Shown) {
 		text := ""
 		if i == 0 {
 			text = "\n#### Measurements\n\n| | unit | cell | median | min | max | n |\n|---|---|---|--:|--:|--:|--:|\n"
 		}
-		v := numbers(s.median, s.min, s.max)
-		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %d |\n", prose(s.name), prose(s.unit), prose(s.cell.String()),
-			v[0], v[1], v[2], s.n)
+		v := Numbers(s.Median, s.Min, s.Max)
+		text += fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %d |\n", prose(s.Name), prose(s.Unit), prose(s.Cell.String()),
+			v[0], v[1], v[2], s.N)
 		blocks = append(blocks, block{"measurement", text})
 	}
 	return blocks
 }
 
 // code is a span of code that holds s on one line.
-func code(s string) string { return codeSpan(oneLine(s)) }
+func code(s string) string { return codeSpan(OneLine(s)) }
 
 // codeSpan is a span of code, whatever backquotes its text has (CommonMark 0.31, section 6.1).
 func codeSpan(s string) string {
@@ -207,7 +217,7 @@ func longestTicks(s string) int {
 // (CommonMark 0.31, section 2.4), "@" and "#" by an entity.
 func prose(s string) string {
 	var b strings.Builder
-	for _, r := range oneLine(s) {
+	for _, r := range OneLine(s) {
 		switch {
 		case r == '@' || r == '#':
 			fmt.Fprintf(&b, "&#%d;", r)
@@ -224,7 +234,7 @@ func prose(s string) string {
 // link is an autolink when s is a plain web address, else code.
 func link(s string) string {
 	odd := func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("<>|", r) }
-	if clean := oneLine(s); (strings.HasPrefix(clean, "https://") || strings.HasPrefix(clean, "http://")) && !strings.ContainsFunc(clean, odd) {
+	if clean := OneLine(s); (strings.HasPrefix(clean, "https://") || strings.HasPrefix(clean, "http://")) && !strings.ContainsFunc(clean, odd) {
 		return "<" + clean + ">"
 	}
 	return code(s)

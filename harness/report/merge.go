@@ -4,32 +4,59 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
+
+// Part is one of the runs that are merged, by the name that its faults are told under.
+type Part struct {
+	Name string
+	Run  *Run
+}
+
+// Expect adds an errored cell by its name, entry/suite or entry/suite/tool, unless the run has it.
+func (r *Run) Expect(name, why string) {
+	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.ID.String() == name }) {
+		return
+	}
+	// A tool's version may have slashes in it; an entry of a plan has none.
+	parts := strings.SplitN(name, "/", 3)
+	id := CellID{Entry: parts[0], Suite: "unknown"}
+	if len(parts) > 1 {
+		id.Suite = parts[1]
+	}
+	if len(parts) > 2 {
+		id.Tool = parts[2]
+	}
+	c := Cell{ID: id, Outcome: Outcome{State: StateFinished, Verdict: VerdictErrored, Error: why}}
+	c.name(id, "")
+	r.Cells = append(r.Cells, c)
+}
 
 // Merge joins the runs of several machines into one, their cells in the order given. It refuses a cell that two runs
 // have, and runs of different matrix.yaml files, all such faults at once. The whole is interrupted if a part is, and
 // took from the first start to the last end. Evidence folders stay as they are: copy the parts' output folders into
 // one, where no two cells share a folder.
-func Merge(runs ...*Run) (*Run, error) {
-	if len(runs) == 0 {
+func Merge(parts ...Part) (*Run, error) {
+	if len(parts) == 0 {
 		return nil, errors.New("merge: no runs given")
 	}
-	whole := &Run{Version: Version, Status: RunComplete, MatrixDigest: runs[0].MatrixDigest, Seed: runs[0].Seed}
+	whole := &Run{Version: Version, Status: RunComplete, MatrixDigest: parts[0].Run.MatrixDigest, Seed: parts[0].Run.Seed}
 	var ended time.Time
 	var faults []error
-	from := map[CellID]int{}
-	for i, r := range runs {
+	from := map[CellID]string{}
+	for _, p := range parts {
+		r := p.Run
 		if r.MatrixDigest != whole.MatrixDigest {
-			faults = append(faults, fmt.Errorf("merge: run %d is of another matrix.yaml (digest %q) than run 1 (%q): plan and run all parts at one commit",
-				i+1, r.MatrixDigest, whole.MatrixDigest))
+			faults = append(faults, fmt.Errorf("merge: %s is of another matrix.yaml (digest %q) than %s (%q): plan and run all parts at one commit",
+				p.Name, r.MatrixDigest, parts[0].Name, whole.MatrixDigest))
 		}
 		for _, c := range r.Cells {
 			if first, ok := from[c.ID]; ok {
-				faults = append(faults, fmt.Errorf("merge: cell %s is in run %d and in run %d", c.ID, first, i+1))
+				faults = append(faults, fmt.Errorf("merge: cell %s is in %s and in %s", c.ID, first, p.Name))
 				continue
 			}
-			from[c.ID] = i + 1
+			from[c.ID] = p.Name
 			whole.Cells = append(whole.Cells, c)
 		}
 		if r.Status != RunComplete {

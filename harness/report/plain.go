@@ -41,7 +41,7 @@ func (v *Plain) Tick(now time.Time) error {
 	var running []string
 	for i := range run.Cells {
 		if c := &run.Cells[i]; c.State == StateRunning {
-			running = append(running, oneLine(c.ID.String())+done(c))
+			running = append(running, OneLine(c.ID.String())+done(c))
 		}
 	}
 	l := slices.Concat(measure(run).lines(run, now, v.o)...)
@@ -65,7 +65,7 @@ func (v *Plain) write(at time.Time, l line) error {
 }
 
 func (v *Plain) line(e Event) line {
-	run, name := v.agg.Run(), oneLine(e.Cell.String())
+	run, name := v.agg.Run(), OneLine(e.Cell.String())
 	switch e.Type {
 	case EventRunStarted:
 		return v.started(e)
@@ -76,19 +76,23 @@ func (v *Plain) line(e Event) line {
 		}
 		for _, more := range []string{e.Server, e.ToolVersion} {
 			if more != "" {
-				text += v.o.dot() + oneLine(more)
+				text += v.o.dot() + OneLine(more)
 			}
 		}
 		return plainLine(text)
 	case EventSpecFinished:
 		c := v.agg.cell(e.Cell)
-		return v.outcome(e, fmt.Sprintf("%s  %d/%d  %s", name, c.Done(), c.Total, oneLine(e.Spec)), e.Verdict, e.Seconds)
+		what := fmt.Sprintf("%s  %d/%d  %s", name, c.Done(), c.Total, OneLine(e.Spec))
+		if e.Attempt > 1 {
+			what += fmt.Sprintf(", attempt %d", e.Attempt)
+		}
+		return v.outcome(e, what, e.Verdict, e.Seconds)
 	case EventCellFinished:
 		c := v.agg.cell(e.Cell)
 		e.Error = c.Error
 		return v.outcome(e, name+": finished,"+status(c, true, e.Time, v.o.ASCII).text[len(c.Verdict.Mark(v.o.ASCII)):], c.Verdict, c.Seconds)
 	case EventNote:
-		return plainLine(notePrefix(e.Cell) + oneLine(e.Message))
+		return plainLine(notePrefix(e.Cell) + OneLine(e.Message))
 	case EventRunFinished:
 		return append(line{{styleBold, "run " + run.Status.String() + ": "}}, tally(run.CellTotals())...)
 	}
@@ -99,7 +103,7 @@ func (v *Plain) started(e Event) line {
 	entries, _ := axes(v.agg.Run())
 	text := fmt.Sprintf("run started: %s, %s", plural(len(entries), "entry"), plural(len(e.Plan), "cell"))
 	if h := e.Host; h != nil {
-		text += v.o.dot() + oneLine(h.GoVersion+" "+h.OS) + v.o.dot() + plural(h.CPUs, "processor")
+		text += v.o.dot() + OneLine(h.GoVersion+" "+h.OS) + v.o.dot() + plural(h.CPUs, "processor")
 	}
 	if e.Seed != 0 {
 		text += v.o.dot() + fmt.Sprintf("seed %d", e.Seed)
@@ -111,9 +115,9 @@ func (v *Plain) started(e Event) line {
 func (v *Plain) outcome(e Event, what string, verdict Verdict, seconds Seconds) line {
 	f := finding{nil, e.Spec, &Outcome{Verdict: verdict, Error: e.Error, Reason: e.Reason, Expectation: e.Expectation}}
 	text := "  " + what + " (" + clock(seconds.Duration()) + ")"
-	why := gist(f.why())
+	why := Gist(f.why())
 	if why == "" {
-		why = gist(e.Reason)
+		why = Gist(e.Reason)
 	}
 	if why != "" {
 		text += ": " + why

@@ -38,6 +38,19 @@ type Outcome struct {
 	Evidence     string        `json:"evidence,omitempty"`
 	Repro        string        `json:"repro,omitempty"`
 	Measurements []Measurement `json:"measurements,omitempty"`
+	// Failure is the id of what needs a look, as matrix repro takes it; see FailureID.
+	Failure string `json:"failure,omitempty"`
+	// Attempts are all of them, in order, where there were several. The outcome is what they come to together:
+	// their time and measurements added up, the error and evidence those of the worst.
+	Attempts []Attempt `json:"attempts,omitempty"`
+}
+
+// Attempt is one run of a spec that ran several times.
+type Attempt struct {
+	Verdict  Verdict `json:"verdict"`
+	Seconds  Seconds `json:"seconds"`
+	Error    string  `json:"error,omitempty"`
+	Evidence string  `json:"evidence,omitempty"`
 }
 
 // Spec is one spec of a cell.
@@ -53,6 +66,7 @@ type Cell struct {
 	ID          CellID `json:"id"`
 	Server      string `json:"server,omitempty"`
 	ToolVersion string `json:"tool_version,omitempty"`
+	ToolFlag    string `json:"tool_flag,omitempty"`
 	Seed        int64  `json:"seed,omitempty"`
 	Total       int    `json:"total"` // specs announced; 0 before the suite said it
 	Outcome

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// neutral makes text that came from a server or a tool harmless on a terminal and in a file: escape sequences
+// Neutral makes text that came from a server or a tool harmless on a terminal and in a file: escape sequences
 // (ECMA-48) are dropped, and every other control, invisible or direction-changing character becomes U+FFFD. Line
 // feeds stay, other line ends become line feeds, tabs become blanks.
-func neutral(s string) string {
+func Neutral(s string) string {
 	var b strings.Builder
 	for len(s) > 0 {
 		if n := escapeLength(s); n > 0 {
@@ -65,7 +65,7 @@ func escapeLength(s string) int {
 		return n + controlString(s[n:])
 	}
 	if s[0] != 0x1b {
-		return 0 // another C1 character: neutral shows it as U+FFFD, or as a line end
+		return 0 // another C1 character: Neutral shows it as U+FFFD, or as a line end
 	}
 	i := 1
 	for i < len(s) && s[i] >= 0x20 && s[i] <= 0x2f {
@@ -93,28 +93,28 @@ func controlString(s string) int {
 	return 0
 }
 
-// oneLine is neutral, on one line.
-func oneLine(s string) string { return strings.Join(strings.Fields(neutral(s)), " ") }
+// OneLine is Neutral, on one line.
+func OneLine(s string) string { return strings.Join(strings.Fields(Neutral(s)), " ") }
 
-// gist is the beginning of a text on one line. Not its first line: an assertion's says no more than "Expected".
-func gist(s string) string {
+// Gist is the beginning of a text on one line. Not its first line: an assertion's says no more than "Expected".
+func Gist(s string) string {
 	const bytes, columns = 4096, 200
 	if len(s) > bytes {
 		s = strings.ToValidUTF8(s[:bytes], "") + " ..."
 	}
-	return truncate(oneLine(s), columns, true)
+	return truncate(OneLine(s), columns, true)
 }
 
-// command is neutral, on one line, with the blanks that a shell may need.
-func command(s string) string {
-	return strings.TrimSpace(strings.ReplaceAll(neutral(s), "\n", " "))
+// Command is Neutral, on one line, with the blanks that a shell may need.
+func Command(s string) string {
+	return strings.TrimSpace(strings.ReplaceAll(Neutral(s), "\n", " "))
 }
 
 // excerpt is the first lines of a neutralised text, without blank ones, each at most width columns wide, and a last
 // line that says how many are left out.
 func excerpt(s string, lines, width int, ascii bool) []string {
 	var all []string
-	for text := range strings.Lines(neutral(s)) {
+	for text := range strings.Lines(Neutral(s)) {
 		if text = strings.TrimRight(text, " \n"); text != "" {
 			all = append(all, text)
 		}
@@ -247,9 +247,9 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%dh%02dm", m/60, m%60)
 }
 
-// numbers prints measured values alike: whole ones as they are, others so that the largest has three digits that mean
+// Numbers prints measured values alike: whole ones as they are, others so that the largest has three digits that mean
 // something.
-func numbers(values ...float64) []string {
+func Numbers(values ...float64) []string {
 	digits, largest := 0, 0.0
 	for _, v := range values {
 		largest = max(largest, math.Abs(v))

@@ -29,8 +29,8 @@ func TestNeutral(t *testing.T) {
 		{"user\u202etxt.exe\u2066\u200b\ufeff\U000e0041", "user\ufffdtxt.exe\ufffd\ufffd\ufffd\ufffd"},
 		{"bad\xff\xc2utf8\ufffe\uffff", "bad\ufffd\ufffdutf8\ufffd\ufffd"},
 	} {
-		if got := neutral(c.in); got != c.want {
-			t.Errorf("neutral(%q) = %q, want %q", c.in, got, c.want)
+		if got := Neutral(c.in); got != c.want {
+			t.Errorf("Neutral(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
@@ -40,16 +40,16 @@ func FuzzNeutral(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		got := neutral(s)
+		got := Neutral(s)
 		if bad := unsafe(got); bad != "" {
-			t.Errorf("neutral(%q) = %q has %s", s, got, bad)
+			t.Errorf("Neutral(%q) = %q has %s", s, got, bad)
 		}
-		if neutral(got) != got {
-			t.Errorf("neutral(%q) = %q is not neutral", s, got)
+		if Neutral(got) != got {
+			t.Errorf("Neutral(%q) = %q is not neutral", s, got)
 		}
 		for _, w := range []int{1, 2, 5, 20} {
 			for _, ascii := range []bool{true, false} {
-				one := oneLine(s)
+				one := OneLine(s)
 				if n := textWidth(truncate(one, w, ascii)); n > w {
 					t.Errorf("truncate(%q, %d) is %d wide", one, w, n)
 				}
@@ -97,13 +97,13 @@ func TestWidths(t *testing.T) {
 		{clock(125 * time.Second), "2m05s"},
 		{clock(59*time.Minute + 59700*time.Millisecond), "1h00m"},
 		{clock(26*time.Hour + 3*time.Minute), "26h03m"},
-		{strings.Join(numbers(1, 2.5, 3), " "), "1.00 2.50 3.00"},
-		{strings.Join(numbers(1, 20, 50000), " "), "1 20 50000"},
-		{strings.Join(numbers(0.0123), " "), "0.0123"},
-		{strings.Join(numbers(12.345, 1), " "), "12.3 1.0"},
-		{strings.Join(numbers(123.45), " "), "123"},
-		{gist("\nExpected\n    <int>: 3\nto equal\n    <int>: 0"), "Expected <int>: 3 to equal <int>: 0"},
-		{gist(strings.Repeat("世", 5000)), strings.Repeat("世", 98) + "..."},
+		{strings.Join(Numbers(1, 2.5, 3), " "), "1.00 2.50 3.00"},
+		{strings.Join(Numbers(1, 20, 50000), " "), "1 20 50000"},
+		{strings.Join(Numbers(0.0123), " "), "0.0123"},
+		{strings.Join(Numbers(12.345, 1), " "), "12.3 1.0"},
+		{strings.Join(Numbers(123.45), " "), "123"},
+		{Gist("\nExpected\n    <int>: 3\nto equal\n    <int>: 0"), "Expected <int>: 3 to equal <int>: 0"},
+		{Gist(strings.Repeat("世", 5000)), strings.Repeat("世", 98) + "..."},
 		{strings.Join(excerpt("\n a\n\nb \nc\nd", 2, 0, false), "|"), " a|b|… 2 lines more"},
 	} {
 		if c.got != c.want {
@@ -137,8 +137,8 @@ func TestMedian(t *testing.T) {
 		{ID: cellA, Outcome: Outcome{Measurements: m(4)}, Specs: []Spec{{Outcome: Outcome{Measurements: m(3, 1, 2)}}}},
 		{ID: cellB, Specs: []Spec{{Outcome: Outcome{Measurements: m(9, 7)}}, {Outcome: Outcome{Measurements: m(8)}}}},
 	}}
-	want := []statistic{{"failover time", "s", cellA, 4, 2.5, 1, 4}, {"failover time", "s", cellB, 3, 8, 7, 9}}
-	if got := statistics(run); !slices.Equal(got, want) {
+	want := []Statistic{{"failover time", "s", cellA, 4, 2.5, 1, 4}, {"failover time", "s", cellB, 3, 8, 7, 9}}
+	if got := Statistics(run, Shown); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -169,7 +169,7 @@ func TestNeutralIsLinear(t *testing.T) {
 	for _, unit := range []string{"\x1b]", "\u009d", "\x1b[", "\x1b", "\x1b(", "\r", "\x1b]\u009c", "世", "\u202e", "\x1b]x"} {
 		s := strings.Repeat(unit, size/len(unit))
 		began := time.Now()
-		truncate(oneLine(s), 20, false)
+		truncate(OneLine(s), 20, false)
 		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("%d bytes of %q take %v", size, unit, took)
 		}

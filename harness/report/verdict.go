@@ -16,6 +16,7 @@ const (
 	VerdictErrored                    // the harness or the host failed, not the subject
 	VerdictTimedOut                   // ran past its limit and was stopped
 	VerdictVacuous                    // passed, and proved nothing: what it set out to do did not happen
+	VerdictFlaky                      // of several attempts some passed and some did not; never counted as passed
 )
 
 // verdicts is the one place where a verdict's words, marks, severity and colour are written down.
@@ -33,15 +34,16 @@ var verdicts = [...]struct {
 	VerdictPassed:      {"passed", "✓", "+", 3, styleGreen},
 	VerdictVacuous:     {"vacuous", "∅", "0", 4, styleYellow},
 	VerdictKnown:       {"known", "~", "~", 5, styleYellow},
-	VerdictFixed:       {"fixed", "!", "!", 6, styleRed},
-	VerdictFailed:      {"failed", "✗", "x", 7, styleRed},
-	VerdictTimedOut:    {"timed-out", "T", "T", 8, styleRed},
-	VerdictErrored:     {"errored", "E", "E", 9, styleRed},
+	VerdictFlaky:       {"flaky", "±", "*", 6, styleYellow},
+	VerdictFixed:       {"fixed", "!", "!", 7, styleRed},
+	VerdictFailed:      {"failed", "✗", "x", 8, styleRed},
+	VerdictTimedOut:    {"timed-out", "T", "T", 9, styleRed},
+	VerdictErrored:     {"errored", "E", "E", 10, styleRed},
 }
 
 // Verdicts lists every valid verdict, the most severe first.
 func Verdicts() []Verdict {
-	return []Verdict{VerdictErrored, VerdictTimedOut, VerdictFailed, VerdictFixed, VerdictKnown,
+	return []Verdict{VerdictErrored, VerdictTimedOut, VerdictFailed, VerdictFixed, VerdictFlaky, VerdictKnown,
 		VerdictVacuous, VerdictPassed, VerdictUnsupported, VerdictUnavailable}
 }
 
@@ -109,8 +111,8 @@ func (v Verdict) severity() int {
 	return verdicts[v].severity
 }
 
-// Worst folds verdicts into one: the most severe of them, so that errored > timed-out > failed > fixed > known >
-// vacuous > passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
+// Worst folds verdicts into one: the most severe of them, so that errored > timed-out > failed > fixed > flaky >
+// known > vacuous > passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
 // it is VerdictUnknown.
 func Worst(vs ...Verdict) Verdict {
 	worst := VerdictUnknown

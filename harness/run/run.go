@@ -8,6 +8,8 @@ package run
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,8 +17,10 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -42,9 +46,12 @@ type Config struct {
 	Jobs   int            // cells that are prepared or run at once
 	Procs  int            // specs that run at once, over all cells; of those that mostly wait, four times as many
 	Keep   bool           // leave the servers of failed specs running
-	Seed   int64          // 0 draws one
-	Limit  time.Duration  // for one spec
-	Emit   func(report.Event)
+	// KeepData keeps the data directories of failed specs with their evidence.
+	KeepData bool
+	Attempts
+	Seed  int64         // 0 draws one
+	Limit time.Duration // for one spec
+	Emit  func(report.Event)
 }
 
 // ErrNoSpecs says that the focus left nothing to run.
@@ -56,13 +63,20 @@ type runner struct {
 	emitMu      sync.Mutex
 	mu          sync.Mutex
 	announced   int
+	failed      atomic.Bool // a spec of this run needs somebody's attention
 }
 
 // Run runs the cells and emits their events, from run-started to run-finished. An error is a run that
 // could not be had at all, or context.Cause when it was interrupted; what befell a cell is in the events.
 func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	if c.Seed == 0 {
 		c.Seed = rand.Int64N(1 << 31)
+	}
+	if c.UntilFailure {
+		c.Jobs = max(c.Jobs, len(cells)) // no cell ends before another may begin
 	}
 	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(fullWeight * int64(max(1, c.Procs)))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
@@ -130,19 +144,8 @@ func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 	r.announced += len(work.specs)
 	r.mu.Unlock()
 	r.emit(report.Event{Type: report.EventCellStarted, Cell: c.ID(), Total: len(work.specs), Seed: r.Seed,
-		Server: work.server, ToolVersion: work.tool.Version})
-	var group sync.WaitGroup
-	for _, spec := range work.specs {
-		weight := weightOf(spec)
-		if r.procs.Acquire(ctx, weight) != nil {
-			break
-		}
-		group.Go(func() {
-			defer r.procs.Release(weight)
-			r.spec(ctx, work, spec)
-		})
-	}
-	group.Wait()
+		Server: work.server, ToolVersion: work.tool.Version, ToolFlag: c.Tool.Flag()})
+	r.attempts(ctx, work)
 }
 
 // A spec that keeps a core busy weighs fullWeight; Procs of them run at once. Those that wait for most of
@@ -236,9 +239,9 @@ func (r *runner) settle(c matrix.Cell, e report.Event) report.Event {
 }
 
 // Repro is the command that repeats one spec.
-func Repro(c matrix.Cell, spec string) string {
+func Repro(c matrix.Cell, spec string, seed int64) string {
 	return strings.Join([]string{"bin/matrix run", "--entry", shellQuote(c.Entry.Name), "--suite", c.Suite,
-		"--tool", shellQuote(c.Tool.Flag()), "--focus", shellQuote("^" + regexp.QuoteMeta(spec) + "$")}, " ")
+		"--tool", shellQuote(c.Tool.Flag()), "--seed", strconv.FormatInt(seed, 10), "--focus", shellQuote("^" + regexp.QuoteMeta(spec) + "$")}, " ")
 }
 
 func shellQuote(s string) string {
@@ -252,8 +255,22 @@ func shellQuote(s string) string {
 }
 
 // evidenceDir is a spec's folder below Out, by names that every file system and artifact store takes.
-func evidenceDir(c matrix.Cell, spec string) string {
-	return filepath.Join("evidence", fileName(c.Entry.Name), c.Suite, fileName(c.Tool.ID()), fileName(spec))
+func evidenceDir(c matrix.Cell, spec string, attempt int) string {
+	return filepath.Join("evidence", fileName(c.Entry.Name), c.Suite, fileName(c.Tool.ID()), specFolder(spec, attempt))
+}
+
+// specFolder is a spec's name as a folder: a name that had to be changed or cut ends in a digest of the whole, so
+// that no two specs share a folder.
+func specFolder(spec string, attempt int) string {
+	name := fileName(spec)
+	if name != spec {
+		sum := sha256.Sum256([]byte(spec))
+		name += "-" + hex.EncodeToString(sum[:4])
+	}
+	if attempt > 1 {
+		name += fmt.Sprintf("-attempt%d", attempt)
+	}
+	return name
 }
 
 // fileName keeps a name readable and makes it safe.

@@ -32,7 +32,7 @@ const (
 func (r *runner) catalog(ctx context.Context, w *work) (catalog cell.Catalog, err error) {
 	ctx, cancel := context.WithTimeout(ctx, catalogLimit)
 	defer cancel()
-	err = r.process(ctx, w, "", func(dir *rundir.Dir, events io.Reader, _ func() error) error {
+	err = r.process(ctx, w, "", 1, func(dir *rundir.Dir, events io.Reader, _ func() error) error {
 		decodeErr := json.NewDecoder(events).Decode(&catalog)
 		if decodeErr != nil {
 			return fmt.Errorf("suite %s does not say which specs it has: %w\n%s", w.cell.Suite, decodeErr, outputTail(dir))
@@ -42,13 +42,20 @@ func (r *runner) catalog(ctx context.Context, w *work) (catalog cell.Catalog, er
 	return catalog, err
 }
 
-// spec runs one spec and emits its events. The last is made up here when the process does not send it.
-func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec) {
+// spec runs one spec, emits its events, and returns its verdict, which is unknown when it was interrupted. The last
+// event is made up here when the process does not send it.
+func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int) report.Verdict {
 	begin := time.Now()
-	evidence := evidenceDir(w.cell, spec.Text)
+	evidence := evidenceDir(w.cell, spec.Text, attempt)
+	numbered := func(e report.Event) report.Event {
+		if attempt > 1 {
+			e.Attempt = attempt
+		}
+		return e
+	}
 	last := report.Event{Type: report.EventSpecFinished, Cell: w.cell.ID(), Spec: spec.Text, Labels: spec.Labels}
 	var ended bool
-	err := r.process(ctx, w, spec.Text, func(dir *rundir.Dir, events io.Reader, wait func() error) error {
+	err := r.process(ctx, w, spec.Text, attempt, func(dir *rundir.Dir, events io.Reader, wait func() error) error {
 		decoder := report.NewDecoder(events)
 		for {
 			e, err := decoder.Decode()
@@ -61,7 +68,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec) {
 			if e.Type == report.EventSpecFinished {
 				last, ended = e, true
 			} else {
-				r.emit(e)
+				r.emit(numbered(e))
 			}
 		}
 		waitErr := wait()
@@ -80,7 +87,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec) {
 		return nil
 	})
 	if ctx.Err() != nil && !last.Verdict.Valid() || ctx.Err() != nil && last.Verdict.Bad() {
-		return // interrupted: neither the subject nor the harness failed
+		return report.VerdictUnknown // interrupted: neither the subject nor the harness failed
 	}
 	if err != nil {
 		last.Verdict, last.Error = report.VerdictErrored, errors.Join(errors.New(last.Error), err).Error()
@@ -88,12 +95,13 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec) {
 	if last.Seconds == 0 {
 		last.Seconds = report.SecondsOf(time.Since(begin))
 	}
-	last.Repro = Repro(w.cell, spec.Text)
+	last.Repro = Repro(w.cell, spec.Text, r.Seed)
 	if last.Verdict.Bad() {
 		last.Evidence = filepath.ToSlash(evidence)
 	}
 	last = r.settle(w.cell, last)
-	r.emit(last)
+	r.emit(numbered(last))
+	return last.Verdict
 }
 
 // errOvertime is the cause of a process that outlives its spec's limit.
@@ -101,14 +109,15 @@ var errOvertime = errors.New("it did not end in time and was stopped")
 
 // process starts a suite process for a spec ("" for the catalog) in a folder of its own, lets read consume
 // what it sends, and clears whatever it leaves.
-func (r *runner) process(ctx context.Context, w *work, spec string, read func(*rundir.Dir, io.Reader, func() error) error) (err error) {
+func (r *runner) process(ctx context.Context, w *work, spec string, attempt int, read func(*rundir.Dir, io.Reader, func() error) error) (err error) {
 	dir, err := r.Root.Create(context.WithoutCancel(ctx), "s")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.leave(ctx, w, dir, spec)) }()
 	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Spec: spec, Dir: dir.Path,
-		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec)), Limit: r.Limit, Seed: r.Seed, Keep: r.Keep, Cache: r.Supply.Tools.Cache.Root()}
+		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec, attempt)), Limit: r.Limit, Seed: r.Seed, Keep: r.Keep, KeepData: r.KeepData,
+		Cache: r.Supply.Tools.Cache.Root()}
 	path := filepath.Join(dir.Path, "cell.json")
 	if err := description.Write(path); err != nil {
 		return err

@@ -295,6 +295,17 @@ func (s *Sandbox) Remove() error {
 	return errors.Join(s.Kill(), os.RemoveAll(s.dir), s.lease.Release())
 }
 
+// Save kills the server, if it runs, and copies its folder: data, configuration and logs as they were at that moment.
+func (s *Sandbox) Save(to string) error {
+	if err := s.Kill(); err != nil {
+		return err
+	}
+	if err := copyTree(s.dir, to); err != nil {
+		return fmt.Errorf("save the data of the server on port %d: %w", s.meta.Port, err)
+	}
+	return nil
+}
+
 // Release gives up this process's hold on the port; the running server keeps it.
 func (s *Sandbox) Release() error { return s.lease.Release() }
 

@@ -97,6 +97,9 @@ func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Optio
 		if failed {
 			evidenceErr = t.Evidence(ctx, evidence)
 		}
+		if failed && current.KeepData && !current.Keep {
+			evidenceErr = errors.Join(evidenceErr, t.SaveData(filepath.Join(current.Evidence, "data", filepath.Base(t.Dir))))
+		}
 		if failed && current.Keep {
 			return errors.Join(evidenceErr, keep(t))
 		}

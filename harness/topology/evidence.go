@@ -39,6 +39,18 @@ func (t *Topology) Evidence(ctx context.Context, dir string) error {
 	})
 }
 
+// SaveData kills the servers and copies their folders into dir, one for each node. They can then be started again by
+// nothing but the basedir and the my.sandbox.cnf that lies with them.
+func (t *Topology) SaveData(dir string) error {
+	var errs []error
+	for _, n := range t.Nodes {
+		if n.Sandbox != nil {
+			errs = append(errs, n.Sandbox.Save(filepath.Join(dir, n.Name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Describe is what a node says of its replication, as text.
 func (n *Node) Describe(ctx context.Context) string {
 	var text strings.Builder

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 
 func (a *app) fetchCommand() *cobra.Command {
 	var checksum string
-	var trust, install bool
+	var trust, install, lenient bool
 	c := &cobra.Command{
 		Use: "fetch [ENTRY…]", Short: "Obtain servers ahead of a run",
 		Long:    "fetch obtains the named entries, or every entry that can be had, into the cache.",
@@ -34,7 +35,7 @@ func (a *app) fetchCommand() *cobra.Command {
 			if len(args) > 0 {
 				entries = nil
 			}
-			for _, ref := range args {
+			for _, ref := range strings.Fields(strings.Join(args, " ")) {
 				e, err := m.Resolve(ref)
 				if err == nil {
 					e, err = trusting(e, checksum, trust)
@@ -44,10 +45,11 @@ func (a *app) fetchCommand() *cobra.Command {
 				}
 				entries = append(entries, e)
 			}
-			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0, install)
+			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0 && !lenient, install)
 		},
 	}
 	trustFlags(c.Flags(), &checksum, &trust)
+	c.Flags().BoolVar(&lenient, "lenient", false, "an entry that is unavailable is told, and no error: the run will report it")
 	c.Flags().BoolVar(&install, "install-libraries", false, "install the system packages that a server's libraries are missing from (apt-get, by sudo)")
 	return c
 }

@@ -1,23 +1,27 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"mysqlmatrix/harness/page"
 	"mysqlmatrix/harness/report"
 )
 
 func (a *app) reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "report", Short: "Turn the results of runs into reports",
-		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report merge --out build/all build/runs/*",
+		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report html build/runs/20261123-180000.000 >page.html\n  matrix report merge --out build/all build/runs/*\n  matrix report diff build/runs/old build/runs/new\n  matrix report history build/runs",
 	}
-	c.AddCommand(a.reportShowCommand(), a.reportMergeCommand())
+	c.AddCommand(a.reportShowCommand(), a.reportHTMLCommand(), a.reportMergeCommand(), a.reportDiffCommand(), a.reportHistoryCommand())
 	return c
 }
 
@@ -25,7 +29,8 @@ func (a *app) reportShowCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use: "show RUN", Short: "Print a run's results again", Args: exactArgs(1, "the folder of one run"),
-		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"",
+		Long:    "show prints a run as text, as Markdown for a job summary, or as GitHub annotations: one for each server version that is broken.",
+		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"\n  matrix report show --format annotations out",
 		RunE: func(c *cobra.Command, args []string) error {
 			result, err := readRun(args[0])
 			if err != nil {
@@ -35,82 +40,220 @@ func (a *app) reportShowCommand() *cobra.Command {
 			case "text":
 				return report.WriteFinal(c.OutOrStdout(), result, viewOptions(c.OutOrStdout(), args[0]))
 			case "markdown":
-				return report.WriteMarkdown(c.OutOrStdout(), result, report.Options{Out: args[0]}, summaryLimit)
+				return report.WriteMarkdown(c.OutOrStdout(), result, report.Options{Out: args[0]}, report.MarkdownLimit)
+			case "annotations":
+				return report.WriteAnnotations(c.OutOrStdout(), result)
+			case "junit":
+				return report.WriteJUnit(c.OutOrStdout(), result)
 			default:
-				return usageError{fmt.Errorf("--format %q: want text or markdown", format)}
+				return usageError{fmt.Errorf("--format %q: want text, markdown, annotations or junit", format)}
 			}
 		},
 	}
-	c.Flags().StringVar(&format, "format", "text", "text or markdown")
+	c.Flags().StringVar(&format, "format", "text", "text, markdown, annotations or junit")
 	return c
 }
 
-// summaryLimit is what GitHub takes as a step summary, in bytes.
-const summaryLimit = 1 << 20
+func (a *app) reportHTMLCommand() *cobra.Command {
+	var out, base string
+	c := &cobra.Command{
+		Use: "html RUN…", Short: "Write the compatibility page: one HTML file that needs nothing else",
+		Long:    "html writes the page of one run, or of several that are parts of one. With --base, what failed already in an earlier run is told from what is new.",
+		Example: "  matrix report html build/runs/20261123-180000.000 --out page.html\n  matrix report html --base build/runs/old build/runs/new >page.html",
+		RunE: func(c *cobra.Command, args []string) error {
+			merged, err := mergeRuns(args)
+			if err != nil {
+				return err
+			}
+			in := page.Input{Run: merged, Attributions: map[string]string{}}
+			for _, arg := range args {
+				in.Folders = append(in.Folders, folderOf(arg))
+			}
+			if base != "" {
+				if in.Base, err = readRun(base); err != nil {
+					return unfit(err)
+				}
+			}
+			for _, folder := range in.Folders {
+				if err := readAttributions(folder, in.Attributions); err != nil {
+					return err
+				}
+			}
+			if out == "" {
+				return page.Write(c.OutOrStdout(), in)
+			}
+			return writeFile(out, func(w io.Writer) error { return page.Write(w, in) })
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "file (default: standard output)")
+	c.Flags().StringVar(&base, "base", "", "an earlier run to compare with")
+	return c
+}
+
+// mergeRuns reads runs and joins them; one run is taken as it is.
+func mergeRuns(paths []string) (*report.Run, error) {
+	if len(paths) == 0 {
+		return nil, usageError{errors.New("name the folder of a run")}
+	}
+	var parts []report.Part
+	for _, path := range paths {
+		one, err := readRun(path)
+		if err != nil {
+			return nil, unfit(err)
+		}
+		parts = append(parts, report.Part{Name: path, Run: one})
+	}
+	if len(parts) == 1 {
+		return parts[0].Run, nil
+	}
+	merged, err := report.Merge(parts...)
+	return merged, unfit(err)
+}
 
 func (a *app) reportMergeCommand() *cobra.Command {
-	var out string
+	var out, plan string
 	var strict bool
 	c := &cobra.Command{
 		Use: "merge RUN…", Short: "Join the results of several runs of one matrix",
-		Long:    "merge joins runs, writes run.json and junit.xml, prints the whole, and exits as one run would.",
+		Long:    "merge joins runs, writes all that a run writes into --out, evidence included, prints the whole, and exits as one run would.",
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{fmt.Errorf("matrix report merge wants folders of runs")}
-			}
-			var runs []*report.Run
-			for _, arg := range args {
-				one, err := readRun(arg)
-				if err != nil {
-					return unfit(err)
-				}
-				runs = append(runs, one)
-			}
-			merged, err := report.Merge(runs...)
+			merged, err := mergeRuns(args)
 			if err != nil {
-				return unfit(err)
+				return err
+			}
+			if err := missing(merged, plan); err != nil {
+				return err
 			}
 			if out != "" {
-				if err := os.MkdirAll(out, 0o755); err != nil {
-					return err
-				}
-				if err := writeResults(out, merged); err != nil {
-					return err
-				}
-				if err := writeFile(filepath.Join(out, "summary.md"), func(w io.Writer) error {
-					return report.WriteMarkdown(w, merged, report.Options{}, summaryLimit)
-				}); err != nil {
+				if err := mergeInto(out, merged, args); err != nil {
 					return err
 				}
 			}
 			if err := report.WriteFinal(c.OutOrStdout(), merged, viewOptions(c.OutOrStdout(), out)); err != nil {
 				return err
 			}
-			if code := report.ExitCode(merged, strict, nil); code != 0 {
+			if code := report.ExitCode(merged, report.ExitRules{Strict: strict, FlakyFails: strict}); code != 0 {
 				return codeError{code}
 			}
 			return nil
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "folder for run.json, junit.xml and summary.md")
-	c.Flags().BoolVar(&strict, "strict", false, "exit 3 when a cell is unavailable")
+	c.Flags().StringVar(&out, "out", "", "folder for run.json, junit.xml, summary.md, page.html and the evidence")
+	c.Flags().StringVar(&plan, "plan", "", "the plan's JSON: a cell of it that no run has is errored, since its job was lost")
+	c.Flags().BoolVar(&strict, "strict", false, "exit 3 when a cell is unavailable, 1 when a spec is flaky")
 	return c
 }
 
-// readRun reads the run.json of a run's folder, or the file itself.
-func readRun(path string) (_ *report.Run, err error) {
-	if !strings.HasSuffix(path, ".json") {
-		path = filepath.Join(path, "run.json")
+// missing adds the cells of a plan that no job has reported.
+func missing(merged *report.Run, plan string) error {
+	if plan == "" {
+		return nil
 	}
-	file, err := os.Open(path)
+	var planned struct{ Include []ciJob }
+	if err := json.Unmarshal([]byte(plan), &planned); err != nil {
+		return unfit(fmt.Errorf("--plan: %w", err))
+	}
+	for _, j := range planned.Include {
+		for _, name := range strings.Fields(j.Cells) {
+			merged.Expect(name, "job "+j.Name+" reported nothing of this cell")
+		}
+	}
+	return nil
+}
+
+// mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common; a
+// folder that holds a run already is left alone.
+func mergeInto(out string, merged *report.Run, parts []string) error {
+	if _, err := os.Stat(filepath.Join(out, "run.json")); err == nil {
+		return unfit(fmt.Errorf("%s holds a run already: name another folder, or remove it", out))
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for _, part := range parts {
+		from := filepath.Join(folderOf(part), "evidence")
+		err := os.CopyFS(filepath.Join(out, "evidence"), os.DirFS(from))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("evidence of %s: %w", part, err)
+		}
+	}
+	return writeResults(out, merged)
+}
+
+func (a *app) reportDiffCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "diff OLD NEW", Short: "Say what changed from one run to another", Args: exactArgs(2, "the folders of two runs"),
+		Long: `diff says what is newly failing, newly fixed, slower beyond noise, new and gone, and exits 1 when something that worked
+is broken now, declared in matrix.yaml or not. Where the runs tested two versions of a tool, these are compared.`,
+		Example: "  matrix report diff build/runs/old build/runs/new\n  matrix report diff --json main/run.json mine/run.json",
+		RunE: func(c *cobra.Command, args []string) error {
+			old, oldErr := readRun(args[0])
+			new, newErr := readRun(args[1])
+			if err := errors.Join(oldErr, newErr); err != nil {
+				return unfit(err)
+			}
+			diff := report.Compare(old, new)
+			var err error
+			if asJSON {
+				err = printJSON(c.OutOrStdout(), diff)
+			} else {
+				err = report.WriteDiff(c.OutOrStdout(), diff, viewOptions(c.OutOrStdout(), ""))
+			}
+			if err == nil && diff.Regressed() {
+				return codeError{report.ExitFailed}
+			}
+			return err
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print as JSON")
+	return c
+}
+
+func (a *app) reportHistoryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "history DIR", Short: "Draw pass rates, durations and measurements over past runs", Args: exactArgs(1, "a folder of runs' folders"),
+		Long:    "history reads every folder of DIR that holds a run, the oldest first. Folders without one are passed over.",
+		Example: "  matrix report history build/runs",
+		RunE: func(c *cobra.Command, args []string) error {
+			entries, err := os.ReadDir(args[0])
+			if err != nil {
+				return unfit(fmt.Errorf("results: %w", err))
+			}
+			var runs []report.Part
+			for _, e := range entries {
+				folder := filepath.Join(args[0], e.Name())
+				one, err := readRun(folder)
+				if errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
+					continue
+				}
+				if err != nil {
+					return unfit(err)
+				}
+				runs = append(runs, report.Part{Name: e.Name(), Run: one})
+			}
+			if len(runs) == 0 {
+				return unfit(fmt.Errorf("%s has no folder that holds a run", args[0]))
+			}
+			return report.WriteHistory(c.OutOrStdout(), runs, viewOptions(c.OutOrStdout(), ""))
+		},
+	}
+}
+
+// attributionsFile holds what matrix attribute found of a run's failures, by their ids.
+const attributionsFile = "attributions.json"
+
+func readAttributions(folder string, into map[string]string) error {
+	text, err := os.ReadFile(filepath.Join(folder, attributionsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &into)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("results: %w", err)
+		return fmt.Errorf("attributions of %s: %w", folder, err)
 	}
-	defer file.Close()
-	result, err := report.ReadRun(file)
-	if err != nil {
-		return nil, fmt.Errorf("results %s: %w", path, err)
-	}
-	return result, nil
+	return nil
 }

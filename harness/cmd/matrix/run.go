@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,11 +23,14 @@ import (
 // runFlags are the options of matrix run.
 type runFlags struct {
 	selection   matrix.Selection
+	cells       []string
 	tier        string
 	focus       string
 	out         string
 	jobs, procs int
 	keep        bool
+	keepData    bool
+	attempts    run.Attempts
 	strict      bool
 	plain       bool
 	seed        int64
@@ -46,13 +50,18 @@ func (a *app) runCommand() *cobra.Command {
 and installations of your own (dir:/path). --tool chooses a version (gh-ost=v1.1.8) or a build of your own
 (gh-ost=/path/to/gh-ost).
 
+A spec of which some attempts passed and some did not is flaky. With --retries it is reported and the run goes on as
+if it had passed; with --repeat, --until-failure or --strict it fails the run. A cell in which nothing passed is broken,
+and is not tried again.
+
 Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 bad usage or matrix.yaml;
 3 errored cells, or with --strict (or for an entry named in full) unavailable ones; 130 interrupted.`,
 		Example: `  matrix run                                            everything that can be had here
   matrix run --tier pr
   matrix run --entry 'mariadb-*' --suite migration --tool gh-ost=v1.1.8
   matrix run --entry mysql-9.7 --suite failover --focus 'semi-sync' --keep
-  matrix run --tool gh-ost=$HOME/gh-ost/bin/gh-ost --out /tmp/mine`,
+  matrix run --tool gh-ost=$HOME/gh-ost/bin/gh-ost --out /tmp/mine
+  matrix run --entry mysql-9.7 --suite failover --repeat 10   what is flaky?`,
 		Args: exactArgs(0, "no argument"),
 		RunE: func(c *cobra.Command, _ []string) error { return a.run(c.Context(), c.OutOrStdout(), o) },
 	}
@@ -66,15 +75,25 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
 	f.StringVar(&o.tier, "tier", "", "pr (few and telling) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
+	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
+	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
+	f.IntVar(&o.attempts.Repeat, "repeat", 0, "run every spec N times; one that does not always end alike is flaky, and fails the run")
+	f.IntVar(&o.attempts.Retries, "retries", 0, "run a failed spec up to N times more; if it passes then it is reported as flaky, never as passed")
+	f.BoolVar(&o.attempts.UntilFailure, "until-failure", false, "run every spec again and again until one fails")
+	f.BoolVar(&o.strict, "strict", false, "exit 3 when a cell is unavailable")
+	f.Int64Var(&o.seed, "seed", 0, "seed of random workloads (default: drawn)")
+	trustFlags(f, &o.checksum, &o.trust)
+	o.registerRunning(f)
+}
+
+// registerRunning registers how to run, whatever is run.
+func (o *runFlags) registerRunning(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
 	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells; of those that mostly wait, four times as many")
-	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
-	f.BoolVar(&o.strict, "strict", false, "exit 3 when a cell is unavailable")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
-	f.Int64Var(&o.seed, "seed", 0, "seed of random workloads (default: drawn)")
-	f.DurationVar(&o.limit, "limit", 5*time.Minute, "time limit of one spec")
-	trustFlags(f, &o.checksum, &o.trust)
+	f.DurationVar(&o.limit, "limit", probeLimit, "time limit of one spec")
+	f.BoolVar(&o.keepData, "keep-failed", false, "keep the data directories of failed specs with their evidence: see matrix bundle")
 }
 
 // trustFlags are for releases whose checksum nobody has recorded yet.
@@ -103,14 +122,18 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 			return unfit(err)
 		}
 	}
-	var focus *regexp.Regexp
-	if o.focus != "" {
-		if focus, err = regexp.Compile(o.focus); err != nil {
-			return unfit(fmt.Errorf("--focus: %w", err))
-		}
+	focus, err := compileFocus(o.focus)
+	if err != nil {
+		return err
+	}
+	if err := o.attempts.Validate(); err != nil {
+		return unfit(err)
 	}
 	cells, err := m.Plan(o.selection)
 	if err != nil {
+		return unfit(err)
+	}
+	if cells, err = matrix.OnlyCells(cells, strings.Fields(strings.Join(o.cells, " "))); err != nil {
 		return unfit(err)
 	}
 	for i := range cells {
@@ -118,29 +141,48 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 			return unfit(err)
 		}
 	}
+	result, _, err := a.runCells(ctx, w, m, cells, focus, o)
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	rules := report.ExitRules{Strict: o.strict, Named: namedInFull(m, o.selection.Entries), FlakyFails: o.strict || o.attempts.Repeat > 1 || o.attempts.UntilFailure}
+	if code := report.ExitCode(result, rules); code != 0 {
+		return codeError{code}
+	}
+	return nil
+}
+
+// compileFocus reads a regular expression on specs; "" is none.
+func compileFocus(text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	focus, err := regexp.Compile(text)
+	if err != nil {
+		return nil, unfit(fmt.Errorf("the regular expression on specs: %w", err))
+	}
+	return focus, nil
+}
+
+// runCells runs cells as the flags say, and returns the result and the folder that it lies in.
+func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells []matrix.Cell, focus *regexp.Regexp, o runFlags) (*report.Run, string, error) {
 	out, err := a.outDir(o.out, m)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	config, cleanup, err := a.runConfig(ctx, m, o, out)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	config.Focus = focus
 	result, err := record(ctx, w, config, cells, out, o.plain)
 	if cleanErr := cleanup(); err == nil {
 		err = cleanErr
 	}
-	if err != nil && ctx.Err() == nil {
-		if errors.Is(err, run.ErrNoSpecs) {
-			return unfit(err)
-		}
-		return err
+	if errors.Is(err, run.ErrNoSpecs) {
+		err = unfit(err)
 	}
-	if code := report.ExitCode(result, o.strict, namedInFull(m, o.selection.Entries)); code != 0 {
-		return codeError{code}
-	}
-	return nil
+	return result, out, err
 }
 
 // namedInFull are the entries that the user asked for by name and not by a pattern.
@@ -188,6 +230,6 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	}
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: sum, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
-			Keep: o.keep, Seed: o.seed, Limit: o.limit},
+			Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/page"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
 )
@@ -125,14 +126,36 @@ func writeResults(out string, result *report.Run) error {
 	return errors.Join(
 		writeFile(filepath.Join(out, "run.json"), func(w io.Writer) error { return report.WriteJSON(w, result) }),
 		writeFile(filepath.Join(out, "junit.xml"), func(w io.Writer) error { return report.WriteJUnit(w, result) }),
+		writeFile(filepath.Join(out, "summary.md"), func(w io.Writer) error {
+			return report.WriteMarkdown(w, result, report.Options{}, report.MarkdownLimit)
+		}),
+		writePage(out, result),
 	)
 }
 
+// writePage writes the page of a run into its folder, with what attribute has found of its failures.
+func writePage(folder string, result *report.Run) error {
+	known := map[string]string{}
+	if err := readAttributions(folder, known); err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(folder, "page.html"), func(w io.Writer) error {
+		return page.Write(w, page.Input{Run: result, Folders: []string{folder}, Attributions: known})
+	})
+}
+
+// writeFile writes a file whole or leaves what was there: a page that cannot be made takes no older one with it.
 func writeFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.Create(path)
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	return write(file)
+	err = errors.Join(write(file), file.Chmod(0o644), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
 }

@@ -1,0 +1,225 @@
+package page
+
+import (
+	"errors"
+	"math"
+	"strings"
+
+	"mysqlmatrix/harness/report"
+)
+
+// data is what the page's script shows of a cell when it is opened. Texts that repeat are written once: a page of
+// many versions has the same specs, and mostly the same words, many times over.
+type data struct {
+	Verdicts     []verdict            `json:"verdicts"`
+	Texts        []string             `json:"texts"`
+	Measured     [][2]string          `json:"measured"` // name and unit
+	Expectations []report.Expectation `json:"expectations"`
+	Cells        []cell               `json:"cells"`
+	Cut          string               `json:"cut,omitempty"` // what was cut from evidence and errors, in words
+}
+
+type verdict struct {
+	Word   string `json:"w"`
+	Mark   string `json:"m"`
+	Broken bool   `json:"b,omitempty"`
+}
+
+type cell struct {
+	Entry   string `json:"e"`
+	Suite   string `json:"s"`
+	Tool    string `json:"t"`
+	Server  string `json:"server,omitempty"`
+	Version string `json:"version,omitempty"`
+	Seed    int64  `json:"seed,omitempty"`
+	Total   int    `json:"total"`
+	State   string `json:"state"`
+	outcome
+	Specs []spec `json:"specs"`
+}
+
+type spec struct {
+	Text int `json:"x"`
+	outcome
+}
+
+// outcome has short names, since there are ten thousands of them.
+type outcome struct {
+	Verdict      int          `json:"v"` // index; 0 for none
+	Seconds      float64      `json:"d"`
+	Error        *int         `json:"err,omitempty"`
+	Reason       string       `json:"why,omitempty"`
+	Expectation  *int         `json:"exp,omitempty"`
+	Repro        string       `json:"run,omitempty"`
+	Failure      string       `json:"id,omitempty"`
+	New          bool         `json:"new,omitempty"`
+	Attribution  string       `json:"fault,omitempty"`
+	Folder       string       `json:"dir,omitempty"`
+	Files        []file       `json:"files,omitempty"`
+	Measurements [][2]float64 `json:"ms,omitempty"`
+	Attempts     []attempt    `json:"tries,omitempty"`
+}
+
+type attempt struct {
+	Verdict int     `json:"v"`
+	Seconds float64 `json:"d"`
+	Error   *int    `json:"err,omitempty"`
+}
+
+// builder interns what repeats.
+type builder struct {
+	in           Input
+	data         data
+	evidence     *evidence
+	broke        map[string]bool // ids of failures that Base does not have; nil without Base
+	texts        map[string]int
+	measured     map[[2]string]int
+	expectations map[report.Expectation]int
+	long         []int // indices of texts that may be cut
+	whole        map[string][]tail
+}
+
+func newData(in Input) (_ data, err error) {
+	b := &builder{in: in, texts: map[string]int{}, measured: map[[2]string]int{}, expectations: map[report.Expectation]int{}}
+	b.data.Verdicts = []verdict{{Mark: report.VerdictUnknown.Mark(false)}}
+	for _, v := range report.Verdicts() {
+		b.data.Verdicts = append(b.data.Verdicts, verdict{v.String(), v.Mark(false), v.Broken() || v.Bad()})
+	}
+	if in.Base != nil {
+		b.broke = report.Compare(in.Base, in.Run).NewIDs()
+	}
+	if b.evidence, err = openEvidence(in.Folders); err != nil {
+		return data{}, err
+	}
+	defer func() { err = errors.Join(err, b.evidence.close()) }()
+	for i := range in.Run.Cells {
+		c, err := b.cell(&in.Run.Cells[i])
+		if err != nil {
+			return data{}, err
+		}
+		b.data.Cells = append(b.data.Cells, c)
+	}
+	b.fit()
+	return b.data, nil
+}
+
+func (b *builder) cell(c *report.Cell) (cell, error) {
+	one := cell{Entry: report.OneLine(c.ID.Entry), Suite: report.OneLine(c.ID.Suite), Tool: report.OneLine(c.ID.Tool),
+		Server: report.OneLine(c.Server), Version: report.OneLine(c.ToolVersion), Seed: c.Seed, Total: c.Total, State: c.State.String(), Specs: []spec{}}
+	var err error
+	if one.outcome, err = b.outcome(c, "", &c.Outcome); err != nil {
+		return one, err
+	}
+	for i := range c.Specs {
+		o, err := b.outcome(c, c.Specs[i].Text, &c.Specs[i].Outcome)
+		if err != nil {
+			return one, err
+		}
+		one.Specs = append(one.Specs, spec{b.text(report.OneLine(c.Specs[i].Text)), o})
+	}
+	return one, nil
+}
+
+func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outcome, error) {
+	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.long1(o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
+	if o.Expectation != nil {
+		i := intern(b.expectations, &b.data.Expectations, *o.Expectation)
+		out.Expectation = &i
+	}
+	for _, m := range o.Measurements {
+		i := intern(b.measured, &b.data.Measured, [2]string{report.OneLine(m.Name), report.OneLine(m.Unit)})
+		out.Measurements = append(out.Measurements, [2]float64{float64(i), round(m.Value)})
+	}
+	for _, a := range o.Attempts {
+		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.long1(a.Error)})
+	}
+	if o.Failure == "" {
+		return out, nil
+	}
+	out.Repro, out.Folder = report.Command(o.Repro), report.Command(o.Evidence)
+	out.New, out.Attribution = b.broke[o.Failure], b.in.Attributions[o.Failure]
+	tails, err := b.evidence.read(o.Evidence)
+	if err != nil {
+		return out, err
+	}
+	for _, t := range tails {
+		f := file{Name: report.OneLine(t.name), Text: b.longText(t.text)}
+		if int64(len(t.text)) < t.size {
+			f.Size = t.size
+		}
+		out.Files = append(out.Files, f)
+	}
+	return out, nil
+}
+
+// place is a verdict's index in data.Verdicts.
+func place(v report.Verdict) int {
+	for i, other := range report.Verdicts() {
+		if v == other {
+			return i + 1
+		}
+	}
+	return 0
+}
+
+// round keeps four digits: more is not measured.
+func round(v float64) float64 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
+}
+
+func (b *builder) text(s string) int { return intern(b.texts, &b.data.Texts, s) }
+
+// longText interns a text that may be cut when the page would grow too big.
+func (b *builder) longText(s string) int {
+	before := len(b.data.Texts)
+	i := b.text(s)
+	if i == before {
+		b.long = append(b.long, i)
+	}
+	return i
+}
+
+func (b *builder) long1(s string) *int {
+	if strings.TrimSpace(s) == "" {
+		return nil
+	}
+	i := b.longText(lastBytes(report.Neutral(s), largestTail))
+	return &i
+}
+
+// fit cuts the long texts, all to the same length, until they are within the budget together.
+func (b *builder) fit() {
+	limit, cut := largestTail, 0
+	for ; limit > smallestCut; limit /= 2 {
+		total := 0
+		for _, i := range b.long {
+			total += min(len(b.data.Texts[i]), limit)
+		}
+		if total <= textBudget {
+			break
+		}
+	}
+	for _, i := range b.long {
+		if s := b.data.Texts[i]; len(s) > limit {
+			b.data.Texts[i] = lastBytes(s, limit)
+			cut++
+		}
+	}
+	if cut > 0 {
+		b.data.Cut = cutWords(cut, limit)
+	}
+}
+
+func intern[K comparable](index map[K]int, list *[]K, value K) int {
+	i, ok := index[value]
+	if !ok {
+		i = len(*list)
+		index[value] = i
+		*list = append(*list, value)
+	}
+	return i
+}

@@ -1,0 +1,149 @@
+package page
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// docs is where the README's pictures lie.
+const docs = "../../docs"
+
+// The page of recorded runs, in a real browser: nothing of it comes from elsewhere, a failed cell is found by filter
+// and by keyboard, and the command that repeats the failure is copied.
+func TestPageInBrowser(t *testing.T) {
+	run := joined(t, "failing", "passing", "known", "crashed", "unavailable", "known_fixed")
+	path, _ := write(t, Input{Run: run, Folders: []string{"testdata/recorded"}, Base: joined(t, "passing", "known"),
+		Attributions: map[string]string{run.Cells[0].Specs[0].Failure: "the server: mariadb-11.8 passes with the same gh-ost"}})
+	b := openBrowser(t)
+	b.open(path)
+	if bad := b.complaints(); bad != "" {
+		t.Errorf("the page complains:\n%s", bad)
+	}
+	cells := len(run.Cells)
+	b.is(`document.querySelectorAll("#grid button").length`, cells)
+
+	// By keyboard: / to the filter, a word, back to the grid, Enter.
+	b.key("/")
+	b.is(`document.activeElement.id`, "f-text")
+	b.call("Input.insertText", map[string]any{"text": "transaction_isolation"})
+	b.is(`document.querySelectorAll("#grid button:not(.off)").length < `+`document.querySelectorAll("#grid button").length`, true)
+	b.is(`document.querySelector("#shown").textContent.endsWith("of `+strconv.Itoa(cells)+` cells")`, true)
+	b.eval(`document.querySelector("#grid button.v-failed:not(.off)").focus()`)
+	b.key("Enter")
+	b.is(`document.querySelector("#detail").hidden`, false)
+	b.is(`document.querySelector("#detail h3").textContent`, "mariadb-10.11 · migration · gh-ost@local")
+	b.is(`document.querySelector("#detail pre").textContent.includes("Unknown system variable 'transaction_isolation'")`, true)
+	b.is(`document.querySelector("#detail").textContent.includes("mariadb-11.8 passes with the same gh-ost")`, true)
+
+	// What the nodes said is there, as text, once it is opened.
+	b.is(`[...document.querySelectorAll("#detail summary")].some(s => s.textContent.startsWith("nodes1/primary.error.log"))`, true)
+	b.eval(`[...document.querySelectorAll("#detail summary")].find(s => s.textContent.startsWith("nodes1/replica1.state.txt")).click()`)
+	b.until(`[...document.querySelectorAll("#detail details pre")].some(p => p.textContent.includes("binary log coordinates"))`)
+
+	// The command is copied by a click.
+	repro := run.Cells[0].Specs[0].Repro
+	b.call("Browser.grantPermissions", map[string]any{"permissions": []string{"clipboardReadWrite", "clipboardSanitizedWrite"}})
+	b.click("#detail .repro .copy")
+	b.until(`document.querySelector("#detail .repro .copy").textContent === "copied"`)
+	b.is(`navigator.clipboard.readText()`, repro)
+	if !strings.HasPrefix(repro, "bin/matrix run --entry ") {
+		t.Errorf("the command is %q", repro)
+	}
+
+	// Escape closes the cell and goes back to it; arrows go from cell to cell.
+	b.key("Escape")
+	b.is(`document.querySelector("#detail").hidden`, true)
+	b.is(`document.activeElement.classList.contains("v-failed")`, true)
+	b.eval(`document.querySelector("#filters").reset()`)
+	b.until(`document.querySelectorAll("#grid button.off").length === 0`)
+	first := b.eval(`(document.querySelector("#grid tbody button").focus(), document.activeElement.id)`)
+	b.key("ArrowDown")
+	if b.eval(`document.activeElement.id`) == first {
+		t.Error("the arrow goes nowhere")
+	}
+	b.key("ArrowUp")
+	b.is(`document.activeElement.id`, first)
+
+	// Filters by vendor, verdict and suite.
+	for _, c := range []struct{ filter, value, want string }{
+		{"f-vendor", "mysql", `[...document.querySelectorAll("#grid button:not(.off)")].every(b => b.closest("tr").dataset.vendor === "mysql")`},
+		{"f-verdict", "known", `[...document.querySelectorAll("#grid button:not(.off)")].every(b => b.classList.contains("v-known"))`},
+		{"f-suite", "failover", `[...document.querySelectorAll("#grid thead th[data-suite]")].every(h => h.hidden === (h.dataset.suite !== "failover"))`},
+	} {
+		b.eval(`document.querySelector("#filters").reset()`)
+		b.until(`document.querySelectorAll("#grid button.off").length === 0`)
+		b.eval(`(() => { const f = document.getElementById("` + c.filter + `"); f.value = "` + c.value + `"; f.dispatchEvent(new Event("input")); })()`)
+		b.is(c.want, true)
+		b.is(`document.querySelectorAll("#grid button:not(.off)").length > 0`, true)
+	}
+	if bad := b.complaints(); bad != "" {
+		t.Errorf("the page complains:\n%s", bad)
+	}
+}
+
+// No mark is said by colour alone, and each stands out from its background in both schemes (WCAG 2.2, 1.4.3: 4.5).
+func TestPageIsReadable(t *testing.T) {
+	path, _ := write(t, Input{Run: joined(t, "failing", "passing", "known", "crashed", "unavailable", "known_fixed", "cancelled")})
+	b := openBrowser(t)
+	b.open(path)
+	const contrast = `(() => {
+		const light = c => { const [r, g, b] = c.match(/[\d.]+/g).map(v => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+		const poor = [];
+		for (const e of document.querySelectorAll(".v, body, #filters, p, td, th")) {
+			let under = e; while (getComputedStyle(under).backgroundColor === "rgba(0, 0, 0, 0)" && under.parentElement) under = under.parentElement;
+			const [a, b] = [light(getComputedStyle(e).color), light(getComputedStyle(under).backgroundColor)].sort((x, y) => y - x);
+			if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(e.className + " " + e.textContent.slice(0, 30));
+		}
+		return poor.slice(0, 5).join("; ");
+	})()`
+	for _, scheme := range []string{"light", "dark"} {
+		b.media(map[string]string{"prefers-color-scheme": scheme})
+		if poor := b.eval(contrast); poor != "" {
+			t.Errorf("%s: poor contrast of %v", scheme, poor)
+		}
+	}
+	b.is(`(() => { const marks = {}; for (const e of document.querySelectorAll("#grid button")) marks[e.querySelector(".mark").textContent] = (marks[e.querySelector(".mark").textContent] || new Set()).add(e.className); return Object.values(marks).every(s => s.size === 1); })()`, true)
+	b.is(`[...document.querySelectorAll("#grid button")].every(e => e.getAttribute("aria-label").length > 10)`, true)
+
+	// On paper every failure is spelled out, and its evidence's folder named.
+	b.eval(`window.dispatchEvent(new Event("beforeprint"))`)
+	b.is(`document.querySelectorAll("#print .spec[open]").length > 0 && document.querySelector("#print").textContent.includes("transaction_isolation")`, true)
+	b.eval(`window.dispatchEvent(new Event("afterprint"))`)
+	b.is(`document.querySelector("#print").hidden`, true)
+}
+
+// A table whose name is <script> does nothing on the page.
+func TestMarkupInBrowser(t *testing.T) {
+	run := recorded(t, "markup")
+	path, _ := write(t, Input{Run: run})
+	b := openBrowser(t)
+	b.open(path)
+	b.eval(`document.querySelector("#grid button").click()`)
+	b.is(`document.querySelector("#detail pre").textContent.includes("<script>document.title='owned'</script>")`, true)
+	b.is(`document.title`, "What works where")
+	b.is(`document.querySelectorAll("script, img").length`, 2)
+	if bad := b.complaints(); bad != "" {
+		t.Errorf("the page complains:\n%s", bad)
+	}
+}
+
+// The README's pictures, taken with -update.
+func TestScreenshots(t *testing.T) {
+	if !*update {
+		t.Skip("takes the README's pictures with -update")
+	}
+	run := joined(t, "failing", "passing", "known", "crashed", "unavailable")
+	path, _ := write(t, Input{Run: run, Folders: []string{"testdata/recorded"}})
+	b := openBrowser(t)
+	b.window(1180, 860)
+	b.open(path)
+	b.screenshot(filepath.Join(docs, "page.png"))
+	b.eval(`document.querySelector("#grid button.v-failed").click()`)
+	b.eval(`document.querySelector("#detail").scrollIntoView()`)
+	b.screenshot(filepath.Join(docs, "page-cell.png"))
+	b.media(map[string]string{"prefers-color-scheme": "dark"})
+	b.eval(`document.querySelector("#h-charts").scrollIntoView()`)
+	b.screenshot(filepath.Join(docs, "page-dark.png"))
+}

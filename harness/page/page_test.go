@@ -1,0 +1,227 @@
+package page
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mysqlmatrix/harness/report"
+)
+
+var update = flag.Bool("update", false, "write the screenshots of docs anew")
+
+const streams = "../report/testdata"
+
+// recorded folds one of report's recorded streams.
+func recorded(t testing.TB, name string) *report.Run {
+	t.Helper()
+	f, err := os.Open(filepath.Join(streams, name+".jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	events, err := report.ReadEvents(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report.Fold(events)
+}
+
+// joined puts recorded runs side by side, for a page that has some of everything. Of cells that several have, the
+// first counts.
+func joined(t testing.TB, names ...string) *report.Run {
+	t.Helper()
+	var all *report.Run
+	seen := map[report.CellID]bool{}
+	for _, name := range names {
+		run := recorded(t, name)
+		if all == nil {
+			whole := *run
+			whole.Cells, all = nil, &whole
+		}
+		for _, c := range run.Cells {
+			if !seen[c.ID] {
+				seen[c.ID] = true
+				all.Cells = append(all.Cells, c)
+			}
+		}
+	}
+	all.Status = report.RunComplete
+	return all
+}
+
+func write(t testing.TB, in Input) (path string, text []byte) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, in); err != nil {
+		t.Fatal(err)
+	}
+	path = filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path, b.Bytes()
+}
+
+// everyStream names the recorded streams that are whole.
+func everyStream(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(streams, "*.jsonl"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no streams: %v", err)
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".jsonl"))
+	}
+	return names
+}
+
+func TestEveryStreamHasAPage(t *testing.T) {
+	for _, name := range everyStream(t) {
+		run := recorded(t, name)
+		_, first := write(t, Input{Run: run})
+		_, second := write(t, Input{Run: run})
+		if !bytes.Equal(first, second) {
+			t.Errorf("%s: the page is not a function of the run", name)
+		}
+		for i := range run.Cells {
+			if !bytes.Contains(first, []byte(fmt.Sprintf(`id="cell-%d"`, i))) {
+				t.Errorf("%s: cell %s is not on the page", name, run.Cells[i].ID)
+			}
+		}
+	}
+	_, empty := write(t, Input{Run: report.Fold(nil)})
+	if len(empty) == 0 {
+		t.Error("an empty run has no page")
+	}
+}
+
+// What a server or a tool wrote stands on the page as text: no element of it, no attribute, no end of the data.
+func TestPageEscapes(t *testing.T) {
+	const evil = `</script><script>document.title='owned'</script><img src=x onerror=alert(1)>"'<!--`
+	run := recorded(t, "markup")
+	c := &run.Cells[0]
+	c.ID.Entry, c.Server, c.ID.Tool = "mysql-"+evil, evil, "tool@"+evil
+	c.Specs[0].Text, c.Specs[0].Evidence = evil, "evidence/x"
+	c.Specs[0].Measurements = []report.Measurement{{Name: evil, Unit: evil, Value: 3}}
+	c.Specs[0].Expectation = &report.Expectation{Error: evil, Link: "javascript:alert(1)", Note: evil}
+	run.Notes = []report.Note{{Text: evil}}
+	folder := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(folder, "evidence/x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "evidence/x/primary.error.log"), []byte(evil), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, text := write(t, Input{Run: run, Folders: []string{folder}, Base: run})
+	if n := bytes.Count(text, []byte("<script")); n != 2 {
+		t.Errorf("%d script elements, want the data and the script", n)
+	}
+	for _, bad := range []string{"<img", "onerror=alert(1)>", "<!--", "href=\"javascript"} {
+		if bytes.Contains(text, []byte(bad)) {
+			t.Errorf("the page has %s", bad)
+		}
+	}
+}
+
+// A run.json may say anything of where its evidence lies.
+func TestEvidenceStaysInTheFolder(t *testing.T) {
+	run := recorded(t, "failing")
+	outside := t.TempDir()
+	folder := filepath.Join(outside, "run")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "secret.log"), []byte("this is a secret"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
+	for _, evil := range []string{"..", "../.", outside, "link", "evidence/../.."} {
+		for i := range run.Cells[0].Specs {
+			run.Cells[0].Specs[i].Evidence = evil
+		}
+		var b bytes.Buffer
+		err := Write(&b, Input{Run: run, Folders: []string{folder}})
+		if strings.Contains(b.String(), "this is a secret") {
+			t.Errorf("evidence %q: the page has a file from outside the folder (%v)", evil, err)
+		}
+	}
+}
+
+// entries and specs are the size of a big matrix: that of every server line there is, and upstream's own tests.
+const (
+	manyEntries = 30
+	manySpecs   = 400
+	pageLimit   = 5 << 20
+)
+
+// many is a run of many entries, made of the cells that were recorded: each entry has all the recorded cells' specs,
+// again and again, with their errors and measurements.
+func many(t testing.TB) *report.Run {
+	t.Helper()
+	source := joined(t, "passing", "failing", "known", "crashed", "markup")
+	run := *source
+	run.Cells = nil
+	for e := range manyEntries {
+		specs := 0
+		for i := 0; specs < manySpecs; i++ {
+			c := source.Cells[i%len(source.Cells)]
+			round := i / len(source.Cells)
+			c.ID.Entry = fmt.Sprintf("%s-%d.%d", []string{"mysql", "mariadb", "percona"}[e%3], 5+e/6, e)
+			c.ID.Tool += fmt.Sprintf("-%d", i)
+			c.Specs = append([]report.Spec(nil), c.Specs...)
+			for len(c.Specs) < 20 {
+				c.Specs = append(c.Specs, c.Specs...)
+			}
+			c.Specs = c.Specs[:min(20, manySpecs-specs)]
+			for j := range c.Specs {
+				s := &c.Specs[j]
+				s.Text = fmt.Sprintf("%s, variation %d of %d", s.Text, j, round)
+				if s.Failure != "" {
+					s.Error = fmt.Sprintf("entry %d, spec %d\n%s", e, specs+j, s.Error) // no two alike
+					s.Failure = report.FailureID(c.ID, s.Text)
+				}
+			}
+			specs += len(c.Specs)
+			c.Total = len(c.Specs)
+			run.Cells = append(run.Cells, c)
+		}
+	}
+	return &run
+}
+
+func TestBigPage(t *testing.T) {
+	run := many(t)
+	path, text := write(t, Input{Run: run})
+	specs, broken := 0, 0
+	for i := range run.Cells {
+		specs += len(run.Cells[i].Specs)
+		for j := range run.Cells[i].Specs {
+			if run.Cells[i].Specs[j].Failure != "" {
+				broken++
+			}
+		}
+	}
+	if specs != manyEntries*manySpecs {
+		t.Fatalf("%d specs, want %d", specs, manyEntries*manySpecs)
+	}
+	t.Logf("%d entries, %d cells, %d specs, %d of them broken: %d bytes", manyEntries, len(run.Cells), specs, broken, len(text))
+	if len(text) > pageLimit {
+		t.Errorf("%d bytes, more than %d", len(text), pageLimit)
+	}
+	b := openBrowser(t)
+	b.open(path) // once for what a browser does only at its start
+	b.open(path)
+	t.Logf("loaded and drawn in %v ms, by the browser's own clock", b.eval(`(document.body.offsetHeight, performance.now().toFixed())`))
+	b.is(`document.querySelectorAll("#grid tbody tr").length`, manyEntries)
+	if bad := b.complaints(); bad != "" {
+		t.Error(bad)
+	}
+}

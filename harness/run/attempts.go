@@ -1,0 +1,94 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/report"
+)
+
+// Attempts says how often specs run. The zero Attempts is once. Every attempt is an event of its own; a spec of which
+// some attempts passed and some did not is flaky, however it ended.
+type Attempts struct {
+	Repeat       int  // every spec runs as many times
+	Retries      int  // a spec that failed runs again, at most as many times, unless its whole cell is broken
+	UntilFailure bool // every spec runs again and again until one fails, in whatever cell
+}
+
+// Validate refuses attempts that contradict each other.
+func (a Attempts) Validate() error {
+	if a.Repeat < 0 || a.Retries < 0 {
+		return errors.New("the number of attempts cannot be negative")
+	}
+	ways := 0
+	for _, chosen := range []bool{a.Repeat > 1, a.Retries > 0, a.UntilFailure} {
+		if chosen {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return errors.New("choose one of repeat, retries and until-failure")
+	}
+	return nil
+}
+
+// attempts runs a cell's specs as often as is asked for. Attempts come in rounds, so that the second one of a spec
+// does not meet the load of the first one's neighbours alone.
+func (r *runner) attempts(ctx context.Context, w *work) {
+	specs := w.specs
+	verdicts := r.round(ctx, w, specs, 1)
+	for n := 2; ctx.Err() == nil; n++ {
+		if specs = r.Attempts.next(n, specs, verdicts, w, r.failed.Load()); len(specs) == 0 {
+			return
+		}
+		verdicts = r.round(ctx, w, specs, n)
+	}
+}
+
+// next chooses the specs of round n by the verdicts of the round before.
+func (a Attempts) next(n int, specs []cell.Spec, verdicts []report.Verdict, w *work, failed bool) []cell.Spec {
+	switch {
+	case a.UntilFailure && !failed, n <= a.Repeat:
+		return w.specs
+	case n > 1+a.Retries:
+		return nil
+	}
+	var again []cell.Spec
+	for i, v := range verdicts {
+		if v == report.VerdictFailed || v == report.VerdictTimedOut || v == report.VerdictErrored {
+			again = append(again, specs[i])
+		}
+	}
+	// Where nothing at all worked, it is no flake: to try again would cost its time and tell nothing.
+	if n == 2 && len(specs) > 1 && len(again) == len(specs) {
+		return nil
+	}
+	return again
+}
+
+// round runs specs at once, as many as there is room for, and returns their verdicts; the verdict of one that was
+// interrupted or not begun is unknown.
+func (r *runner) round(ctx context.Context, w *work, specs []cell.Spec, attempt int) []report.Verdict {
+	verdicts := make([]report.Verdict, len(specs))
+	var group sync.WaitGroup
+	for i, spec := range specs {
+		weight := weightOf(spec)
+		if r.procs.Acquire(ctx, weight) != nil {
+			break
+		}
+		if attempt > 1 && r.UntilFailure && r.failed.Load() {
+			r.procs.Release(weight)
+			break
+		}
+		group.Go(func() {
+			defer r.procs.Release(weight)
+			if verdicts[i] = r.spec(ctx, w, spec, attempt); verdicts[i].Bad() {
+				r.failed.Store(true)
+			}
+		})
+	}
+	group.Wait()
+	return verdicts
+}
