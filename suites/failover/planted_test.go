@@ -12,6 +12,9 @@ import (
 
 // A manager with a fault in it must be caught, or the specs above prove nothing.
 var _ = Describe("the oracle", func() {
+	if !isEmbedded() {
+		return // there is nothing to plant a fault in
+	}
 	DescribeTable("catches a manager that", func(ctx SpecContext, plant func(*scene, *failover.Config), want check) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, func(c *failover.Config) { plant(s, c) })
