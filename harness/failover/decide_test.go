@@ -122,8 +122,24 @@ func TestDecide(t *testing.T) {
 			action: Refuse, problem: DeadPrimary, reason: "anti-flapping"},
 		{what: "long after a recovery", change: func(s *State, p *Policy) { s.LastRecovery = now.Add(-time.Hour); p.AntiFlapping = time.Minute },
 			action: Promote, problem: DeadPrimary, promote: "replica2", rewire: "replica1 replica3"},
-		{what: "an intermediate primary", change: on("primary", func(o *Observation) { o.Links = []Link{{Source: "127.0.0.1:7"}} }), action: Alert,
-			problem: DeadIntermediate},
+		{what: "an intermediate primary", change: intermediate, action: Relocate, problem: DeadIntermediate, rewire: "replica1 replica2 replica3"},
+		{what: "an intermediate primary whose source is dead as well", change: on("primary", func(o *Observation) { o.Links = []Link{{Source: "127.0.0.1:7"}} }),
+			action: Refuse, problem: DeadIntermediate, reason: "does not answer either"},
+		{what: "an errant transaction below an intermediate primary", change: func(s *State, p *Policy) {
+			intermediate(s, p)
+			s.Servers[2].Wrote = s.Servers[2].Wrote.Union(gtids(s.Servers[2].UUID + ":1"))
+		}, action: Relocate, problem: DeadIntermediate, rewire: "replica1 replica3", apart: "replica2"},
+		{what: "an intermediate primary that others still replicate from", change: func(s *State, p *Policy) {
+			intermediate(s, p)
+			s.Servers[2].Links[0].Fetch = Running
+		}, action: Alert, problem: UnreachablePrimary},
+		{what: "a partner in a ring, though others have more", change: func(s *State, _ *Policy) {
+			s.Servers[0].Links = []Link{{Source: s.Servers[1].Addr, GTID: true}}
+			s.Servers[1].Wrote = s.Servers[1].Wrote.Union(gtids(s.Servers[1].UUID + ":1-5"))
+		}, action: Promote, problem: DeadPrimary, promote: "replica1", rewire: "replica3", apart: "replica2"},
+		{what: "a primary that waits for nobody", change: func(s *State, p *Policy) { blocked(s, p); s.Servers[0].SemiSync = false }, action: Alert, problem: ReplicasNotReplicating},
+		{what: "a primary that waits in vain", change: blocked, action: Alert, problem: BlockedPrimary},
+		{what: "a primary that is to wait no more", change: func(s *State, p *Policy) { blocked(s, p); p.Unblock = true }, action: Unblock, problem: BlockedPrimary},
 		{what: "without GTID and without help", change: coordinatesOnly, action: Promote, problem: DeadPrimary, promote: "replica2", apart: "replica1 replica3"},
 		{what: "without GTID, with help", change: func(s *State, p *Policy) { coordinatesOnly(s, p); p.Rewirable = true }, action: Promote,
 			problem: DeadPrimary, promote: "replica2", rewire: "replica1 replica3"},
@@ -149,6 +165,19 @@ func TestDecide(t *testing.T) {
 			}
 		})
 	}
+}
+
+// intermediate puts another server above the dead one.
+func intermediate(s *State, _ *Policy) {
+	above := Observation{Name: "above", Addr: "127.0.0.1:7", Rule: Neutral, Reachable: true, At: now, Flavor: v80, Format: FormatRow, LogUpdates: true,
+		ServerID: 99, UUID: strings.Replace(replicaUUID, "b", "c", 1), Executed: upTo(100), Wrote: upTo(100)}
+	s.Servers[0].Links = []Link{{Source: above.Addr, GTID: true}}
+	s.Servers = append(s.Servers, above)
+}
+
+// blocked is a primary that answers and whose replicas are all cut off.
+func blocked(s *State, _ *Policy) {
+	s.Servers[0].Reachable, s.Servers[0].SemiSync, s.Servers[0].WaitsFor = true, true, 1
 }
 
 func coordinatesOnly(s *State, _ *Policy) {

@@ -102,3 +102,9 @@ type blockedRecovery struct {
 	Analysis           string
 	BlockingRecoveryID int64 `json:"BlockingRecoveryId"`
 }
+
+type downtimed struct {
+	Key              instanceKey
+	IsLastCheckValid bool
+	DowntimeReason   string
+}

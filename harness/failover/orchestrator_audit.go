@@ -41,6 +41,9 @@ func (o *Orchestrator) refresh(ctx context.Context) error {
 			}
 		}
 	}
+	if err := o.refreshLost(ctx); err != nil {
+		return err
+	}
 	var blocked []blockedRecovery
 	if err := o.api.get(ctx, "blocked-recoveries", &blocked); err != nil {
 		return err
@@ -64,6 +67,21 @@ func (o *Orchestrator) refresh(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.audits = audits
+	return nil
+}
+
+// refreshLost looks for servers that recoveries have left behind and that answer again. That is how
+// orchestrator shows them: in downtime, for that reason.
+func (o *Orchestrator) refreshLost(ctx context.Context) error {
+	var instances []downtimed
+	if err := o.api.get(ctx, "downtimed", &instances); err != nil {
+		return err
+	}
+	for _, i := range instances {
+		if i.DowntimeReason == "lost-in-recovery" && i.IsLastCheckValid {
+			o.alert(Audit{Done: true, Plan: Plan{Action: Alert, Problem: ErrantServer, Dead: o.nameOf(i.Key), Reason: i.DowntimeReason + ", and it answers"}})
+		}
+	}
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (s *scene) orchestrator(c failover.Config) *failover.Orchestrator {
 		return nil
 	}
 	manager, err := failover.NewOrchestrator(failover.OrchestratorConfig{
-		Path: program.Path, Resources: program.Dir, Dir: suitekit.WorkDir("orchestrator"), Scope: suitekit.Cell().Dir,
+		Path: program.Path, Resources: program.Dir, Dir: suitekit.WorkDir(filepath.Base(s.Dir) + "-orchestrator"), Scope: suitekit.Cell().Dir,
 		Members: c.Members, Interval: c.Interval, AntiFlapping: c.Policy.AntiFlapping, Hooks: hooks, Settings: settings,
 	})
 	suitekit.NoFault(err)
@@ -102,7 +102,7 @@ func (s *scene) endManager(ctx context.Context) error {
 			os.WriteFile(filepath.Join(evidence, "audits.json"), []byte(describe(s.manager.Audits())), 0o644))
 	}
 	err = errors.Join(err, s.manager.Stop(ctx))
-	close(s.over)
+	s.ended.Do(func() { close(s.over) })
 	s.watchers.Wait()
 	return err
 }

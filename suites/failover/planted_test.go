@@ -2,11 +2,13 @@ package failover_test
 
 import (
 	"context"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/topology"
 )
 
@@ -30,6 +32,17 @@ var _ = Describe("the oracle", func() {
 		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
 		Entry("forgets a replica", forgetOne, checkReplication),
 	)
+
+	It("catches a manager that believes only itself", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.admitOperator(ctx)
+		s.manage(ctx, func(c *failover.Config) { asOperator(c); c.Decide = believeNobody })
+		s.write(ctx)
+		s.breaks(ctx, fault.Refuse{Node: s.Primary(), User: operator})
+		s.audited(ctx, "it does not fail over", acts)
+		Expect(s.load.Stop()).To(Succeed())
+		Expect(s.unlike(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
+	})
 })
 
 func promoteTheOther(_ *scene, c *failover.Config) {
@@ -40,6 +53,17 @@ func promoteTheOther(_ *scene, c *failover.Config) {
 		}
 		return plan
 	}
+}
+
+// believeNobody takes a primary that the manager cannot reach for dead, whatever the replicas say.
+func believeNobody(state failover.State, policy failover.Policy) failover.Plan {
+	for i, o := range state.Servers {
+		state.Servers[i].Links = slices.Clone(o.Links)
+		for j := range o.Links {
+			state.Servers[i].Links[j].Fetch = failover.Connecting
+		}
+	}
+	return failover.Decide(state, policy)
 }
 
 func leaveReadOnly(s *scene, c *failover.Config) {

@@ -48,6 +48,9 @@ type scene struct {
 	// watchers look at what the manager does until over is closed.
 	watchers sync.WaitGroup
 	over     chan struct{}
+	ended    sync.Once
+	// round is which of the spec's failovers this is: each comes at another moment.
+	round uint64
 
 	mu         sync.Mutex
 	target     server.Endpoint // where the application writes
@@ -125,6 +128,14 @@ func (s *scene) lag(ctx context.Context, name string) {
 	s.awaitWrites(ctx, some)
 }
 
+// end stops the application, the manager and the servers, before the spec ends.
+func (s *scene) end(ctx context.Context) {
+	GinkgoHelper()
+	Expect(s.load.Stop()).To(Succeed())
+	suitekit.NoFault(s.endManager(ctx))
+	suitekit.NoFault(s.Close())
+}
+
 // killPrimary crashes the primary.
 func (s *scene) killPrimary(ctx context.Context) {
 	GinkgoHelper()
@@ -134,7 +145,7 @@ func (s *scene) killPrimary(ctx context.Context) {
 // inject breaks the primary at a random moment between two polls; times are measured from here.
 func (s *scene) inject(ctx context.Context, f fault.Fault) {
 	GinkgoHelper()
-	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), 0))
+	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), s.round))
 	s.awaitWrites(ctx, random.IntN(pollWrites))
 	s.crashed = time.Now()
 	suitekit.NoFault(f.Inject(ctx))
