@@ -27,8 +27,17 @@ type OrchestratorConfig struct {
 	// AntiFlapping is how long after a recovery of a cluster no other one is begun, in whole seconds; 0 means five.
 	AntiFlapping time.Duration
 	Hooks        Hooks
+	// Host is the loopback address that it listens on; "" means 127.0.0.1.
+	Host string
 	// Settings replace what is configured otherwise, by orchestrator's own names.
 	Settings map[string]any
+}
+
+func (c OrchestratorConfig) host() string {
+	if c.Host == "" {
+		return "127.0.0.1"
+	}
+	return c.Host
 }
 
 // Orchestrator is one orchestrator on loopback with a store of its own, as a manager of one cluster.
@@ -40,7 +49,9 @@ type Orchestrator struct {
 	lease   *sandbox.Lease
 	calls   *calls
 	cancel  context.CancelFunc
-	running sync.WaitGroup
+	// watching ends with the program.
+	watching context.Context
+	running  sync.WaitGroup
 
 	mu       sync.Mutex
 	audits   []Audit
@@ -77,17 +88,28 @@ func (o *Orchestrator) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, o.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := o.launch(); err != nil {
-		return fmt.Errorf("orchestrator: %w", err)
+	if err := o.launch(ctx); err != nil {
+		return err
 	}
-	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	o.cancel = cancel
-	o.running.Go(func() { o.calls.serve(watching) })
-	if err := o.awaitAnswer(ctx); err != nil {
-		return fmt.Errorf("orchestrator: %w; last lines of its log:\n%s", err, o.LogTail())
-	}
-	ripe := time.NewTimer(3*o.config.Interval + time.Second)
+	ripe := time.NewTimer(o.unripe())
 	defer ripe.Stop()
+	if err := o.discover(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ripe.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	o.begin()
+	return nil
+}
+
+// unripe is how long it recovers nothing after its start.
+func (o *Orchestrator) unripe() time.Duration { return 3*o.config.Interval + time.Second }
+
+// discover makes it know every server, and how much each is wanted as a primary.
+func (o *Orchestrator) discover(ctx context.Context) error {
 	for _, m := range o.config.Members {
 		if err := o.api.do(ctx, "discover", keyOf(m), nil); err != nil {
 			return fmt.Errorf("orchestrator: discover %s: %w", m.Name, err)
@@ -98,26 +120,36 @@ func (o *Orchestrator) Start(ctx context.Context) (err error) {
 			return fmt.Errorf("orchestrator: promotion rule of %s: %w", m.Name, err)
 		}
 	}
-	select {
-	case <-ripe.C:
-	case <-ctx.Done():
-		return ctx.Err()
+	return nil
+}
+
+// begin keeps the audits current from now on.
+func (o *Orchestrator) begin() { o.running.Go(func() { o.watch(o.watching) }) }
+
+// launch starts the program and returns when it answers.
+func (o *Orchestrator) launch(ctx context.Context) error {
+	if err := o.start(); err != nil {
+		return fmt.Errorf("orchestrator: %w", err)
 	}
-	o.running.Go(func() { o.watch(watching) })
+	o.watching, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	o.running.Go(func() { o.calls.serve(o.watching) })
+	if err := o.awaitAnswer(ctx); err != nil {
+		return fmt.Errorf("orchestrator: %w; last lines of its log:\n%s", err, o.LogTail())
+	}
 	return nil
 }
 
 // orchestratorRules are its names for promotion rules.
 var orchestratorRules = map[Rule]string{Prefer: "prefer", Neutral: "neutral", PreferNot: "prefer_not", MustNot: "must_not"}
 
-func (o *Orchestrator) launch() (err error) {
+func (o *Orchestrator) start() (err error) {
 	if err := os.MkdirAll(o.config.Dir, 0o755); err != nil {
 		return err
 	}
 	if o.lease, err = sandbox.LeasePort(); err != nil {
 		return err
 	}
-	o.api = api{base: "http://127.0.0.1:" + strconv.Itoa(o.lease.Port) + "/api/"}
+	o.api = api{base: "http://" + o.config.host() + ":" + strconv.Itoa(o.lease.Port) + "/api/"}
 	if o.calls, err = newCalls(o.config.Dir, o.called); err != nil {
 		return err
 	}
@@ -156,8 +188,10 @@ func (o *Orchestrator) awaitAnswer(ctx context.Context) error {
 	}
 }
 
-// LogPath is where the program writes its log.
-func (o *Orchestrator) LogPath() string { return filepath.Join(o.config.Dir, "orchestrator.log") }
+// LogPath is where the program writes its log. It has the folder's name, so that several lie side by side.
+func (o *Orchestrator) LogPath() string {
+	return filepath.Join(o.config.Dir, filepath.Base(o.config.Dir)+".log")
+}
 
 // LogTail is the end of the log.
 func (o *Orchestrator) LogTail() string {

@@ -64,6 +64,21 @@ func (a api) get(ctx context.Context, path string, into any) (err error) {
 	return nil
 }
 
+// leads says whether the node leads its raft cluster (LeaderCheck in orchestrator's http/api.go).
+func (a api) leads(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+"leader-check", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	return response.Body.Close() == nil && response.StatusCode == http.StatusOK
+}
+
 // What follows are the parts of orchestrator's own types that are read, named as there.
 
 type instanceKey struct {

@@ -13,7 +13,7 @@ import (
 func (o *Orchestrator) settings() map[string]any {
 	c := o.config
 	s := map[string]any{
-		"ListenAddress":   "127.0.0.1:" + strconv.Itoa(o.lease.Port),
+		"ListenAddress":   c.host() + ":" + strconv.Itoa(o.lease.Port),
 		"BackendDB":       "sqlite",
 		"SQLite3DataFile": filepath.Join(c.Dir, "orchestrator.sqlite3"),
 

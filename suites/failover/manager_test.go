@@ -42,10 +42,7 @@ func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {
 	GinkgoHelper()
 	config := failover.Config{Policy: failover.Policy{AntiFlapping: time.Minute}}
 	config.Hooks.Promoted = s.redirect
-	for _, n := range s.Nodes {
-		config.Members = append(config.Members, failover.Member{Name: n.Name, Rule: failover.Neutral,
-			Endpoint: n.Sandbox.Endpoint(), Replication: n.Sandbox.ReplicationEndpoint()})
-	}
+	config.Members = s.members()
 	if change != nil {
 		change(&config)
 	}
@@ -62,8 +59,26 @@ func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {
 	}
 }
 
+// members are the servers as a manager is told of them.
+func (s *scene) members() (list []failover.Member) {
+	for _, n := range s.Nodes {
+		list = append(list, failover.Member{Name: n.Name, Rule: failover.Neutral,
+			Endpoint: n.Sandbox.Endpoint(), Replication: n.Sandbox.ReplicationEndpoint()})
+	}
+	return list
+}
+
 // orchestrator is the program with a configuration that means the same.
 func (s *scene) orchestrator(c failover.Config) *failover.Orchestrator {
+	GinkgoHelper()
+	manager, err := failover.NewOrchestrator(s.orchestratorConfig(c))
+	suitekit.NoFault(err)
+	suitekit.Attach(manager.LogPath())
+	return manager
+}
+
+// orchestratorConfig says the same in orchestrator's words.
+func (s *scene) orchestratorConfig(c failover.Config) failover.OrchestratorConfig {
 	GinkgoHelper()
 	program := suitekit.Cell().Tool
 	settings := map[string]any{}
@@ -84,13 +99,10 @@ func (s *scene) orchestrator(c failover.Config) *failover.Orchestrator {
 		}
 		return nil
 	}
-	manager, err := failover.NewOrchestrator(failover.OrchestratorConfig{
+	return failover.OrchestratorConfig{
 		Path: program.Path, Resources: program.Dir, Dir: suitekit.WorkDir(filepath.Base(s.Dir) + "-orchestrator"), Scope: suitekit.Cell().Dir,
 		Members: c.Members, Interval: c.Interval, AntiFlapping: c.Policy.AntiFlapping, Hooks: hooks, Settings: settings,
-	})
-	suitekit.NoFault(err)
-	suitekit.Attach(manager.LogPath())
-	return manager
+	}
 }
 
 // endManager stops the manager and keeps what it says of itself when the spec has failed.

@@ -9,6 +9,7 @@ import (
 
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
 )
 
@@ -35,12 +36,13 @@ var _ = Describe("the oracle", func() {
 
 	It("catches a manager that believes only itself", quick(), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		s.admitOperator(ctx)
-		s.manage(ctx, func(c *failover.Config) { asOperator(c); c.Decide = believeNobody })
+		s.manage(ctx, func(c *failover.Config) { c.Decide = believeNobody })
 		s.write(ctx)
-		s.breaks(ctx, fault.Refuse{Node: s.Primary(), User: operator})
+		cut := fault.Refuse{Node: s.Primary(), User: sandbox.User}
+		s.breaks(ctx, cut)
 		s.audited(ctx, "it does not fail over", acts)
 		Expect(s.load.Stop()).To(Succeed())
+		s.heals(ctx, cut)
 		Expect(s.unlike(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
 	})
 })

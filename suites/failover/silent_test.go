@@ -1,8 +1,6 @@
 package failover_test
 
 import (
-	"context"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -14,16 +12,12 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-// operator is an account of the manager's own, so that it can be cut off alone.
-const operator = "operator"
-
 var _ = Describe("a primary that somebody cannot reach", func() {
 	It("is left alone when only the manager is cut off", quick(embedded), Label(cell.LabelWaiting), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		s.admitOperator(ctx)
-		s.manage(ctx, asOperator)
+		s.manage(ctx, nil)
 		s.write(ctx)
-		cut := fault.Refuse{Node: s.Primary(), User: operator}
+		cut := fault.Refuse{Node: s.Primary(), User: sandbox.User}
 		s.breaks(ctx, cut)
 		s.reported(ctx, failover.UnreachablePrimary)
 		s.unmoved(ctx)
@@ -97,22 +91,6 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 		s.judge(ctx, audit)
 	})
 })
-
-// admitOperator makes the manager's own account, everywhere.
-func (s *scene) admitOperator(ctx context.Context) {
-	GinkgoHelper()
-	account := "'" + operator + "'@'127.%'"
-	suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE USER "+account+" IDENTIFIED BY '"+operator+"'",
-		"GRANT ALL PRIVILEGES ON *.* TO "+account+" WITH GRANT OPTION"))
-	suitekit.NoFault(s.WaitCaughtUp(ctx))
-}
-
-// asOperator makes the manager connect with its own account.
-func asOperator(c *failover.Config) {
-	for i := range c.Members {
-		c.Members[i].Endpoint.User, c.Members[i].Endpoint.Password = operator, operator
-	}
-}
 
 // link is a way to the primary that can be cut.
 func (s *scene) link(name string) *fault.Link {
