@@ -199,7 +199,13 @@ func (d *decoder) query(q *replication.QueryEvent) []Item {
 	case strings.HasPrefix(first, "XA START"), strings.HasPrefix(first, "XA BEGIN"):
 		d.inside = true
 	}
-	return []Item{{Kind: KindStatement, database: string(q.Schema), text: shorten([]byte(text)), context: statusVariables(q.StatusVars),
+	database, canonical := asWritten(string(q.Schema), text)
+	context := statusVariables(q.StatusVars)
+	if control.MatchString(text) {
+		// A replica runs it in whatever session its applier has.
+		database, context = "", nil
+	}
+	return []Item{{Kind: KindStatement, database: database, text: shorten([]byte(canonical)), context: context,
 		hint: hintOf([]byte(text)), Boundary: !d.inside, inside: d.inside}}
 }
 

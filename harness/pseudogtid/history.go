@@ -182,3 +182,20 @@ func (h *history) wroteItself(ctx context.Context, since uint32) (*Item, error) 
 		}
 	}
 }
+
+// errantAt is what a replica's log has at a place, when the replica wrote it itself; nil otherwise.
+func (h *history) errantAt(ctx context.Context, at server.Coordinates) (*Item, error) {
+	if !h.replicates() {
+		return nil, nil
+	}
+	c, err := h.log.walk(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	item, err := c.next(ctx)
+	if err != nil || item == nil || item.ServerID != h.serverID {
+		return nil, err
+	}
+	return item, nil
+}

@@ -213,6 +213,12 @@ func (m Matcher) absent(ctx context.Context, mine, theirs *history, last Entry, 
 			case err != nil:
 				return err
 			}
+			if errant, err := mine.errantAt(ctx, answer.At); err != nil {
+				return err
+			} else if errant != nil {
+				refuse.OnReplica = errant
+				return refuse.because(Diverged, "the replica wrote this itself (its server id is %d)", mine.serverID)
+			}
 			if mine.own {
 				refuse.Turned = answer.At
 			}

@@ -136,8 +136,10 @@ func (s *scene) inject(ctx context.Context) {
 	s.caughtUp(ctx)
 }
 
-// injecting has entries written all the time.
+// injecting has entries written all the time, and waits until the first one is everywhere.
 func (s *scene) injecting(ctx SpecContext) *pseudogtid.Injector {
+	GinkgoHelper()
+	s.inject(ctx)
 	injector := pseudogtid.StartInjector(ctx, s.at(s.root), 50*time.Millisecond)
 	DeferCleanup(injector.Stop)
 	return injector
