@@ -83,11 +83,11 @@ func statusVariables(vars []byte) map[byte]string {
 		if known := variables[code]; known.name != "" || code == varInvoker {
 			found[code] = string(vars[:n])
 		}
+		if code == varFlags {
+			masked := binary.LittleEndian.Uint32(vars) & sessionFlags
+			found[code] = string(binary.LittleEndian.AppendUint32(nil, masked))
+		}
 		vars = vars[n:]
-	}
-	if flags, ok := found[varFlags]; ok {
-		masked := binary.LittleEndian.Uint32([]byte(flags)) & sessionFlags
-		found[varFlags] = string(binary.LittleEndian.AppendUint32(nil, masked))
 	}
 	return found
 }

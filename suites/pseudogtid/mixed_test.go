@@ -40,7 +40,8 @@ var _ = Describe("Pseudo-GTID", func() {
 
 	It("refuses a replica that filters a database, and follows the filter when told to", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{2: {"replicate-ignore-db=scratch"}}})
-		s.run(ctx, 0, "CREATE DATABASE scratch", "CREATE TABLE scratch.t (a INT PRIMARY KEY)")
+		s.run(ctx, 0, "CREATE DATABASE scratch")
+		suitekit.NoFault(inDatabase(ctx, s.at(0), "scratch", "CREATE TABLE t (a INT PRIMARY KEY)"))
 		s.inject(ctx)
 		for i := range 5 {
 			// The default database counts for statements, the table's for rows: the same here.
