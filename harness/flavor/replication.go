@@ -8,5 +8,8 @@ func (f Flavor) CanReplicateFrom(source Flavor) bool {
 	if f.IsMariaDB() != source.IsMariaDB() {
 		return false
 	}
+	if f.MinMySQL(8, 0, 0) && !source.MinMySQL(5, 7, 0) {
+		return false // from one series to the next only, and 8.0 is next to 5.7
+	}
 	return f.Version.AtLeast(source.Version.Major, source.Version.Minor, 0)
 }

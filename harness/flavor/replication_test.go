@@ -14,6 +14,8 @@ func TestCanReplicateFrom(t *testing.T) {
 		{flavorOf(MySQL, 8, 4, 0), flavorOf(MySQL, 8, 0, 36), true},
 		{flavorOf(MySQL, 8, 0, 36), flavorOf(MySQL, 8, 4, 0), false},
 		{flavorOf(Percona, 8, 0, 36), flavorOf(MySQL, 8, 0, 36), true},
+		{flavorOf(MySQL, 8, 0, 36), flavorOf(MySQL, 5, 7, 44), true},
+		{flavorOf(MySQL, 9, 7, 0), flavorOf(MySQL, 5, 6, 24), false},
 		{flavorOf(MariaDB, 10, 11, 2), flavorOf(MariaDB, 10, 5, 29), true},
 		{flavorOf(MariaDB, 10, 5, 29), flavorOf(MariaDB, 10, 11, 2), false},
 		{flavorOf(MariaDB, 10, 11, 2), flavorOf(MySQL, 5, 6, 24), false},

@@ -7,11 +7,12 @@
 package pseudogtid
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
-	"sync"
+	"strings"
 	"time"
 
 	"mysqlmatrix/harness/server"
@@ -20,18 +21,44 @@ import (
 // schema is where the views would be; it need not exist.
 const schema = "_pseudo_gtid_"
 
-// entryPattern matches an entry's statement and captures its hint. Ascending hints are ascending text: the
-// time comes first, in hexadecimal of fixed length.
-var entryPattern = regexp.MustCompile("(?i)^drop view if exists `_pseudo_gtid_`\\.`_?asc:([0-9a-f:]+)`")
+// entryPattern matches a statement that is an entry and nothing else, and captures its hint. The second
+// form is what orchestrator's manual has the event scheduler write.
+var entryPattern = regexp.MustCompile("(?i)^drop view if exists `(?:_pseudo_gtid_`\\.`_?asc|meta`\\.`_pseudo_gtid_hint__asc):([0-9a-f:]+)`;?$")
+
+// entryMark is in every entry: what lacks it need not be parsed.
+var entryMark = []byte("_pseudo_gtid_")
 
 // Entry is one Pseudo-GTID entry in a log.
 type Entry struct {
-	Hint string             // "<hex seconds>:<hex server id>:<16 hex digits>"; later entries are greater
-	End  server.Coordinates // where the event after it begins
+	// Hint is "<hex seconds>:<hex server id>:<16 hex digits>"; later entries are greater, unless a clock
+	// was set back or two injectors wrote within a second.
+	Hint string             `json:"hint"`
+	End  server.Coordinates `json:"end"` // where the event after it begins
+	time uint32             // when it was written, Unix seconds
 }
+
+// hintOf is the hint of a statement that is an entry, and "" of any other.
+func hintOf(statement []byte) string {
+	if !bytes.Contains(bytes.ToLower(statement), entryMark) {
+		return ""
+	}
+	match := entryPattern.FindSubmatch(bytes.TrimSpace(statement))
+	if match == nil {
+		return ""
+	}
+	return string(match[1])
+}
+
+// later orders hints; both programs write hexadecimal, one of them in capitals.
+func later(a, b string) bool { return strings.ToLower(a) > strings.ToLower(b) }
 
 // Inject writes one entry on a writable server.
 func Inject(ctx context.Context, s *server.Server) (hint string, err error) {
+	return InjectAt(ctx, s, time.Now())
+}
+
+// InjectAt writes an entry as a server whose clock shows the given time would.
+func InjectAt(ctx context.Context, s *server.Server, now time.Time) (hint string, err error) {
 	id, err := s.Variable(ctx, "server_id")
 	if err != nil {
 		return "", fmt.Errorf("inject a Pseudo-GTID entry: %w", err)
@@ -40,50 +67,9 @@ func Inject(ctx context.Context, s *server.Server) (hint string, err error) {
 	if _, err := fmt.Sscan(id, &number); err != nil {
 		return "", fmt.Errorf("inject a Pseudo-GTID entry: server_id %q: %w", id, err)
 	}
-	hint = fmt.Sprintf("%08x:%08x:%016x", time.Now().Unix(), number, rand.Uint64())
+	hint = fmt.Sprintf("%08x:%08x:%016x", now.Unix(), number, rand.Uint64())
 	if err := s.Exec(ctx, fmt.Sprintf("drop view if exists `%s`.`_asc:%s`", schema, hint)); err != nil {
 		return "", fmt.Errorf("inject a Pseudo-GTID entry: %w", err)
 	}
 	return hint, nil
-}
-
-// Injector writes entries at an interval.
-type Injector struct {
-	cancel context.CancelFunc
-	group  sync.WaitGroup
-	mu     sync.Mutex
-	err    error
-}
-
-// StartInjector injects until Stop is called. A server that cannot be written to ends it with an error.
-func StartInjector(ctx context.Context, s *server.Server, interval time.Duration) *Injector {
-	ctx, cancel := context.WithCancel(ctx)
-	i := &Injector{cancel: cancel}
-	i.group.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for {
-			if _, err := Inject(context.WithoutCancel(ctx), s); err != nil {
-				i.mu.Lock()
-				defer i.mu.Unlock()
-				i.err = err
-				return
-			}
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	return i
-}
-
-// Stop ends the injector and says why it had ended before, if it had.
-func (i *Injector) Stop() error {
-	i.cancel()
-	i.group.Wait()
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.err
 }

@@ -1,156 +1,111 @@
 package pseudogtid
 
 import (
-	"encoding/binary"
+	"crypto/sha256"
 	"fmt"
-	"strings"
-
-	"github.com/go-mysql-org/go-mysql/replication"
+	"time"
 
 	"mysqlmatrix/harness/server"
 )
 
-// Item is one thing in a log that faithful copies share: a statement with its session context, one changed
-// row, or the end of a transaction. What may differ between faithful copies is not an item: GTID events,
-// format descriptions, rotations, checkpoints, annotations, table ids, positions, server ids, checksums, and
-// how many rows one event holds.
+// Kind is what an item of a history is.
+type Kind uint8
+
+// The kinds. The zero value is invalid.
+const (
+	KindUnknown   Kind = iota
+	KindStatement      // with its database and session context
+	KindRow            // one changed row
+	KindCommit         // of a transaction, whichever way it is written
+	KindRollback       // of a transaction that changed something that cannot be rolled back
+	KindVariable       // what the next statement needs: LAST_INSERT_ID, a seed of RAND, a user variable
+	KindLoad           // LOAD DATA, with a digest of the file
+	KindXA             // the prepared end of an XA transaction
+	KindOther          // what is not known to be free to differ counts
+)
+
+// String is the kind as a DBA calls it.
+func (k Kind) String() string {
+	return [...]string{"unknown", "statement", "row", "commit", "rollback", "variable", "LOAD DATA", "XA", "event"}[k]
+}
+
+// Item is one thing in a log that faithful copies share. What may differ between faithful copies is not an
+// item: GTID events, format descriptions, rotations, checkpoints, annotations, table ids, positions, server
+// ids, checksums, compression, and how many rows one event holds.
 type Item struct {
-	Text     string             // what is compared, readable
-	End      server.Coordinates // where the next event begins
-	Boundary bool               // a transaction ends here, so that a replica can start after it
+	Kind       Kind
+	Start, End server.Coordinates // of its event, which may hold more than this item
+	Boundary   bool               // a transaction ends here, so that a replica can start after it
+	ServerID   uint32             // of the server that wrote it first
+	Time       uint32             // when it was written there, in Unix seconds; compared for statements
+
+	database  string
+	text      string // what is compared for all but rows
+	context   map[byte]string
+	row       *change
+	hint      string // of a Pseudo-GTID entry
+	inside    bool   // of a transaction
+	container string // the log's own word for the event, for people
 }
 
-const commit = "COMMIT"
+// longText is how long a text may be before only its beginning and a digest are kept.
+const longText = 64 << 10
 
-// items are what an event adds to the history.
-func items(e *replication.BinlogEvent, file string) []Item {
-	end := server.Coordinates{File: file, Pos: uint64(e.Header.LogPos)}
-	one := func(text string, boundary bool) []Item { return []Item{{Text: text, End: end, Boundary: boundary}} }
-	switch event := e.Event.(type) {
-	case *replication.QueryEvent:
-		return query(event, end)
-	case *replication.XIDEvent:
-		return one(commit, true)
-	case *replication.RowsEvent:
-		return rows(event, e.Header.EventType, end)
-	case *replication.IntVarEvent:
-		return one(fmt.Sprintf("INTVAR %d = %d", event.Type, event.Value), false)
-	case *replication.TransactionPayloadEvent:
-		var list []Item
-		for _, inner := range event.Events {
-			inner.Header.LogPos = e.Header.LogPos // inner events have no position of their own
-			list = append(list, items(inner, file)...)
-		}
-		return list
-	case *replication.BeginLoadQueryEvent:
-		return one(fmt.Sprintf("LOAD BEGIN %x", event.BlockData), false)
-	case *replication.ExecuteLoadQueryEvent:
-		return one(fmt.Sprintf("LOAD EXECUTE %d %d %d", event.StartPos, event.EndPos, event.DupHandlingFlags), false)
+// shorten keeps long texts comparable in little memory.
+func shorten(text []byte) string {
+	if len(text) <= longText {
+		return string(text)
 	}
-	if ignored[e.Header.EventType] {
-		return nil
-	}
-	// Whatever is not known to be free to differ counts: RAND, USER_VAR, XA_PREPARE and what is yet to come.
-	body := e.RawData
-	if len(body) > replication.EventHeaderSize {
-		body = body[replication.EventHeaderSize:]
-	}
-	return one(fmt.Sprintf("%s %x", e.Header.EventType, body), e.Header.EventType == replication.XA_PREPARE_LOG_EVENT)
+	return fmt.Sprintf("%s… (%d bytes, SHA-256 %x)", text[:200], len(text), sha256.Sum256(text))
 }
 
-// ignored are the events that faithful copies of a history need not share.
-var ignored = map[replication.EventType]bool{
-	replication.FORMAT_DESCRIPTION_EVENT: true, replication.ROTATE_EVENT: true, replication.STOP_EVENT: true,
-	replication.HEARTBEAT_EVENT: true, replication.HEARTBEAT_LOG_EVENT_V2: true, replication.IGNORABLE_EVENT: true,
-	replication.GTID_EVENT: true, replication.ANONYMOUS_GTID_EVENT: true, replication.GTID_TAGGED_LOG_EVENT: true,
-	replication.PREVIOUS_GTIDS_EVENT: true, replication.ROWS_QUERY_EVENT: true,
-	replication.TABLE_MAP_EVENT:             true, // row items carry the table's name
-	replication.MARIADB_ANNOTATE_ROWS_EVENT: true, replication.MARIADB_BINLOG_CHECKPOINT_EVENT: true,
-	replication.MARIADB_GTID_EVENT: true, replication.MARIADB_GTID_LIST_EVENT: true, replication.MARIADB_START_ENCRYPTION_EVENT: true,
+// String is the item as people read it.
+func (i Item) String() string {
+	switch i.Kind {
+	case KindCommit:
+		return "COMMIT"
+	case KindRollback:
+		return "ROLLBACK"
+	case KindRow:
+		return i.row.String()
+	case KindStatement, KindLoad:
+		text := i.text
+		if i.database != "" {
+			text = "use " + server.Ident(i.database) + "; " + text
+		}
+		return text
+	default:
+		return i.text
+	}
 }
 
-// query is a statement. BEGIN is left out, since MariaDB says it in its GTID event; COMMIT equals an XID
-// event, which says it for transactional engines. Any other statement outside a transaction ends itself;
-// inside one, the walk goes on to its COMMIT.
-func query(e *replication.QueryEvent, end server.Coordinates) []Item {
-	text := strings.TrimSpace(string(e.Query))
-	switch strings.ToUpper(text) {
-	case "BEGIN", "START TRANSACTION":
-		return nil
-	case "COMMIT":
-		return []Item{{Text: commit, End: end, Boundary: true}}
-	}
-	// A pure comment is what servers write in place of a dropped temporary table, or when GTIDs are skipped.
-	return []Item{{Text: fmt.Sprintf("[%s %s] %s", e.Schema, context4(e.StatusVars), text), End: end, Boundary: true}}
-}
+// When is the time of the item in words.
+func (i Item) When() string { return time.Unix(int64(i.Time), 0).UTC().Format("2006-01-02 15:04:05") }
 
-// context4 is the part of a statement's session context that changes what it does: sql_mode, character
-// sets, time zone and auto-increment settings. Codes and lengths: MySQL source, libbinlogevents
-// statement_events.h, Query_event_status_vars.
-func context4(vars []byte) string {
-	lengths := map[byte]int{0: 4, 1: 8, 3: 4, 4: 6, 7: 2, 8: 2, 9: 8, 10: 4, 13: 3}
-	var parts []string
-	for len(vars) > 0 {
-		code := vars[0]
-		vars = vars[1:]
-		n, fixed := lengths[code]
-		if !fixed {
-			if (code != 5 && code != 6) || len(vars) == 0 {
-				break // later codes hold nothing that is compared
-			}
-			n, vars = int(vars[0]), vars[1:]
+// differs says in words why two items are not the same thing, "" when they are.
+func differs(a, b Item) string {
+	if a.Kind != b.Kind {
+		if a.Kind == KindRow && b.Kind == KindStatement || a.Kind == KindStatement && b.Kind == KindRow {
+			return "one logs rows and the other the statement: the binary log formats differ"
 		}
-		if n > len(vars) {
-			break
-		}
-		switch code {
-		case 1:
-			parts = append(parts, fmt.Sprintf("sql_mode=%x", binary.LittleEndian.Uint64(vars)))
-		case 3:
-			parts = append(parts, fmt.Sprintf("auto_increment=%x", vars[:n]))
-		case 4:
-			parts = append(parts, fmt.Sprintf("charset=%x", vars[:n]))
-		case 5:
-			parts = append(parts, fmt.Sprintf("time_zone=%s", vars[:n]))
-		}
-		vars = vars[n:]
+		return fmt.Sprintf("one has a %s, the other a %s", a.Kind, b.Kind)
 	}
-	return strings.Join(parts, " ")
-}
-
-// rows is one item for each changed row.
-func rows(e *replication.RowsEvent, kind replication.EventType, end server.Coordinates) []Item {
-	operation, pair := "INSERT", 1
-	switch kind {
-	case replication.UPDATE_ROWS_EVENTv0, replication.UPDATE_ROWS_EVENTv1, replication.UPDATE_ROWS_EVENTv2,
-		replication.MARIADB_UPDATE_ROWS_COMPRESSED_EVENT_V1, replication.PARTIAL_UPDATE_ROWS_EVENT:
-		operation, pair = "UPDATE", 2
-	case replication.DELETE_ROWS_EVENTv0, replication.DELETE_ROWS_EVENTv1, replication.DELETE_ROWS_EVENTv2,
-		replication.MARIADB_DELETE_ROWS_COMPRESSED_EVENT_V1:
-		operation = "DELETE"
-	}
-	list := make([]Item, 0, len(e.Rows)/pair)
-	for i := 0; i+pair <= len(e.Rows); i += pair {
-		text := fmt.Sprintf("%s %s.%s %s", operation, e.Table.Schema, e.Table.Table, row(e.Rows[i]))
-		if pair == 2 {
-			text += " → " + row(e.Rows[i+1])
+	switch a.Kind {
+	case KindRow:
+		return a.row.differs(b.row)
+	case KindStatement, KindLoad:
+		switch {
+		case a.database != b.database:
+			return fmt.Sprintf("the statements have different databases, %q and %q", a.database, b.database)
+		case a.text != b.text:
+			return "the statements differ"
+		case a.Time != b.Time:
+			return fmt.Sprintf("the statements were written at different times, %s and %s", a.When(), b.When())
 		}
-		list = append(list, Item{Text: text, End: end})
+		return contextDiffers(a.context, b.context)
 	}
-	return list
-}
-
-func row(values []any) string {
-	parts := make([]string, len(values))
-	for i, value := range values {
-		switch v := value.(type) {
-		case []byte:
-			parts[i] = fmt.Sprintf("%q", v)
-		case string:
-			parts[i] = fmt.Sprintf("%q", v)
-		default:
-			parts[i] = fmt.Sprint(v)
-		}
+	if a.text != b.text {
+		return fmt.Sprintf("the %s differs", a.Kind)
 	}
-	return "(" + strings.Join(parts, ", ") + ")"
+	return ""
 }

@@ -4,248 +4,324 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/go-mysql-org/go-mysql/replication"
 
 	"mysqlmatrix/harness/server"
 )
 
-// Refusal is why a replica's place on another server is not known.
-type Refusal uint8
+// lookback is how many entries before the last one the walk begins, so that an errant transaction from
+// before the last entry is found as well. At orchestrator's interval they are a minute and a half.
+const lookback = 16
 
-// The refusals. The zero value is invalid.
-const (
-	RefusalUnknown Refusal = iota
-	NoEntry                // the replica's binary logs hold no entry
-	NotFound               // the target's logs do not hold the replica's last entry: never had it, or purged
-	Diverged               // after the entry, the histories differ
-	ReplicaAhead           // the replica has what the target has not: turn the pair round
-)
-
-// String is the refusal in words.
-func (r Refusal) String() string {
-	return [...]string{"unknown", "no Pseudo-GTID entry in the replica's binary logs",
-		"the replica's last entry is not in the target's binary logs (they never had it, or it was purged)",
-		"the histories differ", "the replica is ahead of the target: turn the pair round"}[r]
-}
-
-// RefusalError is a match that would be wrong or a guess.
-type RefusalError struct {
-	Why             Refusal
-	Replica, Target string // addresses
-	Entry           string // hint of the replica's last entry
-	OnReplica       Item   // for Diverged and ReplicaAhead: the first event that differs
-	OnTarget        Item
-}
-
-// Error says why, and shows both events where histories part.
-func (e *RefusalError) Error() string {
-	text := fmt.Sprintf("replica %s below %s: %s", e.Replica, e.Target, e.Why)
-	if e.Entry != "" {
-		text += "; last entry " + e.Entry
-	}
-	if e.Why == Diverged || e.Why == ReplicaAhead {
-		text += fmt.Sprintf("; the replica has, before %s: %s", e.OnReplica.End, e.OnReplica.Text)
-	}
-	if e.Why == Diverged {
-		text += fmt.Sprintf("; the target has, before %s: %s", e.OnTarget.End, e.OnTarget.Text)
-	}
-	return text
-}
-
-// Last finds the newest entry in a server's binary logs; nil when there is none.
-func Last(ctx context.Context, s *server.Server) (*Entry, error) {
-	l, err := Open(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return l.last(ctx)
-}
-
-// Find finds an entry in a server's binary logs; nil when they do not hold it.
-func Find(ctx context.Context, s *server.Server, hint string) (*Entry, error) {
-	l, err := Open(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	return l.find(ctx, hint)
-}
-
-// Matcher compares two histories. Its zero value is right; the fields are faults for tests to plant.
+// Matcher compares two histories. Its zero value is right.
 type Matcher struct {
-	// IgnoreContents compares what kind of thing happened and not what.
-	IgnoreContents bool
-	// OffByOne answers with the transaction after the right one.
-	OffByOne bool
+	// Thorough walks from the oldest entry that can be found instead of a few entries back.
+	Thorough bool
+	// AllowFilters follows filters of databases: what they drop is not compared. Otherwise they are refused.
+	AllowFilters bool
+	// Source connects to a replica's source, when the replica writes no log of its own. By default it is
+	// asked with the replica's own user and password.
+	Source func(context.Context, server.Endpoint) (*server.Server, error)
+
+	// The rest are faults for tests to plant.
+
+	IgnoreContents  bool // compares what kind of thing happened and not what
+	OffByOne        bool // answers with the event after the right one
+	AcceptReordered bool // takes the same transactions in another order for the same history
 }
 
-// Match finds where a replica continues on a target. The replica must not apply anything meanwhile, and
-// must log what it applies. The answer are coordinates in the target's binary logs, at the end of the last
-// transaction that the replica has executed. A *RefusalError says why there is none.
+// Answer is where a replica continues on a target.
+type Answer struct {
+	At      server.Coordinates `json:"at"`    // in the target's binary logs
+	Entry   Entry              `json:"entry"` // the replica's last one, in its own logs
+	From    string             `json:"from"`  // hint of the entry that the walk began at
+	Replica Tally              `json:"replica"`
+	Target  Tally              `json:"target"` // what was walked; the search is not in it
+	Opened  int                `json:"opened"` // log files of the target that were opened
+	pairs   *pairs
+}
+
+// Match finds where a replica continues on a target. The replica must not apply anything meanwhile. The
+// answer are coordinates in the target's binary logs, at the end of the last transaction that the replica
+// has executed. A *RefusalError says why there is none.
 func Match(ctx context.Context, replica, target *server.Server) (server.Coordinates, error) {
 	return Matcher{}.Match(ctx, replica, target)
 }
 
 // Match is the package's Match.
 func (m Matcher) Match(ctx context.Context, replica, target *server.Server) (server.Coordinates, error) {
-	var none server.Coordinates
-	mine, err := Open(ctx, replica)
+	answer, err := m.Examine(ctx, replica, target)
 	if err != nil {
-		return none, err
+		return server.Coordinates{}, err
 	}
-	refuse := &RefusalError{Replica: replica.Endpoint.Addr(), Target: target.Endpoint.Addr()}
-	last, err := mine.last(ctx)
-	if err != nil {
-		return none, err
-	}
-	if last == nil {
-		refuse.Why = NoEntry
-		return none, refuse
-	}
-	refuse.Entry = last.Hint
-	theirs, err := Open(ctx, target)
-	if err != nil {
-		return none, err
-	}
-	shared, err := theirs.find(ctx, last.Hint)
-	if err != nil {
-		return none, err
-	}
-	if shared == nil {
-		refuse.Why = NotFound
-		return none, refuse
-	}
-	return m.walk(ctx, mine, theirs, last.End, shared.End, refuse)
+	return answer.At, nil
 }
 
-// walk goes through both histories in step, from the shared entry to the end of the replica's.
-func (m Matcher) walk(ctx context.Context, mine, theirs *Log, from, sharedEnd server.Coordinates, refuse *RefusalError) (server.Coordinates, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	target := theirs.stream(ctx, sharedEnd)
-	answer := sharedEnd
-	err := mine.scan(ctx, from, false, true, func(e *replication.BinlogEvent, file string) error {
-		for _, own := range items(e, file) {
-			other, err := target.next()
-			if err != nil {
-				return err
-			}
-			if other == nil {
-				refuse.Why, refuse.OnReplica = ReplicaAhead, own
-				return refuse
-			}
-			if own.Text != other.Text && !m.IgnoreContents {
-				refuse.Why, refuse.OnReplica, refuse.OnTarget = Diverged, own, *other
-				return refuse
-			}
-			if other.Boundary {
-				answer = other.End
-			}
-		}
-		return nil
-	})
-	if err == nil && m.OffByOne {
-		for {
-			other, nextErr := target.next()
-			if nextErr != nil || other == nil {
-				break
-			}
-			if answer = other.End; other.Boundary {
-				break
-			}
-		}
+// Examine is Match with what was read on the way.
+func (m Matcher) Examine(ctx context.Context, replica, target *server.Server) (*Answer, error) {
+	return m.examine(ctx, replica, target, nil)
+}
+
+func (m Matcher) examine(ctx context.Context, replica, target *server.Server, seen *pairs) (_ *Answer, err error) {
+	mine, err := m.replicaHistory(ctx, replica)
+	if err != nil {
+		return nil, m.named(err, replica, target)
+	}
+	defer func() { err = errors.Join(err, mine.close()) }()
+	refuse := &RefusalError{Replica: mine.log.Name, Target: target.Endpoint.Addr()}
+	theirs, err := aboutOf(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	l, all, err := theirs.binaryLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l == nil {
+		return nil, refuse.because(NoLog, "binary logging is off on the target")
+	}
+	if !all {
+		return nil, refuse.because(NoLog, "the target is a replica and does not log what it replicates (%s is off): a server below it would get nothing",
+			target.Dialect.LogUpdates)
+	}
+	theirs.log = l
+	skip, err := m.checkFilters(ctx, mine, theirs, refuse)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := m.match(ctx, mine, theirs, skip, refuse, seen)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := mine.moved(ctx)
+	if err == nil && moved {
+		err = refuse.because(Moving, "stop its applier first")
 	}
 	return answer, err
 }
 
-// stream is a log's items one by one, read ahead by a goroutine that ends with the context.
-type stream struct {
-	items chan Item
-	err   error
-}
-
-// readAhead is how many items the reader may be ahead.
-const readAhead = 64
-
-func (l *Log) stream(ctx context.Context, from server.Coordinates) *stream {
-	s := &stream{items: make(chan Item, readAhead)}
-	go func() {
-		defer close(s.items)
-		s.err = l.scan(ctx, from, false, true, func(e *replication.BinlogEvent, file string) error {
-			for _, item := range items(e, file) {
-				select {
-				case s.items <- item:
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-			return nil
-		})
-	}()
-	return s
-}
-
-// next is nil at the end of the log.
-func (s *stream) next() (*Item, error) {
-	item, ok := <-s.items
-	if !ok {
-		return nil, s.err
-	}
-	return &item, nil
-}
-
-const (
-	// catchUpLimit is how long a target that replicates may be behind the replica.
-	catchUpLimit = 10 * time.Second
-	catchUpPoll  = 10 * time.Millisecond
-)
-
-// matchBelowLive matches; a target that is behind and replicates itself is given time to pass the place
-// where the stopped replica stands.
-func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Server) (server.Coordinates, error) {
-	deadline := time.Now().Add(catchUpLimit)
-	tick := time.NewTicker(catchUpPoll)
-	defer tick.Stop()
-	for {
-		at, err := m.Match(ctx, replica, target)
-		var refusal *RefusalError
-		behind := errors.As(err, &refusal) && (refusal.Why == ReplicaAhead || refusal.Why == NotFound)
-		if !behind || time.Now().After(deadline) {
-			return at, err
-		}
-		statuses, statusErr := target.ReplicaStatus(ctx)
-		if statusErr != nil || len(statuses) == 0 || !statuses[0].Healthy() || refusal.Why == NotFound && caughtUp(statuses[0]) {
-			return at, errors.Join(err, statusErr)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return at, errors.Join(err, ctx.Err())
+// named gives a refusal that was made before both servers were known their names.
+func (m Matcher) named(err error, replica, target *server.Server) error {
+	var refusal *RefusalError
+	if errors.As(err, &refusal) {
+		refusal.Target = target.Endpoint.Addr()
+		if refusal.Replica == "" {
+			refusal.Replica = replica.Endpoint.Addr()
 		}
 	}
+	return err
 }
 
-// caughtUp says whether a replica has applied all that it has fetched.
-func caughtUp(s server.ReplicaStatus) bool { return s.Read == s.Executed }
-
-// Relocate moves a replica below a target by Pseudo-GTID: it stops the replica, matches it, points it to
-// the target and starts it. When the match is refused the replica is started again where it was.
-func Relocate(ctx context.Context, replica, target *server.Server, source server.Endpoint) (server.Coordinates, error) {
-	return Matcher{}.Relocate(ctx, replica, target, source)
+// MatchLogs finds where a history ends in another one, by the logs alone.
+func (m Matcher) MatchLogs(ctx context.Context, mine, theirs *Log) (*Answer, error) {
+	refuse := &RefusalError{Replica: mine.Name, Target: theirs.Name}
+	return m.match(ctx, &history{log: mine}, &history{log: theirs}, nil, refuse, nil)
 }
 
-// Relocate is the package's Relocate.
-func (m Matcher) Relocate(ctx context.Context, replica, target *server.Server, source server.Endpoint) (server.Coordinates, error) {
-	if err := replica.StopReplica(ctx, ""); err != nil {
-		return server.Coordinates{}, err
-	}
-	at, err := m.matchBelowLive(ctx, replica, target)
+// Equivalent finds the place in one server's binary logs that equals a place in another's: the same
+// transactions come before both.
+func (m Matcher) Equivalent(ctx context.Context, on *server.Server, at server.Coordinates, other *server.Server) (server.Coordinates, error) {
+	mine, err := openUpTo(ctx, on, at)
 	if err != nil {
-		return at, errors.Join(err, replica.StartReplica(context.WithoutCancel(ctx), ""))
-	}
-	if err := replica.PointTo(ctx, server.Source{Endpoint: source, At: at}); err != nil {
 		return at, err
 	}
-	return at, replica.StartReplica(ctx, "")
+	theirs, err := Open(ctx, other)
+	if err != nil {
+		return at, err
+	}
+	answer, err := m.MatchLogs(ctx, mine, theirs)
+	if err != nil {
+		return at, err
+	}
+	return answer.At, nil
+}
+
+// match finds the shared entry and walks from it.
+func (m Matcher) match(ctx context.Context, mine, theirs *history, skip func(Item) bool, refuse *RefusalError, seen *pairs) (*Answer, error) {
+	entries, err := mine.log.newest(ctx, m.depth())
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		if mine.log.purged() {
+			return nil, refuse.because(Purged, "the replica's logs begin with %s and hold no Pseudo-GTID entry", firstOf(mine.log))
+		}
+		return nil, refuse.because(NoEntry, "")
+	}
+	last := entries[len(entries)-1]
+	refuse.Entry = last.Hint
+	hints := make([]string, len(entries))
+	for i, e := range entries {
+		hints[i] = e.Hint
+	}
+	shared, err := theirs.log.findAny(ctx, hints)
+	if err != nil {
+		return nil, err
+	}
+	if shared == nil {
+		return nil, m.absent(ctx, mine, theirs, last, skip, refuse)
+	}
+	from := entries[shared.first]
+	if errant, err := mine.wroteItself(ctx, from.time); err != nil {
+		return nil, err
+	} else if errant != nil {
+		refuse.OnReplica = errant
+		return nil, refuse.because(Diverged, "the replica wrote this itself, into a log that holds nothing of what it replicates")
+	}
+	w := &walk{Matcher: m, mine: mine, theirs: theirs, skip: skip, refuse: refuse, seen: seen}
+	answer, err := w.run(ctx, from.End, shared.entry.End)
+	if answer != nil {
+		answer.Entry, answer.From, answer.Opened = last, from.Hint, theirs.log.Opened()
+	}
+	return answer, err
+}
+
+func (m Matcher) depth() int {
+	if m.Thorough {
+		return 1 << 20
+	}
+	return lookback
+}
+
+func firstOf(l *Log) string {
+	if len(l.files) == 0 {
+		return "nothing"
+	}
+	return l.files[0]
+}
+
+// absent is why an entry is not in the target's logs: the target is behind, or its logs were purged, or it
+// never had it.
+func (m Matcher) absent(ctx context.Context, mine, theirs *history, last Entry, skip func(Item) bool, refuse *RefusalError) error {
+	newest, err := theirs.log.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if newest != nil && later(last.Hint, newest.Hint) {
+		// The target may be behind. It is when all that it has is in the replica's history.
+		found, err := mine.log.Find(ctx, newest.Hint)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			w := &walk{Matcher: m, mine: theirs, theirs: mine, skip: skip, refuse: &RefusalError{Replica: theirs.log.Name, Target: mine.log.Name}}
+			answer, err := w.run(ctx, newest.End, found.End)
+			var turned *RefusalError
+			switch {
+			case errors.As(err, &turned):
+				refuse.OnReplica, refuse.OnTarget = turned.OnTarget, turned.OnReplica
+				return refuse.because(Diverged, "%s", turned.Detail)
+			case err != nil:
+				return err
+			}
+			if errant, err := mine.errantAt(ctx, answer.At); err != nil {
+				return err
+			} else if errant != nil {
+				refuse.OnReplica = errant
+				return refuse.because(Diverged, "the replica wrote this itself (its server id is %d)", mine.serverID)
+			}
+			if mine.own {
+				refuse.Turned = answer.At
+			}
+			return refuse.because(ReplicaAhead, "the target's logs end before the replica's last entry")
+		}
+	}
+	oldest, err := theirs.log.first(ctx, 0)
+	if err != nil {
+		return err
+	}
+	if theirs.log.purged() && (oldest == nil || later(oldest.Hint, last.Hint)) {
+		return refuse.because(Purged, "the target's logs begin with %s, after the replica's last entry", firstOf(theirs.log))
+	}
+	return refuse.because(NotFound, "")
+}
+
+// walk goes through two histories in step.
+type walk struct {
+	Matcher
+	mine, theirs *history
+	skip         func(Item) bool
+	refuse       *RefusalError
+	seen         *pairs // for explain; may be nil
+}
+
+// run goes from the shared entry to the end of the replica's history.
+func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *Answer, err error) {
+	mine, err := w.mine.log.walk(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	defer mine.close()
+	theirs, err := w.theirs.log.walk(ctx, sharedEnd)
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.close()
+	mine.skip, theirs.skip = w.skip, w.skip
+	answer := &Answer{At: sharedEnd, pairs: w.seen}
+	w.refuse.agreedReplica, w.refuse.agreedTarget = from, sharedEnd
+	if w.AcceptReordered {
+		return reordered(ctx, mine, theirs, answer)
+	}
+	for {
+		own, err := mine.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if own == nil {
+			break
+		}
+		other, err := theirs.next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		w.seen.add(own, other)
+		if why := w.apart(own, other); why != nil {
+			w.seen.apart(ctx, mine, theirs)
+			return nil, why
+		}
+		if other.Boundary {
+			answer.At = other.End
+			w.refuse.agreedReplica, w.refuse.agreedTarget = own.End, other.End
+		}
+	}
+	answer.Replica, answer.Target = mine.seen, theirs.seen
+	if w.OffByOne {
+		answer.At, err = oneTooFar(ctx, theirs, answer.At)
+	}
+	return answer, err
+}
+
+// apart is why two items part the histories, nil when they do not.
+func (w *walk) apart(own, other *Item) error {
+	if other == nil {
+		w.refuse.OnReplica = own
+		if w.mine.replicates() && own.ServerID == w.mine.serverID {
+			return w.refuse.because(Diverged, "the replica wrote this itself (its server id is %d)", own.ServerID)
+		}
+		if w.mine.own || w.mine.server == nil {
+			w.refuse.Turned = w.refuse.agreedReplica
+		}
+		return w.refuse.because(ReplicaAhead, "")
+	}
+	why := differs(*own, *other)
+	if w.IgnoreContents && own.Kind == other.Kind {
+		why = ""
+	}
+	if why == "" && own.Boundary != other.Boundary {
+		why = "a transaction ends here on one of them only"
+	}
+	if why == "" {
+		return nil
+	}
+	for _, side := range []struct {
+		h    *history
+		item *Item
+		name string
+	}{{w.mine, own, "replica"}, {w.theirs, other, "target"}} {
+		if side.h.replicates() && side.item.ServerID == side.h.serverID {
+			why += fmt.Sprintf("; the %s wrote its own one itself (its server id is %d)", side.name, side.item.ServerID)
+		}
+	}
+	w.refuse.OnReplica, w.refuse.OnTarget = own, other
+	return w.refuse.because(Diverged, "%s", why)
 }

@@ -106,7 +106,7 @@ func parseStatus(row map[string]string, c flavor.StatusColumns) (r ReplicaStatus
 
 // Source is where a replica is to replicate from.
 type Source struct {
-	Endpoint Endpoint
+	Endpoint Endpoint    // without a user the replica keeps the account that it has
 	Channel  string      // "" is the default channel
 	GTID     bool        // by GTID; otherwise from At
 	At       Coordinates // in the source's binary logs
@@ -131,8 +131,10 @@ func (s *Server) changeSource(src Source) (string, error) {
 	add := func(name, value string) { options = append(options, d.SourcePrefix+"_"+name+"="+value) }
 	add("HOST", Quote(src.Endpoint.Host))
 	add("PORT", strconv.Itoa(src.Endpoint.Port))
-	add("USER", Quote(src.Endpoint.User))
-	add("PASSWORD", Quote(src.Endpoint.Password))
+	if src.Endpoint.User != "" {
+		add("USER", Quote(src.Endpoint.User))
+		add("PASSWORD", Quote(src.Endpoint.Password))
+	}
 	retry := max(src.ConnectRetry, time.Second)
 	add("CONNECT_RETRY", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
 	if src.Heartbeat > 0 {

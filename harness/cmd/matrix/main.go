@@ -97,8 +97,8 @@ suites against each, and reports per version.`,
 	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
 	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
-		a.downCommand(), a.runCommand(), a.migrateCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(), a.bundleCommand(),
-		a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
+		a.downCommand(), a.runCommand(), a.migrateCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
+		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root, a
 }

@@ -1,0 +1,109 @@
+package pseudogtid
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"mysqlmatrix/harness/server"
+)
+
+// cursor gives a log's items one by one. It holds one event, or one event of a compressed transaction.
+type cursor struct {
+	log     *Log
+	reader  reader
+	decoder *decoder
+	inner   *payload
+	queue   []Item
+	skip    func(Item) bool // items that filters keep from one of the two servers
+	kept    bool            // the open transaction has an item that was not skipped
+	at      server.Coordinates
+	seen    Tally
+}
+
+// Tally is how much was read of a log.
+type Tally struct {
+	Events int   `json:"events"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// walk opens a cursor at the start of a transaction.
+func (l *Log) walk(ctx context.Context, from server.Coordinates) (*cursor, error) {
+	r, err := l.read(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	return &cursor{log: l, reader: r, decoder: newDecoder(l.MariaDB), at: from}, nil
+}
+
+func (c *cursor) close() {
+	if c.inner != nil {
+		c.inner.close()
+		c.inner = nil
+	}
+	c.reader.close()
+}
+
+// next is the next item, nil at the end of the log.
+func (c *cursor) next(ctx context.Context) (*Item, error) {
+	for {
+		for len(c.queue) > 0 {
+			item := c.queue[0]
+			c.queue = c.queue[1:]
+			if c.keeps(item) {
+				return &item, nil
+			}
+		}
+		if err := c.fill(ctx); errors.Is(err, io.EOF) {
+			if c.decoder.inside {
+				return nil, fmt.Errorf("%s: the log ends at %s in the middle of a transaction", c.log.Name, c.at)
+			}
+			return nil, nil
+		} else if err != nil {
+			return nil, place(err, c.log, c.at)
+		}
+	}
+}
+
+// fill decodes the next event.
+func (c *cursor) fill(ctx context.Context) (err error) {
+	if c.inner != nil {
+		if c.queue, err = c.inner.next(); !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		if c.inner.decoder.inside {
+			return errors.New("a compressed transaction without its end")
+		}
+		c.inner.close()
+		c.inner = nil
+	}
+	e, err := c.reader.next(ctx)
+	if err != nil {
+		return err
+	}
+	c.at = e.end
+	c.seen.Events++
+	c.seen.Bytes += int64(len(e.raw))
+	c.queue, c.inner, err = c.decoder.decode(e)
+	if err != nil {
+		c.at = e.start
+	}
+	return err
+}
+
+// keeps applies filters. The end of a transaction of which nothing is left goes with it.
+func (c *cursor) keeps(i Item) bool {
+	if c.skip == nil {
+		return true
+	}
+	end := i.Kind == KindCommit || i.Kind == KindRollback || i.Kind == KindXA
+	keep := !c.skip(i)
+	if end {
+		keep = c.kept
+		c.kept = false
+	} else if keep && i.inside {
+		c.kept = true
+	}
+	return keep
+}

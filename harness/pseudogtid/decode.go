@@ -1,0 +1,313 @@
+package pseudogtid
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
+	"github.com/klauspost/compress/zstd"
+
+	"mysqlmatrix/harness/server"
+)
+
+// ignored are the events that faithful copies of a history need not share.
+var ignored = map[replication.EventType]bool{
+	replication.ROTATE_EVENT: true, replication.STOP_EVENT: true,
+	replication.HEARTBEAT_EVENT: true, replication.HEARTBEAT_LOG_EVENT_V2: true, replication.IGNORABLE_EVENT: true,
+	replication.GTID_EVENT: true, replication.ANONYMOUS_GTID_EVENT: true, replication.GTID_TAGGED_LOG_EVENT: true,
+	replication.PREVIOUS_GTIDS_EVENT: true, replication.ROWS_QUERY_EVENT: true,
+	replication.MARIADB_ANNOTATE_ROWS_EVENT: true, replication.MARIADB_BINLOG_CHECKPOINT_EVENT: true,
+	replication.MARIADB_GTID_LIST_EVENT: true, replication.MARIADB_START_ENCRYPTION_EVENT: true,
+}
+
+// decoder turns events into items. It remembers what later events lean on: the format, tables, whether a
+// transaction is open, and files that LOAD DATA brings along.
+type decoder struct {
+	mariadb bool
+	parser  *replication.BinlogParser
+	format  []byte // the format description as it stands in the log
+	inside  bool   // a transaction
+	loads   map[uint32]hash.Hash
+}
+
+func newDecoder(mariadb bool) *decoder {
+	return &decoder{mariadb: mariadb, parser: newParser(mariadb), loads: map[uint32]hash.Hash{}}
+}
+
+func newParser(mariadb bool) *replication.BinlogParser {
+	p := replication.NewBinlogParser()
+	p.SetFlavor(mysql.MySQLFlavor)
+	if mariadb {
+		p.SetFlavor(mysql.MariaDBFlavor)
+	}
+	p.SetVerifyChecksum(true)
+	p.SetRowsEventDecodeFunc(keepRows)
+	p.SetTableMapOptionalMetaDecodeFunc(func([]byte) error { return nil }) // may differ, and is not looked at
+	p.SetTimestampStringLocation(time.UTC)
+	return p
+}
+
+// recovered makes an error of a panic: the library reads past the end of damaged events.
+func recovered(err *error) {
+	if problem := recover(); problem != nil {
+		*err = fmt.Errorf("damaged event: %v", problem)
+	}
+}
+
+// parse has the library read one event.
+func (d *decoder) parse(e event) (_ *replication.BinlogEvent, err error) {
+	defer recovered(&err)
+	if e.header.EventType != replication.FORMAT_DESCRIPTION_EVENT && d.format == nil {
+		return nil, errors.New("the log does not begin with its format description")
+	}
+	parsed, err := d.parser.Parse(e.raw)
+	if err == nil && e.header.EventType == replication.FORMAT_DESCRIPTION_EVENT {
+		d.format = e.raw
+	}
+	return parsed, err
+}
+
+// statementOf is the statement of an event that may hold an entry, and nil of any other.
+func (d *decoder) statementOf(e event) (statement []byte, err error) {
+	switch e.header.EventType {
+	case replication.FORMAT_DESCRIPTION_EVENT:
+		_, err := d.parse(e)
+		return nil, err
+	case replication.QUERY_EVENT:
+		if !bytes.Contains(bytes.ToLower(e.raw), entryMark) {
+			return nil, nil
+		}
+	case replication.MARIADB_QUERY_COMPRESSED_EVENT:
+	default:
+		return nil, nil
+	}
+	parsed, err := d.parse(e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.start, err)
+	}
+	return parsed.Event.(*replication.QueryEvent).Query, nil
+}
+
+// decode gives an event's items, or, for a compressed transaction, the events inside.
+func (d *decoder) decode(e event) (items []Item, inner *payload, err error) {
+	defer recovered(&err)
+	kind := e.header.EventType
+	if kind == replication.FORMAT_DESCRIPTION_EVENT {
+		_, err := d.parse(e)
+		return nil, nil, err
+	}
+	if e.artificial() {
+		return nil, nil, nil
+	}
+	if kind == replication.TRANSACTION_PAYLOAD_EVENT {
+		inner, err = d.payload(e)
+		return nil, inner, err
+	}
+	if ignored[kind] && kind != replication.MARIADB_GTID_EVENT {
+		// Read for its checksum all the same: a damaged log must not pass for a sound one.
+		_, err := d.parse(e)
+		return nil, nil, err
+	}
+	parsed, err := d.parse(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	items, err = d.items(e, parsed)
+	for i := range items {
+		items[i].Start, items[i].End = e.start, e.end
+		items[i].ServerID, items[i].Time = e.header.ServerID, e.header.Timestamp
+		items[i].container = kind.String()
+	}
+	return items, nil, err
+}
+
+func (d *decoder) items(e event, parsed *replication.BinlogEvent) ([]Item, error) {
+	switch body := parsed.Event.(type) {
+	case *replication.QueryEvent:
+		return d.query(body), nil
+	case *replication.XIDEvent:
+		return d.end(KindCommit), nil
+	case *replication.MariadbGTIDEvent:
+		d.inside = !body.IsStandalone()
+		return nil, nil
+	case *replication.TableMapEvent:
+		return nil, nil // row items carry the table
+	case *replication.RowsEvent:
+		changes, err := split(body, e.header.EventType)
+		list := make([]Item, len(changes))
+		for i, c := range changes {
+			list[i] = Item{Kind: KindRow, row: c, inside: d.inside}
+		}
+		return list, err
+	case *replication.IntVarEvent:
+		return []Item{{Kind: KindVariable, text: fmt.Sprintf("%s = %d", intVar(body.Type), body.Value), inside: d.inside}}, nil
+	case *replication.GenericEvent:
+		return d.generic(e, body.Data)
+	}
+	body := e.raw[replication.EventHeaderSize:]
+	switch e.header.EventType {
+	case replication.BEGIN_LOAD_QUERY_EVENT:
+		return nil, d.loadBlock(body[:len(body)-d.checksum()])
+	case replication.EXECUTE_LOAD_QUERY_EVENT:
+		return d.loadExecute(body[:len(body)-d.checksum()])
+	}
+	return []Item{{Kind: KindOther, text: fmt.Sprintf("%s %x", e.header.EventType, body[:len(body)-d.checksum()]), inside: d.inside}}, nil
+}
+
+func intVar(kind replication.IntVarEventType) string {
+	if kind == replication.LAST_INSERT_ID {
+		return "LAST_INSERT_ID"
+	}
+	return "INSERT_ID"
+}
+
+// checksum is how many bytes of checksum end an event of this log.
+func (d *decoder) checksum() int {
+	// The algorithm stands before the format description's own checksum.
+	if n := len(d.format); n > 5 && d.format[n-5] == byte(replication.BINLOG_CHECKSUM_ALG_CRC32) {
+		return replication.BinlogChecksumLength
+	}
+	return 0
+}
+
+// end is the end of a transaction.
+func (d *decoder) end(kind Kind) []Item {
+	inside := d.inside
+	d.inside = false
+	return []Item{{Kind: kind, Boundary: true, inside: inside}}
+}
+
+// query is a statement. BEGIN is left out, since MariaDB says it in its GTID event; COMMIT equals an XID
+// event, which says it for transactional engines. Any other statement outside a transaction ends itself.
+func (d *decoder) query(q *replication.QueryEvent) []Item {
+	text := strings.TrimSpace(string(q.Query))
+	switch first := word(text); {
+	case first == "BEGIN", first == "START TRANSACTION":
+		d.inside = true
+		return nil
+	case first == "COMMIT":
+		return d.end(KindCommit)
+	case first == "ROLLBACK":
+		return d.end(KindRollback)
+	case strings.HasPrefix(first, "XA START"), strings.HasPrefix(first, "XA BEGIN"):
+		d.inside = true
+	}
+	database, canonical := asWritten(string(q.Schema), text)
+	context := statusVariables(q.StatusVars)
+	if control.MatchString(text) {
+		// A replica runs it in whatever session its applier has.
+		database, context = "", nil
+	}
+	return []Item{{Kind: KindStatement, database: database, text: shorten([]byte(canonical)), context: context,
+		hint: hintOf([]byte(text)), Boundary: !d.inside, inside: d.inside}}
+}
+
+// generic is an event that the library does not read further.
+func (d *decoder) generic(e event, data []byte) ([]Item, error) {
+	switch e.header.EventType {
+	case replication.APPEND_BLOCK_EVENT:
+		return nil, d.loadBlock(data)
+	case replication.DELETE_FILE_EVENT:
+		if len(data) < 4 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		delete(d.loads, binary.LittleEndian.Uint32(data))
+		return nil, nil
+	case replication.XA_PREPARE_LOG_EVENT:
+		item := d.end(KindXA)
+		item[0].text = fmt.Sprintf("XA PREPARE %q", data)
+		return item, nil
+	case replication.RAND_EVENT, replication.USER_VAR_EVENT:
+		return []Item{{Kind: KindVariable, text: fmt.Sprintf("%s %q", e.header.EventType, data), inside: d.inside}}, nil
+	case replication.TRANSACTION_CONTEXT_EVENT:
+		return nil, nil // group replication's own
+	}
+	if e.header.Flags&ignorable != 0 {
+		return nil, nil
+	}
+	return []Item{{Kind: KindOther, text: fmt.Sprintf("%s %x", e.header.EventType, data), inside: d.inside}}, nil
+}
+
+// payload are the events inside a compressed transaction. They are inflated as they are read.
+type payload struct {
+	outer   event
+	zstd    *zstd.Decoder
+	decoder *decoder
+}
+
+// payloadMemory bounds what inflating one transaction may take; zstd's window is 8 MB at most at the levels
+// that servers use.
+const payloadMemory = 64 << 20
+
+func (d *decoder) payload(e event) (*payload, error) {
+	// Fields of a type, a length and a value, until the mark 0 (MySQL's codecs/binary.h, Transaction_payload).
+	body := e.raw[replication.EventHeaderSize : len(e.raw)-d.checksum()]
+	compression := uint64(0)
+	for {
+		kind, _, n := mysql.LengthEncodedInt(body)
+		body = body[n:]
+		if kind == replication.OTW_PAYLOAD_HEADER_END_MARK {
+			break
+		}
+		size, _, n := mysql.LengthEncodedInt(body)
+		body = body[n:]
+		if kind == replication.OTW_PAYLOAD_COMPRESSION_TYPE_FIELD {
+			compression, _, _ = mysql.LengthEncodedInt(body[:size])
+		}
+		body = body[size:]
+	}
+	p := &payload{outer: e, decoder: newDecoder(d.mariadb)}
+	// Its events carry no checksums.
+	format := bytes.Clone(d.format)
+	format[len(format)-5] = byte(replication.BINLOG_CHECKSUM_ALG_OFF)
+	head := &replication.EventHeader{EventType: replication.FORMAT_DESCRIPTION_EVENT}
+	if _, err := p.decoder.parse(event{raw: format, header: head}); err != nil {
+		return nil, err
+	}
+	if compression != replication.ZSTD {
+		return nil, fmt.Errorf("a transaction with compression %d, which is not known", compression)
+	}
+	var err error
+	p.zstd, err = zstd.NewReader(bytes.NewReader(body), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(payloadMemory))
+	return p, err
+}
+
+func (p *payload) close() { p.zstd.Close() }
+
+// next is the next item list of the transaction; io.EOF at its end.
+func (p *payload) next() ([]Item, error) {
+	head := make([]byte, replication.EventHeaderSize)
+	if _, err := io.ReadFull(p.zstd, head); err != nil {
+		return nil, err
+	}
+	size := binary.LittleEndian.Uint32(head[9:])
+	if size < replication.EventHeaderSize || size > maxEvent {
+		return nil, fmt.Errorf("an event of %d bytes in a compressed transaction", size)
+	}
+	raw := bytes.NewBuffer(head)
+	if _, err := io.CopyN(raw, p.zstd, int64(size)-replication.EventHeaderSize); err != nil {
+		return nil, errors.Join(io.ErrUnexpectedEOF, err)
+	}
+	e := event{raw: raw.Bytes(), header: new(replication.EventHeader), start: p.outer.start, end: p.outer.end}
+	if err := e.header.Decode(e.raw); err != nil {
+		return nil, err
+	}
+	items, _, err := p.decoder.decode(e)
+	return items, err
+}
+
+// place is where an event stands, for errors.
+func place(err error, l *Log, at server.Coordinates) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s, %s: %w", l.Name, at, err)
+}

@@ -1,0 +1,63 @@
+package pseudogtid
+
+import (
+	"context"
+
+	"mysqlmatrix/harness/server"
+)
+
+// oneTooFar goes past the transaction after the right answer: a fault that the suite must catch.
+func oneTooFar(ctx context.Context, c *cursor, at server.Coordinates) (server.Coordinates, error) {
+	for {
+		item, err := c.next(ctx)
+		if err != nil || item == nil {
+			return at, err
+		}
+		if at = item.End; item.Boundary {
+			return at, nil
+		}
+	}
+}
+
+// reordered takes the same number of transactions for the same transactions when each of the replica's is
+// among the target's: a fault that the suite must catch.
+func reordered(ctx context.Context, mine, theirs *cursor, answer *Answer) (*Answer, error) {
+	want := map[string]int{}
+	count := 0
+	for {
+		text, _, err := transaction(ctx, mine)
+		if err != nil {
+			return nil, err
+		}
+		if text == "" {
+			break
+		}
+		want[text]++
+		count++
+	}
+	for range count {
+		text, end, err := transaction(ctx, theirs)
+		if err != nil {
+			return nil, err
+		}
+		if want[text]--; want[text] < 0 || text == "" {
+			return nil, (&RefusalError{}).because(Diverged, "a transaction of the target is not among the replica's")
+		}
+		answer.At = end
+	}
+	return answer, nil
+}
+
+// transaction is the text of the next one, "" at the end.
+func transaction(ctx context.Context, c *cursor) (text string, end server.Coordinates, err error) {
+	for {
+		item, err := c.next(ctx)
+		if err != nil || item == nil {
+			return text, end, err
+		}
+		text += item.String() + "\n"
+		if item.Boundary {
+			return text, item.End, nil
+		}
+	}
+}

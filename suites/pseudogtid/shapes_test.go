@@ -1,0 +1,129 @@
+package pseudogtid_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/pseudogtid"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/topology"
+)
+
+var _ = Describe("Pseudo-GTID", func() {
+	It("moves a replica below its sibling while both are written to, and back below the primary", func(ctx SpecContext) {
+		s := deploy(ctx, "star:2", topology.Options{})
+		injector := s.injecting(ctx)
+		s.write(ctx)
+		s.moves(ctx, 2, 1)
+		s.awaitWrites(ctx, 100)
+		s.caughtUp(ctx)
+		s.moves(ctx, 2, 0)
+		s.awaitWrites(ctx, 100)
+		s.rest()
+		Expect(injector.Stop()).To(Succeed())
+		s.agreed(ctx)
+	})
+
+	It("moves a replica up a chain under load, and makes it a sibling of the one that it was below", func(ctx SpecContext) {
+		s := deploy(ctx, "chain:3", topology.Options{})
+		injector := s.injecting(ctx)
+		s.write(ctx)
+		_, err := pseudogtid.Matcher{}.MoveUp(ctx, s.at(3))
+		Expect(err).NotTo(HaveOccurred())
+		s.source[3] = 1
+		s.awaitWrites(ctx, 50)
+		s.caughtUp(ctx)
+		_, err = pseudogtid.Matcher{}.MakeSibling(ctx, s.at(3), s.at(1))
+		Expect(err).NotTo(HaveOccurred())
+		s.source[3] = 0
+		s.awaitWrites(ctx, 50)
+		s.caughtUp(ctx)
+		s.moves(ctx, 3, 2)
+		Expect(s.relocate(ctx, 2, 3, pseudogtid.Matcher{})).To(MatchError(ContainSubstring("replicates from the replica")), "that would be a circle")
+		s.awaitWrites(ctx, 50)
+		s.rest()
+		Expect(injector.Stop()).To(Succeed())
+		s.agreed(ctx)
+	})
+
+	It("regroups the replicas of a dead primary below the one that has most, and turns a pair round", func(ctx SpecContext) {
+		s := deploy(ctx, "star:3", topology.Options{})
+		s.write(ctx)
+		s.inject(ctx)
+		// Replica 2 gets most, replica 1 less, replica 3 least.
+		Expect(s.at(3).StopReplica(ctx, "")).To(Succeed())
+		s.awaitWrites(ctx, 30)
+		Expect(s.at(1).StopReplica(ctx, "")).To(Succeed())
+		s.awaitWrites(ctx, 30)
+		s.rest()
+		delete(s.source, 1)
+		delete(s.source, 3)
+		s.caughtUp(ctx)
+		Expect(s.Nodes[0].Sandbox.Kill()).To(Succeed())
+		turned := isRefusal(mustFail(pseudogtid.Match(ctx, s.at(2), s.at(1))), pseudogtid.ReplicaAhead)
+		Expect(turned.Turned.IsZero()).To(BeFalse(), "the answer is to turn the pair round, and from where")
+		Expect(pseudogtid.Match(ctx, s.at(1), s.at(2))).To(Equal(turned.Turned))
+		group, err := pseudogtid.Matcher{}.Regroup(ctx, s.servers(1, 2, 3), s.endpoint)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(group.Primary).To(Equal(s.at(2)), "the one that has most")
+		Expect(group.Apart).To(BeEmpty())
+		s.root, s.source = 2, map[int]int{1: 2, 3: 2}
+		s.agreed(ctx)
+		// The first one's place, below the regrouped third.
+		s.injectPromoted(ctx)
+		s.moves(ctx, 3, 1)
+		s.agreed(ctx)
+	})
+
+	It("gives the partners of a ring equivalent places, and reattaches one", func(ctx SpecContext) {
+		s := deploy(ctx, "ring:2", topology.Options{})
+		delete(s.source, 0)
+		s.write(ctx)
+		s.inject(ctx)
+		s.awaitWrites(ctx, 50)
+		s.rest()
+		s.caughtUp(ctx)
+		for i := range 2 {
+			there, err := pseudogtid.Matcher{}.Equivalent(ctx, s.at(i), s.end(ctx, i), s.at(1-i))
+			Expect(err).NotTo(HaveOccurred())
+			back, err := pseudogtid.Matcher{}.Equivalent(ctx, s.at(1-i), there, s.at(i))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(nothingBetween(ctx, s.at(i), back, s.end(ctx, i))).To(Succeed())
+		}
+		Expect(s.at(0).StopReplica(ctx, "")).To(Succeed())
+		s.moves(ctx, 1, 0)
+		s.agreed(ctx)
+	})
+})
+
+func mustFail(at server.Coordinates, err error) error {
+	GinkgoHelper()
+	Expect(err).To(HaveOccurred(), "it answered %s", at)
+	return err
+}
+
+func (s *scene) servers(indices ...int) (list []*server.Server) {
+	for _, i := range indices {
+		list = append(list, s.at(i))
+	}
+	return list
+}
+
+// endpoint is where replicas connect to a server.
+func (s *scene) endpoint(one *server.Server) server.Endpoint {
+	for _, n := range s.Nodes {
+		if n.Server == one {
+			return n.Sandbox.ReplicationEndpoint()
+		}
+	}
+	return server.Endpoint{}
+}
+
+// injectPromoted opens a promoted root for writes and injects.
+func (s *scene) injectPromoted(ctx context.Context) {
+	GinkgoHelper()
+	Expect(s.at(s.root).SetReadOnly(ctx, false)).To(Succeed())
+	s.inject(ctx)
+}
