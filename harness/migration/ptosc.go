@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"mysqlmatrix/harness/tool"
@@ -25,7 +26,15 @@ func (p *PTOSC) Migrate(ctx context.Context, job Job) (*Result, error) {
 	if _, err := writeCredentials(job.Workdir, job.Primary); err != nil {
 		return nil, err
 	}
-	return run(ctx, p.Program, job, p.arguments(job))
+	args := p.arguments(job)
+	if job.held != "" {
+		path, err := writePlugin(job.Workdir)
+		if err != nil {
+			return nil, err
+		}
+		args = slices.Insert(args, 1, "--plugin="+path)
+	}
+	return run(ctx, p.Program, job, args)
 }
 
 func (p *PTOSC) arguments(job Job) []string {

@@ -63,6 +63,7 @@ type Job struct {
 	AssumePrimary bool
 	// Extra are further arguments. They come last, so that they win.
 	Extra []string
+	held  string // the file that Hold made, "" without
 }
 
 // check refuses a job that no tool could do, and makes the working folder.

@@ -49,6 +49,11 @@ var lockInstrument = []string{
 	"loose-performance_schema_users_size=10",
 }
 
+// conversions are for a replica whose table gets a wider column than its source's (migrate-on-replica): the
+// applier must be allowed to convert. MySQL 8.0.26 renamed the variable; each server takes the name that it
+// knows.
+var conversions = []string{"loose-slave_type_conversions=ALL_NON_LOSSY", "loose-replica_type_conversions=ALL_NON_LOSSY"}
+
 var (
 	table = workload.Table{Database: database, Name: "orders"}
 	model = workload.Table{Database: database, Name: "model"}
@@ -91,9 +96,7 @@ func deploy(ctx SpecContext, mode migration.Mode) *scene {
 		options.Server = append(options.Server, lockInstrument...)
 	}
 	if mode == migration.ModeMigrateOnReplica {
-		// The replica's table gets a wider column than its source's: the applier must be allowed to convert.
-		// MySQL 8.0.26 renamed the variable; each server takes the name that it knows.
-		options.Server = append(options.Server, "loose-slave_type_conversions=ALL_NON_LOSSY", "loose-replica_type_conversions=ALL_NON_LOSSY")
+		options.Server = append(options.Server, conversions...)
 	}
 	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
 	s := &scene{Topology: t, primary: t.Primary().Server, replica: t.Replicas()[0].Server, ledger: workload.NewLedger(rows)}
@@ -145,12 +148,8 @@ func (s *scene) migrate(ctx SpecContext, tool migration.Tool, mode migration.Mod
 	Expect(loadErr).NotTo(HaveOccurred(), "the writers met an error that no online change may cause")
 	Expect(load.Missed()).To(BeZero(), "writers did not find rows that they had been told were there")
 	Expect(s.ledger.InDoubt()).To(BeZero(), "writes lost their connection, and no server was stopped")
-	suitekit.Measure("migration", "s", result.Duration.Seconds())
-	suitekit.Measure("longest write", "ms", float64(load.LongestStall().Milliseconds()))
+	measure(result, load.LongestStall())
 	suitekit.Detail("writes during the migration", "", float64(during))
-	if result.CutOver > 0 {
-		suitekit.Detail("cut-over lock", "ms", float64(result.CutOver.Milliseconds()))
-	}
 	// A change that nobody wrote to would prove nothing.
 	Expect(during).To(BeNumerically(">", 0), "nothing was written while the tool worked")
 	if tool.Name() == migration.NameGhost {
