@@ -135,11 +135,15 @@ type Play struct {
 	record  *Record
 	stop    context.CancelFunc
 	group   sync.WaitGroup
+	slow    atomic.Bool
 	stall   atomic.Int64
 	refused atomic.Int64
 	mu      sync.Mutex
 	fatal   error
 }
+
+// slowdown is how many ticks of its rate a slow play lets go by for one transaction.
+const slowdown = 10
 
 // StartPlay runs each script in a session of its own, at a rate of transactions a second over all of them (0
 // is as fast as they go), until Stop is called or ctx ends.
@@ -167,6 +171,14 @@ func StartPlay(ctx context.Context, s Session, record *Record, rate float64, scr
 func (p *Play) Stop() error {
 	p.stop()
 	p.group.Wait()
+	return p.Err()
+}
+
+// Slow lets the scripts go on at a tenth of their rate: a tool on a busy machine may never catch up otherwise.
+func (p *Play) Slow() { p.slow.Store(true) }
+
+// Err is the error that has ended a script, if one has.
+func (p *Play) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fatal
@@ -192,12 +204,15 @@ func (p *Play) run(ctx context.Context, pause time.Duration, script Script) (err
 		defer ticker.Stop()
 		tick = ticker.C
 	}
-	for ctx.Err() == nil {
+	for n := 1; ctx.Err() == nil; n++ {
 		if tick != nil {
 			select {
 			case <-tick:
 			case <-ctx.Done():
 				return nil
+			}
+			if p.slow.Load() && n%slowdown != 0 {
+				continue
 			}
 		}
 		if err := p.transact(uncut, conn, script()); err != nil {

@@ -1,6 +1,8 @@
 package migration_test
 
 import (
+	"time"
+
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/workload"
@@ -34,6 +36,7 @@ type scenario struct {
 	scripts func(seed int64) []workload.Script
 	course  int // transactions that the scripts must have done while the tool works; 0 is typed.Course
 	rate    float64
+	limit   time.Duration // of the tool; 0 is toolLimit
 	// quiet ends the writers before the tables are exchanged: their statements do not fit the new table.
 	quiet bool
 	// after are statements on the changed table and on the model.

@@ -158,8 +158,13 @@ func (g *stage) onModel() workload.Session {
 // perform runs the tool while the scripts write.
 func (g *stage) perform(ctx SpecContext, tool migration.Tool) {
 	GinkgoHelper()
-	limited, cancel := context.WithTimeoutCause(ctx, toolLimit, fmt.Errorf("the tool did not end within %s", toolLimit))
+	limit := g.limit
+	if limit == 0 {
+		limit = toolLimit
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the tool did not end within %s", limit))
 	defer cancel()
+	limited, abandon := context.WithCancelCause(limited)
 	job := migration.Job{
 		Mode: g.way.mode, Database: database, Table: subject.Name, Alter: g.alter,
 		Primary: g.primary.Endpoint, Replica: g.replica.Endpoint,
@@ -181,17 +186,19 @@ func (g *stage) perform(ctx SpecContext, tool migration.Tool) {
 		g.result, err = tool.Migrate(limited, job)
 		ended <- err
 	}()
-	during, err := g.direct(limited, &job, play, ended)
+	during, err := g.direct(limited, abandon, &job, play, ended)
 	loadErr := play.Stop()
 	if g.result != nil {
 		suitekit.Attach(g.result.Log)
+	}
+	if loadErr != nil {
+		Fail("the writers met an error that no online change may cause: " + loadErr.Error())
 	}
 	if g.refusedAs != "" {
 		g.refusal(err)
 	} else if err != nil {
 		Fail(err.Error())
 	}
-	Expect(loadErr).NotTo(HaveOccurred(), "the writers met an error that no online change may cause")
 	if g.refusedAs != "" {
 		return
 	}
@@ -205,8 +212,8 @@ func (g *stage) perform(ctx SpecContext, tool migration.Tool) {
 }
 
 // direct lets the tool exchange the tables once the scripts have written enough while it follows them, and
-// says how many transactions that was when it ended.
-func (g *stage) direct(ctx context.Context, job *migration.Job, play *workload.Play, ended <-chan error) (during int, err error) {
+// says how many transactions that was when it ended. A script that met an error ends the tool as well.
+func (g *stage) direct(ctx context.Context, abandon context.CancelCauseFunc, job *migration.Job, play *workload.Play, ended <-chan error) (during int, err error) {
 	applier := g.primary
 	if job.Mode.Target(job.Table).Node == migration.NodeReplica {
 		applier = g.replica
@@ -223,6 +230,9 @@ func (g *stage) direct(ctx context.Context, job *migration.Job, play *workload.P
 			return g.record.Len() - begin, err
 		case <-tick.C:
 		}
+		if err := play.Err(); err != nil {
+			abandon(err) // what was to be written is not
+		}
 		switch {
 		case begin < 0:
 			var follows int
@@ -236,6 +246,7 @@ func (g *stage) direct(ctx context.Context, job *migration.Job, play *workload.P
 					return 0, errors.Join(err, <-ended)
 				}
 			}
+			play.Slow()
 			released = true
 			if err := job.Release(); err != nil {
 				return 0, errors.Join(err, <-ended)

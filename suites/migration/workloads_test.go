@@ -15,7 +15,7 @@ var plainTyped = workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")
 // How rows are written, on a table that is nothing special.
 var workloadScenarios = []scenario{
 	{
-		group: "workload", name: "eight writers with every kind of statement, at 800 a second",
+		group: "workload", name: "eight writers with every kind of statement, at 500 a second",
 		create: one(plainTable),
 		alter:  adding + ", ADD KEY a (a)",
 		typed:  plainTyped,
@@ -27,7 +27,7 @@ var workloadScenarios = []scenario{
 			}
 			return scripts
 		},
-		rate:    800,
+		rate:    500,
 		course:  800,
 		spread:  spreadAll,
 		telling: true,
@@ -55,7 +55,7 @@ var workloadScenarios = []scenario{
 		alter:   adding,
 		typed:   plainTyped,
 		scripts: hot,
-		rate:    800,
+		rate:    400,
 		course:  400,
 	},
 	{
