@@ -24,6 +24,9 @@ const (
 	modelDatabase = "model"
 	scriptRate    = 250 // transactions a second, unless a scenario says otherwise
 	pollStage     = 20 * time.Millisecond
+	// copyLimit is how long a tool may take from its new table to the first row in it: one that hangs there
+	// would hang in every scenario.
+	copyLimit = 20 * time.Second
 )
 
 var (
@@ -221,6 +224,8 @@ func (g *stage) direct(ctx context.Context, abandon context.CancelCauseFunc, job
 	tick := time.NewTicker(pollStage)
 	defer tick.Stop()
 	begin, released := -1, false
+	var made time.Time // when the new table was seen
+	copied := false
 	for {
 		select {
 		case err := <-ended:
@@ -238,7 +243,11 @@ func (g *stage) direct(ctx context.Context, abandon context.CancelCauseFunc, job
 			var follows int
 			// An error is one of the end of ctx, which ends the tool as well.
 			if applier.DB.QueryRowContext(ctx, followed).Scan(&follows) == nil && follows > 0 {
-				begin = g.record.Len()
+				begin, made = g.record.Len(), time.Now()
+			}
+		case !copied && g.refusedAs == "":
+			if copied = g.copied(ctx, applier); !copied && time.Since(made) > copyLimit {
+				abandon(fmt.Errorf("%s after it had made the new table the tool had copied nothing", copyLimit))
 			}
 		case g.record.Len()-begin >= g.enough() && g.refusedAs == "":
 			if g.quiet && !released {
@@ -259,6 +268,18 @@ func (g *stage) direct(ctx context.Context, abandon context.CancelCauseFunc, job
 // when it reads the binary log already, pt-online-schema-change its third trigger.
 const followed = "SELECT (SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '" + database + "' AND table_name = '_t_gho')" +
 	" + (SELECT COUNT(*) DIV 3 FROM information_schema.triggers WHERE trigger_schema = '" + database + "')"
+
+// copied says that the new table has a row, or is a new table no more.
+func (g *stage) copied(ctx context.Context, applier *server.Server) bool {
+	var n int
+	for _, name := range []string{"_t_gho", "_t_new"} {
+		err := applier.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+workload.Table{Database: database, Name: name}.String()).Scan(&n)
+		if err == nil {
+			return n > 0
+		}
+	}
+	return true
+}
 
 // refusal is the oracle of a change that the tool must refuse; judge sees that nothing has changed.
 func (g *stage) refusal(err error) {
