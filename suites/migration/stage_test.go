@@ -26,7 +26,7 @@ const (
 	pollStage     = 20 * time.Millisecond
 	// copyLimit is how long a tool may take from its new table to the first row in it: one that hangs there
 	// would hang in every scenario.
-	copyLimit = 20 * time.Second
+	copyLimit = 30 * time.Second
 )
 
 var (
