@@ -97,6 +97,9 @@ func (g *Ghost) arguments(ctx context.Context, job Job) ([]string, error) {
 	if job.ChunkSize > 0 {
 		args = append(args, "--chunk-size="+strconv.Itoa(job.ChunkSize))
 	}
+	if job.held != "" {
+		args = append(args, "--postpone-cut-over-flag-file="+job.held)
+	}
 	skip, err := g.skipLockCheck(ctx, job)
 	if err != nil {
 		return nil, err

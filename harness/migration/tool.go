@@ -66,6 +66,8 @@ type Job struct {
 	Extra []string
 	// OnStart, when set, is called with the tool's process once it runs, for those who send it signals.
 	OnStart func(*proc.Process)
+
+	held string // the file that Hold made, "" without
 }
 
 // check refuses a job that no tool could do, and makes the working folder.

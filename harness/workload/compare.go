@@ -2,12 +2,14 @@ package workload
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
 
 	"mysqlmatrix/harness/server"
 )
@@ -41,130 +43,139 @@ func (d RowDifference) String() string {
 	return fmt.Sprintf("key %s: %s has %s, %s has %s", d.Key, d.LeftTable, show(d.Left), d.RightTable, show(d.Right))
 }
 
-// Compare compares two tables by content: every row, by its key columns, over the columns that both have
-// by name, whatever their order. Values are compared as the servers send them as text, in one character
-// set and time zone, so that servers of different versions can be compared. It returns up to limit
-// differences.
-func Compare(ctx context.Context, left, right Side, key []string, limit int) ([]RowDifference, error) {
-	columns, err := sharedColumns(ctx, left, right)
+// Differences of rows, as an error: nil when there are none.
+func differ(differences []RowDifference) error {
+	if len(differences) == 0 {
+		return nil
+	}
+	lines := []string{"the tables differ:"}
+	for _, d := range differences {
+		lines = append(lines, d.String())
+	}
+	return errors.New(strings.Join(lines, "\n  "))
+}
+
+// Same is an error that shows a few rows unless two tables hold the same ones; see Compare.
+func Same(ctx context.Context, left, right Side, key []string) error {
+	const few = 5
+	differences, err := Compare(ctx, left, right, key, few)
+	if err != nil {
+		return err
+	}
+	return differ(differences)
+}
+
+// Compare compares two tables by content, chunk by chunk in the order of the key columns, over the columns
+// that both have by name, whatever their order. Both sides of a chunk are read at the same time and reduced
+// to a checksum; only chunks whose checksums differ are held in memory and compared row by row. The checksum
+// is computed here over values in one character set and time zone, so that it means the same for every
+// server. The key must be unique and without NULLs. It returns up to limit differences.
+func Compare(ctx context.Context, left, right Side, key []string, limit int) (_ []RowDifference, err error) {
+	a, b, err := openBoth(ctx, left, right, key)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := left.rows(ctx, columns, key)
-	if err != nil {
-		return nil, err
-	}
-	others, err := right.rows(ctx, columns, key)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, a.close(), b.close()) }()
 	var differences []RowDifference
-	note := func(k string) {
-		if len(differences) < limit {
-			differences = append(differences, RowDifference{Key: k, Left: rows[k], Right: others[k], LeftTable: left.String(), RightTable: right.String()})
+	var from bound
+	for last := false; !last; {
+		to, err := a.next(ctx, from)
+		if err != nil {
+			return nil, err
 		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(rows)) {
-		if other, ok := others[k]; !ok || other != rows[k] {
-			note(k)
+		last = to == nil
+		found, err := compareChunk(ctx, a, b, from, to)
+		if err != nil {
+			return nil, err
 		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(others)) {
-		if _, ok := rows[k]; !ok {
-			note(k)
+		if differences = append(differences, found...); len(differences) >= limit {
+			return differences[:limit], nil
 		}
+		from = to
 	}
 	return differences, nil
 }
 
-func sharedColumns(ctx context.Context, left, right Side) ([]string, error) {
-	a, err := left.columns(ctx)
-	if err != nil {
+// compareChunk compares the rows beyond from, up to and with to.
+func compareChunk(ctx context.Context, a, b *reader, from, to bound) ([]RowDifference, error) {
+	var sums [2]checksum
+	if err := both(ctx, a, b, func(ctx context.Context, i int, r *reader) (err error) {
+		sums[i], err = r.checksum(ctx, from, to)
+		return err
+	}); err != nil || sums[0] == sums[1] {
 		return nil, err
 	}
-	b, err := right.columns(ctx)
-	if err != nil {
+	var rows [2]map[string]row
+	if err := both(ctx, a, b, func(ctx context.Context, i int, r *reader) (err error) {
+		rows[i], err = r.rows(ctx, from, to)
+		return err
+	}); err != nil {
 		return nil, err
 	}
-	shared := slices.DeleteFunc(a, func(column string) bool { return !slices.Contains(b, column) })
-	if len(shared) == 0 {
-		return nil, fmt.Errorf("%s and %s have no column in common", left, right)
+	differences := diff(rows[0], rows[1])
+	for i := range differences {
+		differences[i].LeftTable, differences[i].RightTable = a.side.String(), b.side.String()
 	}
-	slices.Sort(shared)
-	return shared, nil
+	return differences, nil
 }
 
-func (s Side) columns(ctx context.Context) ([]string, error) {
-	rows, err := s.Server.Rows(ctx, fmt.Sprintf(
-		"SELECT COLUMN_NAME AS name FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-		server.Quote(s.Table.Database), server.Quote(s.Table.Name)))
-	if err != nil {
-		return nil, err
+func both(ctx context.Context, a, b *reader, do func(context.Context, int, *reader) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i, r := range []*reader{a, b} {
+		group.Go(func() error { return do(ctx, i, r) })
 	}
-	if len(rows) == 0 {
-		return nil, fmt.Errorf("no table %s", s)
-	}
-	names := make([]string, len(rows))
-	for i, row := range rows {
-		names[i] = row["name"]
-	}
-	return names, nil
+	return group.Wait()
 }
 
-// rows reads a table as key → row in text.
-func (s Side) rows(ctx context.Context, columns, key []string) (_ map[string]string, err error) {
-	conn, err := s.Server.DB.Conn(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s, err)
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	// A TIMESTAMP is sent in the session's time zone.
-	if _, err := conn.ExecContext(ctx, "SET SESSION time_zone = '+00:00'"); err != nil {
-		return nil, fmt.Errorf("read %s: %w", s, err)
-	}
-	quoted := make([]string, len(columns))
-	for i, column := range columns {
-		quoted[i] = server.Ident(column)
-	}
-	result, err := conn.QueryContext(ctx, "SELECT "+strings.Join(quoted, ", ")+" FROM "+s.Table.String())
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s, err)
-	}
-	defer func() { err = errors.Join(err, result.Close()) }()
-	content := map[string]string{}
-	values := make([]sql.RawBytes, len(columns))
-	targets := make([]any, len(columns))
-	for i := range values {
-		targets[i] = &values[i]
-	}
-	for result.Next() {
-		if err := result.Scan(targets...); err != nil {
-			return nil, fmt.Errorf("read %s: %w", s, err)
-		}
-		k, row := render(columns, key, values)
-		if _, twice := content[k]; twice {
-			return nil, fmt.Errorf("%s has the key %s twice", s, k)
-		}
-		content[k] = row
-	}
-	if err := result.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", s, err)
-	}
-	return content, nil
+// row is a row of a chunk whose checksums differ.
+type row struct {
+	sum  checksum // of this row alone
+	text string   // for people
 }
 
-// render writes a row as name=value pairs; a length before each value keeps pairs from running together.
-func render(columns, key []string, values []sql.RawBytes) (string, string) {
-	var row, id strings.Builder
-	for i, column := range columns {
-		value := "NULL"
-		if values[i] != nil {
-			value = fmt.Sprintf("%d:%s", len(values[i]), values[i])
-		}
-		fmt.Fprintf(&row, "%s=%s ", column, value)
-		if slices.Contains(key, column) {
-			id.WriteString(value + " ")
+// diff finds the rows that two sides do not share, by key.
+func diff(left, right map[string]row) []RowDifference {
+	keys := maps.Clone(left)
+	maps.Copy(keys, right)
+	var differences []RowDifference
+	for _, k := range slices.Sorted(maps.Keys(keys)) {
+		if l, r := left[k], right[k]; l.sum != r.sum {
+			differences = append(differences, RowDifference{Key: k, Left: l.text, Right: r.text})
 		}
 	}
-	return strings.TrimSpace(id.String()), strings.TrimSpace(row.String())
+	return differences
+}
+
+// shownBytes is how much of a value a difference repeats.
+const shownBytes = 160
+
+// show writes a value for people: text as it is, anything else in hexadecimal, the middle of a long one left
+// out.
+func show(value []byte) string {
+	if value == nil {
+		return "NULL"
+	}
+	cut := func(v []byte) (head, tail []byte) {
+		if len(v) <= shownBytes {
+			return v, nil
+		}
+		return v[:shownBytes/2], v[len(v)-shownBytes/2:]
+	}
+	head, tail := cut(value)
+	format := "%s"
+	if !printable(value) {
+		format = "%x"
+	}
+	text := fmt.Sprintf("%d:"+format, len(value), head)
+	if tail != nil {
+		text += fmt.Sprintf("…"+format, tail)
+	}
+	return strings.ToValidUTF8(text, "�")
+}
+
+func printable(value []byte) bool {
+	if !utf8.Valid(value) {
+		return false
+	}
+	return !slices.ContainsFunc([]rune(string(value)), func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' })
 }

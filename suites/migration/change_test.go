@@ -68,8 +68,7 @@ type scene struct {
 
 // deploy makes the table, and beside it the model: the same structure, changed by the server itself.
 func deploy(ctx SpecContext, mode migration.Mode) *scene {
-	options := topology.Options{Shape: topology.MustShape("star:1"), Server: mode.ServerOptions()}
-	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
+	t := suitekit.Deploy(ctx, sandbox.ProfileFast, topology.Options{Shape: topology.MustShape("star:1"), Server: mode.ServerOptions()})
 	s := &scene{Topology: t, primary: t.Primary().Server, replica: t.Replicas()[0].Server, ledger: workload.NewLedger(rows)}
 	suitekit.NoFault(workload.Create(ctx, s.primary, table))
 	suitekit.NoFault(workload.Fill(ctx, s.primary, table, rows))
@@ -121,9 +120,7 @@ func (s *scene) migrate(ctx SpecContext, tool migration.Tool, mode migration.Mod
 	Expect(loadErr).NotTo(HaveOccurred(), "the writers met an error that no online change may cause")
 	Expect(load.Missed()).To(BeZero(), "writers did not find rows that they had been told were there")
 	Expect(s.ledger.InDoubt()).To(BeZero(), "writes lost their connection, and no server was stopped")
-	measure(result)
-	// The longest statement of any writer: the cut-over's, if nothing else held it up for longer.
-	suitekit.Measure("cut-over stall", "ms", float64(load.LongestStall().Milliseconds()))
+	measure(result, load.LongestStall())
 	suitekit.Detail("writes during the migration", "", float64(during))
 	// A change that nobody wrote to would prove nothing.
 	Expect(during).To(BeNumerically(">", 0), "nothing was written while the tool worked")

@@ -106,9 +106,10 @@ func (c *increments) verify(ctx context.Context, s *server.Server) error {
 	if len(wrong) == 0 {
 		return nil
 	}
+	const few = 5
 	slices.Sort(wrong)
 	return fmt.Errorf("server %s: statements lost or applied twice, in %d rows:\n  %s",
-		s.Endpoint.Addr(), len(wrong), strings.Join(wrong[:min(len(wrong), shownRows)], "\n  "))
+		s.Endpoint.Addr(), len(wrong), strings.Join(wrong[:min(len(wrong), few)], "\n  "))
 }
 
 // traffic is writers that increment and readers that read, without a pause, on the primary.

@@ -2,6 +2,7 @@ package migration_test
 
 import (
 	"context"
+	"time"
 
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/suitekit"
@@ -19,11 +20,13 @@ func (s *scene) watchLag(ctx context.Context) (stop func()) {
 	}
 }
 
-// measure keeps what the tool did and used. Rates are over all of the tool's run, its start and its cut-over
-// included; what a tool does not tell is left out.
-func measure(result *migration.Result) {
+// measure keeps what the tool did and used. stall is the longest statement of any writer: it waits for the
+// lock of the exchange, if it waits for anything. Rates are over all of the tool's run, its start and its
+// cut-over included; what a tool does not tell is left out.
+func measure(result *migration.Result, stall time.Duration) {
 	seconds := result.Duration.Seconds()
 	suitekit.Measure("migration", "s", seconds)
+	suitekit.Measure("cut-over stall", "ms", float64(stall.Milliseconds()))
 	if result.RowsCopied >= 0 {
 		suitekit.Detail("rows copied", "rows/s", float64(result.RowsCopied)/seconds)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/workload"
 )
 
 // nextKey is the one part of a table's definition that tells of its rows and not of its structure.
@@ -15,12 +16,17 @@ var nextKey = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
 
 // structure is the server's own definition of a table, without its name and next generated key.
 func structure(ctx context.Context, s *server.Server, table string) (string, error) {
-	rows, err := s.Rows(ctx, "SHOW CREATE TABLE "+server.Ident(database)+"."+server.Ident(table))
+	return definition(ctx, s, workload.Table{Database: database, Name: table})
+}
+
+// definition is the structure of a table in any database. A sequence is named with its database.
+func definition(ctx context.Context, s *server.Server, t workload.Table) (string, error) {
+	rows, err := s.Rows(ctx, "SHOW CREATE TABLE "+t.String())
 	if err != nil {
 		return "", err
 	}
-	text := strings.Replace(rows[0]["Create Table"], server.Ident(table), "t", 1)
-	return nextKey.ReplaceAllString(text, ""), nil
+	text := strings.Replace(rows[0]["Create Table"], server.Ident(t.Name), "t", 1)
+	return strings.ReplaceAll(nextKey.ReplaceAllString(text, ""), server.Ident(t.Database)+".", ""), nil
 }
 
 // compareStructure is an error unless a table is defined as the server's own ALTER TABLE leaves its

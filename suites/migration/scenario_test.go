@@ -1,0 +1,152 @@
+package migration_test
+
+import (
+	"time"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/workload"
+)
+
+// scenario is a table, what is in it, what is written to it while a tool works, and the change. Statements
+// name the table t alone: they run in one database for the tool and in another for the model.
+type scenario struct {
+	group, name string
+	needs       []flavor.Capability // of the server; or
+	// probed says that the server is asked by its CREATE: a refusal makes the spec unsupported, with the
+	// server's words.
+	probed bool
+	// create are statements that make the table. Where there is more than one list, a server gets the first
+	// that it takes: vendors spell some things differently.
+	create [][]string
+	alter  string
+	// alters override alter for the create of the same index.
+	alters []string
+
+	options []string // of every server
+	replica []string // options of the replica alone
+	// sessionOptions are statements that do for one session what options do for the server.
+	sessionOptions []string
+	sqlMode        string // of every server and session; "" is strict
+	timeZone       string // of the writers' sessions: an offset, or the zone
+	zone           string // a named time zone, which is loaded
+
+	typed   workload.Typed
+	rows    int // seeded; 0 is seedRows
+	scripts func(seed int64) []workload.Script
+	course  int // transactions that the scripts must have done while the tool works; 0 is typed.Course
+	rate    float64
+	limit   time.Duration // of the tool; 0 is toolLimit
+	// quiet ends the writers before the tables are exchanged: their statements do not fit the new table.
+	quiet bool
+	// after are statements on the changed table and on the model.
+	after []string
+
+	key      []string // columns to compare by; nil is id
+	keyAfter []string // after the change, where they are renamed
+
+	extra   map[string][]string // arguments, by tool
+	refused map[string]string   // tool → what it says (regexp) when it refuses the change; nothing is changed then
+	spread  spread
+	telling bool // the pr tier has it, in one way
+}
+
+// spread is in which ways a scenario runs.
+type spread uint8
+
+const (
+	// spreadReaders: what depends on how rows are read from a binary log: the primary's own, and that of a
+	// replica, which has written its rows anew. gh-ost's replica and allow-on-master.
+	spreadReaders spread = iota
+	// spreadOne: what does not: gh-ost's allow-on-master.
+	spreadOne
+	// spreadAll: a few that run in every way. The change must leave the order of the columns that were there,
+	// since a replica with the new table goes on with the primary's rows (migrate-on-replica).
+	spreadAll
+)
+
+// way is a mode of a tool, perhaps with arguments of its own.
+type way struct {
+	mode  migration.Mode
+	name  string
+	extra []string
+}
+
+// waysOf are a scenario's, for a tool.
+func (s scenario) waysOf(tool migration.Tool) []way {
+	var list []way
+	for _, mode := range tool.Modes() {
+		if s.spread == spreadAll || mode == migration.ModePrimary || mode == migration.ModeTriggers ||
+			(s.spread == spreadReaders && mode == migration.ModeReplica) {
+			list = append(list, way{mode: mode, name: mode.String()})
+		}
+	}
+	if s.spread == spreadAll && tool.Name() == migration.NamePTOSC {
+		list = append(list, way{migration.ModeTriggers, "triggers, no recursion", []string{"--recursion-method=none"}})
+	}
+	return list
+}
+
+// scenarios are all of them.
+func scenarios() []scenario {
+	var list []scenario
+	for _, group := range [][]scenario{numberTypes, textTypes, timeTypes, vendorTypes, tableTypes, keyScenarios, workloadScenarios} {
+		list = append(list, group...)
+	}
+	return list
+}
+
+// seedRows are enough for several chunks.
+const seedRows = 240
+
+func (s scenario) seeded() int {
+	if s.rows > 0 {
+		return s.rows
+	}
+	return seedRows
+}
+
+func (s scenario) compareBy(changed bool) []string {
+	switch {
+	case changed && s.keyAfter != nil:
+		return s.keyAfter
+	case s.key != nil:
+		return s.key
+	default:
+		return []string{"id"}
+	}
+}
+
+// change is the ALTER for a table that was made by the given list of statements.
+func (s scenario) change(variant int) string {
+	if s.alters != nil {
+		return s.alters[variant]
+	}
+	return s.alter
+}
+
+func (s scenario) enough() int {
+	if s.course > 0 {
+		return s.course
+	}
+	return s.typed.Course()
+}
+
+// play is what the writers run.
+func (s scenario) play(seed int64) []workload.Script {
+	if s.scripts != nil {
+		return s.scripts(seed)
+	}
+	return []workload.Script{s.typed.Script(seed, s.seeded(), 0, 1)}
+}
+
+// mode is the session's sql_mode.
+func (s scenario) mode() string {
+	if s.sqlMode == "" {
+		return "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+	}
+	return s.sqlMode
+}
+
+// one is the list of a create that all servers spell alike.
+func one(statements ...string) [][]string { return [][]string{statements} }
