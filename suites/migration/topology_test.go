@@ -95,8 +95,7 @@ var _ = forTool("topology", func(tool migration.Tool) {
 			load := s.traffic(ctx, &traffic{})
 			result := s.begin(ctx, a.flags[tool.Name()]...).succeed(ctx)
 			Expect(load.halt()).To(Succeed())
-			measure(result)
-			suitekit.Measure("cut-over stall", "ms", float64(load.stall.Milliseconds()))
+			measure(result, load.stall)
 			Expect(s.whole(ctx, changed)).To(Succeed())
 		})
 	}
