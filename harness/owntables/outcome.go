@@ -65,7 +65,8 @@ type Report struct {
 	Alter       string    `json:"alter"`
 	LoadSeconds float64   `json:"load_seconds"`
 	Seconds     float64   `json:"seconds"`
-	Complete    bool      `json:"complete"` // every chosen table was tried
+	Chosen      int       `json:"chosen"`   // tables to change
+	Complete    bool      `json:"complete"` // each of them was tried
 	Tables      []Outcome `json:"tables"`
 }
 
@@ -115,7 +116,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	fmt.Fprintf(&text, "%s: %s · %s · %.1fs, of which the load took %.1fs\n", count(int64(len(r.Tables)), "table"), strings.Join(counts, ", "),
 		count(rows, "row"), r.Seconds, r.LoadSeconds)
 	if !r.Complete {
-		text.WriteString("the run ended before every table was tried\n")
+		fmt.Fprintf(&text, "the run ended before every table was tried: %d of %d\n", len(r.Tables), r.Chosen)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -161,6 +161,7 @@ func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
 		return &Mistake{err}
 	}
 	r.total = len(r.left)
+	r.report.Chosen = r.total
 	r.say("loaded %s from %s in %.1fs on %s", count(int64(len(all)), "table"), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
 	_, err = r.newTask(t, r.left[0], 0).model(ctx)
 	var refused *refusal

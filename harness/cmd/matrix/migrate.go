@@ -113,6 +113,9 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 	}
 	c.Dir = dir.Path
 	report, err := owntables.Run(ctx, c)
+	if ctx.Err() != nil {
+		err = errors.New("interrupted: the tables under way are not judged")
+	}
 	err = errors.Join(err, letGo(ctx, dir, o.keep))
 	var mistake *owntables.Mistake
 	if errors.As(err, &mistake) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/owntables"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/tool"
 )
 
@@ -175,11 +177,17 @@ func TestInterruptedMigrate(t *testing.T) {
 	t.Parallel()
 	runs := runFolder(t)
 	c := start(t, runs, "migrate", "--entry", migrationEntry, "--schema", dumpFile(t, oddDump), "--out", t.TempDir())
-	until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+	until(t, "gh-ost at work", 2*time.Minute, func() bool {
+		infos, err := proc.Find(runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(infos, func(one proc.Info) bool { return strings.Contains(one.Command, "--execute") })
+	})
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
 	code, output := c.wait(t, 40*time.Second)
-	exitCodeIs(t, code, exitInterrupted, output)
+	exitCodeIs(t, code, exitInterrupted, output, "interrupted: ")
 	nothingLeft(t, runs)
 }
