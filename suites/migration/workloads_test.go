@@ -142,12 +142,12 @@ func hot(seed int64) []workload.Script {
 	return scripts
 }
 
-// swapping exchanges the unique values of three pairs of rows in each transaction.
+// swapping exchanges the unique values of eight pairs of rows in each transaction.
 func swapping(seed int64) []workload.Script {
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	return []workload.Script{func() workload.Transaction {
 		var statements []string
-		for range 3 {
+		for range 8 {
 			a, b := 1+random.IntN(seedRows), 1+random.IntN(seedRows-1)
 			if b >= a {
 				b++ // another one than a
