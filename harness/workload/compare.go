@@ -43,7 +43,7 @@ func (d RowDifference) String() string {
 	return fmt.Sprintf("key %s: %s has %s, %s has %s", d.Key, d.LeftTable, show(d.Left), d.RightTable, show(d.Right))
 }
 
-// Differences of rows, as an error: nil when there are none.
+// differ is an error that shows the differences; nil when there are none.
 func differ(differences []RowDifference) error {
 	if len(differences) == 0 {
 		return nil

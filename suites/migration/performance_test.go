@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -195,7 +196,7 @@ func (g *performance) perform(ctx SpecContext, tool migration.Tool) {
 	if g.refusedAs != "" {
 		g.refusal(err)
 	} else if err != nil {
-		Fail(err.Error())
+		Fail(complaint(g.result) + err.Error())
 	}
 	if g.refusedAs != "" {
 		return
@@ -257,6 +258,21 @@ func (g *performance) direct(ctx context.Context, abandon context.CancelCauseFun
 			}
 		}
 	}
+}
+
+// complaint is the line in which gh-ost says why it gave up: the statement that follows it may be longer than
+// what an error repeats of the output.
+func complaint(result *migration.Result) string {
+	if result == nil {
+		return ""
+	}
+	lines := strings.Split(result.Output, "\n")
+	for _, line := range slices.Backward(lines) {
+		if strings.Contains(line, " FATAL ") {
+			return line + "\n"
+		}
+	}
+	return ""
 }
 
 // followed finds what a tool makes last before it follows writes: gh-ost its ghost table, which it makes
