@@ -63,7 +63,7 @@ type setting struct {
 }
 
 func measure(ctx context.Context, out, only string, rounds int, which []string, upstream, folders string) error {
-	only, err := regexp.Compile(folders)
+	chosen, err := regexp.Compile(folders)
 	if err != nil {
 		return fmt.Errorf("folders: %w", err)
 	}
@@ -88,7 +88,7 @@ func measure(ctx context.Context, out, only string, rounds int, which []string, 
 		}
 	}
 	if slices.Contains(which, upstreamTests) {
-		r, err := s.upstream(ctx, m, upstream, only)
+		r, err := s.upstream(ctx, m, upstream, chosen)
 		if err != nil {
 			return fmt.Errorf("gh-ost's own tests: %w", err)
 		}
