@@ -217,6 +217,9 @@ func print(results []bench.Result, memories []bench.Memory) error {
 		}
 		fmt.Fprintf(table, "%s\t%.2f s\t%.2f s\t%.2f\t%s\t\n", r.Name, r.OursS, r.OtherS, r.Ratio, other)
 	}
+	if len(memories) == 0 {
+		return table.Flush()
+	}
 	fmt.Fprintln(table, "\t\t\t\t\nresident memory of a node, profile fast\t\t\t\t\t")
 	for _, m := range memories {
 		fmt.Fprintf(table, "%s\t%.0f MB\t\t\t\t\n", m.Name, m.ResidentMB)
