@@ -29,8 +29,9 @@ type Upstream struct {
 	Program  *tool.Program // gh-ost
 	Sysbench *tool.Program // nil leaves its folder out
 	Root     *rundir.Root
-	Matrix   string // program
-	Project  string // folder of matrix.yaml
+	Matrix   string         // program
+	Project  string         // folder of matrix.yaml
+	Only     *regexp.Regexp // folders by name
 	Log      func(string)
 }
 
@@ -49,6 +50,7 @@ func (u *Upstream) Run(ctx context.Context) (_ []Result, err error) {
 	}
 	defer func() { err = errors.Join(err, dir.Remove(context.WithoutCancel(ctx))) }()
 	var names []string
+	tests.Folders = slices.DeleteFunc(tests.Folders, func(f migration.Folder) bool { return !u.Only.MatchString(f.Name) })
 	for _, f := range tests.Folders {
 		names = append(names, f.Name)
 	}

@@ -19,6 +19,9 @@ func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 	} {
 		d.required(x.At, field.key, field.value, "expectation", "fill it in")
 	}
+	if x.Sometimes {
+		d.required(x.At, "note", x.Note, "expectation", "say what races")
+	}
 	d.some(x.At, "entries", len(x.Entries), "expectation", "name the entries that it speaks of")
 	if x.Suite != "" {
 		d.suite(x.Suite, x.At.Of("suite"), "expectation")

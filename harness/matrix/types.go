@@ -193,7 +193,9 @@ type Expectation struct {
 	Link     string   `yaml:"link" json:"link" jsonschema:"required,format=uri,description=where it is discussed"`
 	Review   string   `yaml:"review" json:"review" jsonschema:"required,format=date,description=the day to look again: YYYY-MM-DD"`
 	Note     string   `yaml:"note" json:"note,omitempty"`
-	At       Position `yaml:"-" json:"-"`
+	// Sometimes is a failure that a race decides on: a pass is a pass then, and not the verdict fixed.
+	Sometimes bool     `yaml:"sometimes" json:"sometimes,omitempty" jsonschema:"description=a race decides: passing is no surprise; the note says what races"`
+	At        Position `yaml:"-" json:"-"`
 
 	specs, except, error *regexp.Regexp
 }

@@ -227,7 +227,9 @@ func (r *runner) settle(c matrix.Cell, e report.Event) report.Event {
 	declared := &report.Expectation{Error: expected.Error, Link: expected.Link, Review: expected.ReviewDate(), Note: expected.Note}
 	switch e.Verdict {
 	case report.VerdictPassed:
-		e.Verdict, e.Expectation = report.VerdictFixed, declared
+		if !expected.Sometimes {
+			e.Verdict, e.Expectation = report.VerdictFixed, declared
+		}
 	case report.VerdictFailed, report.VerdictTimedOut:
 		if expected.Matches(e.Error) {
 			e.Verdict, e.Expectation = report.VerdictKnown, declared

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,9 @@ func main() {
 	only := flag.String("entry", "", "measure only this entry")
 	which := flag.String("measure", strings.Join(measurements, ","), "what to measure, separated by commas")
 	upstream := flag.String("upstream", "mysql-9.7=v1.1.10", "entry and gh-ost version for the measurement of gh-ost's own tests")
+	folders := flag.String("folders", "", "only those of gh-ost's own tests whose name matches this regular expression")
 	flag.Parse()
-	if err := measure(ctx, *out, *only, *rounds, strings.Split(*which, ","), *upstream); err != nil {
+	if err := measure(ctx, *out, *only, *rounds, strings.Split(*which, ","), *upstream, *folders); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -60,7 +62,11 @@ type setting struct {
 	rounds     int
 }
 
-func measure(ctx context.Context, out, only string, rounds int, which []string, upstream string) error {
+func measure(ctx context.Context, out, only string, rounds int, which []string, upstream, folders string) error {
+	chosen, err := regexp.Compile(folders)
+	if err != nil {
+		return fmt.Errorf("folders: %w", err)
+	}
 	for _, name := range which {
 		if !slices.Contains(measurements, name) {
 			return fmt.Errorf("there is no measurement %q: want some of %s", name, strings.Join(measurements, ","))
@@ -82,7 +88,7 @@ func measure(ctx context.Context, out, only string, rounds int, which []string, 
 		}
 	}
 	if slices.Contains(which, upstreamTests) {
-		r, err := s.upstream(ctx, m, upstream)
+		r, err := s.upstream(ctx, m, upstream, chosen)
 		if err != nil {
 			return fmt.Errorf("gh-ost's own tests: %w", err)
 		}
@@ -112,7 +118,7 @@ func (s *setting) provisioning(ctx context.Context, m *matrix.Matrix, only strin
 }
 
 // upstream measures gh-ost's own tests on an entry, with a version of gh-ost: "mysql-9.7=v1.1.10".
-func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string) ([]bench.Result, error) {
+func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string, only *regexp.Regexp) ([]bench.Result, error) {
 	entry, version, _ := strings.Cut(what, "=")
 	cells, err := m.Plan(matrix.Selection{Entries: []string{entry}, Suites: []string{"migration"}, Tools: []string{migration.NameGhost + "=" + version}})
 	if err != nil {
@@ -144,7 +150,7 @@ func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string) (
 		say(err.Error())
 	}
 	one := &bench.Upstream{Golden: golden, Program: program, Sysbench: sysbench, Root: s.root, Matrix: filepath.Join(s.project, "bin", "matrix"),
-		Project: s.project, Log: say}
+		Project: s.project, Only: only, Log: say}
 	return one.Run(ctx)
 }
 
@@ -210,6 +216,9 @@ func print(results []bench.Result, memories []bench.Memory) error {
 			other += " (" + r.Note + ")"
 		}
 		fmt.Fprintf(table, "%s\t%.2f s\t%.2f s\t%.2f\t%s\t\n", r.Name, r.OursS, r.OtherS, r.Ratio, other)
+	}
+	if len(memories) == 0 {
+		return table.Flush()
 	}
 	fmt.Fprintln(table, "\t\t\t\t\nresident memory of a node, profile fast\t\t\t\t\t")
 	for _, m := range memories {

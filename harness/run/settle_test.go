@@ -1,0 +1,61 @@
+package run
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/report"
+)
+
+const declared = `
+tools:
+  - name: gh-ost
+    suites: [migration]
+    versions: [{version: v1.1.6, tier: pr, module: {path: github.com/github/gh-ost, command: go/cmd/gh-ost}}]
+entries:
+  - {name: mariadb-11.8, vendor: mariadb, series: "11.8", tier: pr, sources: [{dir: {path: /a}}]}
+expectations:
+  - {entries: [mariadb-11.8], suite: migration, tool: gh-ost, specs: "^race", error: waiting, sometimes: true, note: two threads, link: "https://example.com/1", review: 2027-06-01}
+  - {entries: [mariadb-11.8], suite: migration, tool: gh-ost, error: waiting, except: "^early", link: "https://example.com/2", review: 2027-06-01}
+`
+
+// TestSettle holds what becomes of an outcome that matrix.yaml speaks of.
+func TestSettle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "matrix.yaml")
+	if err := os.WriteFile(path, []byte(declared), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := matrix.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := m.Plan(matrix.Selection{})
+	if err != nil || len(cells) != 1 {
+		t.Fatal(cells, err)
+	}
+	r := &runner{Config: Config{Matrix: m}}
+	for _, c := range []struct {
+		spec    string
+		verdict report.Verdict
+		err     string
+		want    report.Verdict
+	}{
+		{"late", report.VerdictFailed, "waiting for a row", report.VerdictKnown},
+		{"late", report.VerdictTimedOut, "waiting for a row", report.VerdictKnown},
+		{"late", report.VerdictFailed, "a lost row", report.VerdictFailed},
+		{"late", report.VerdictPassed, "", report.VerdictFixed},
+		{"late", report.VerdictVacuous, "", report.VerdictVacuous},
+		{"race", report.VerdictPassed, "", report.VerdictPassed},
+		{"race", report.VerdictFailed, "waiting for a row", report.VerdictKnown},
+		{"race", report.VerdictFailed, "a lost row", report.VerdictFailed},
+		{"early", report.VerdictPassed, "", report.VerdictPassed},
+		{"early", report.VerdictFailed, "waiting for a row", report.VerdictFailed},
+	} {
+		got := r.settle(cells[0], report.Event{Spec: c.spec, Verdict: c.verdict, Error: c.err})
+		if got.Verdict != c.want {
+			t.Errorf("%s, %s %q: %s, want %s", c.spec, c.verdict, c.err, got.Verdict, c.want)
+		}
+	}
+}
