@@ -157,7 +157,7 @@ func (a *attempt) await(ctx context.Context, what string, look func(context.Cont
 	case ended:
 		Fail(fmt.Sprintf("%s: the tool ended before: %v", what, a.err))
 	case err != nil:
-		Fail(fmt.Sprintf("%v; the tool's last words:\n%s", err, proc.Tail(a.output(), 20)))
+		Fail(fmt.Sprintf("%v; the tool's last words:\n%s", err, proc.Tail(a.output(), 30)))
 	}
 }
 
@@ -187,6 +187,7 @@ func (a *attempt) copies(ctx context.Context) {
 	})
 	if a.stage.handle.pause != "" && a.barrier != nil {
 		suitekit.NoFault(a.command(ctx, a.stage.handle.pause))
+		a.says(ctx, "State: throttled, commanded by user") // it looks once a second
 		a.barrier()
 	}
 }
@@ -281,7 +282,7 @@ func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
 		<-a.done
 		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %v", attemptLimit, a.err))
 	case <-ctx.Done():
-		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 20)))
+		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 30)))
 	}
 	return a.result, a.err
 }
