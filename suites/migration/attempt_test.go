@@ -34,7 +34,7 @@ const chunk = 50
 type handling struct {
 	ghost string // the table that it builds
 	// slow are flags by which the copy has many chunks. pause and hurry are commands for gh-ost's socket that
-	// stop the copy and let it go on; pt-online-schema-change takes no commands, and is made to take seconds.
+	// stop the copy and let it go on; pt-online-schema-change takes none, and waits for a locked row.
 	slow         []string
 	pause, hurry string
 	// lock is the statement, as a pattern for LIKE, by which the tool gets the table for itself at the
@@ -64,11 +64,11 @@ var handlings = map[string]handling{
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
-		slow:  []string{"--sleep=0.2", "--chunk-size=200"},
+		slow:  []string{"--chunk-size=100"},
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
-		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
-		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
-		stubborn:  []string{"--set-vars=lock_wait_timeout=20"},
+		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5,copy_rows:60:0.25"},
+		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5,copy_rows:60:0.25"},
+		stubborn:  []string{"--set-vars=lock_wait_timeout=20", "--tries=copy_rows:60:0.25"},
 		// Its manual: a tool that is killed leaves its triggers and new table, which are to be dropped by hand,
 		// the triggers first.
 		leaves: []string{
@@ -93,10 +93,7 @@ type attempt struct {
 
 // slowly starts the tool such that its copy can be disturbed; see copies.
 func (s *stage) slowly(ctx SpecContext, extra ...string) *attempt {
-	var barrier func()
-	if s.handle.pause != "" {
-		barrier = s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, stageRows/2)}, "ROLLBACK")
-	}
+	barrier := s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, stageRows/2)}, "ROLLBACK")
 	a := s.begin(ctx, append(slices.Clone(s.handle.slow), extra...)...)
 	a.barrier = barrier
 	return a
@@ -185,7 +182,7 @@ func (a *attempt) copies(ctx context.Context) {
 		n, err := a.copied(ctx)
 		return fmt.Sprintf("%d rows, %v", n, err), err == nil && n >= 2*chunk
 	})
-	if a.stage.handle.pause != "" && a.barrier != nil {
+	if a.barrier != nil && a.stage.handle.pause != "" {
 		suitekit.NoFault(a.command(ctx, a.stage.handle.pause))
 		a.says(ctx, "State: throttled, commanded by user") // it looks once a second
 		a.barrier()
@@ -206,12 +203,15 @@ func (a *attempt) midway(ctx context.Context) {
 func (a *attempt) hurry(ctx context.Context) {
 	if a.stage.handle.hurry != "" {
 		suitekit.NoFault(a.command(ctx, a.stage.handle.hurry))
+		return
 	}
+	a.barrier()
 }
 
 // goOn lets a paused copy go on, unless the tool has ended: one that was killed takes no commands.
 func (a *attempt) goOn(ctx context.Context) {
 	if a.stage.handle.hurry == "" {
+		a.barrier()
 		return
 	}
 	if err := a.command(ctx, a.stage.handle.hurry); err != nil {
@@ -326,6 +326,10 @@ func (s *stage) hold(ctx context.Context, begin []string, end string) (release f
 		}
 		released = true
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), end)
+		if err != nil && end == "ROLLBACK" {
+			_ = conn.Close() // a connection that is dead has let go already
+			return
+		}
 		suitekit.NoFault(errors.Join(err, conn.Close()))
 	}
 	DeferCleanup(release)
