@@ -34,7 +34,7 @@ const chunk = 50
 type handling struct {
 	ghost string // the table that it builds
 	// slow are flags by which the copy has many chunks. pause and hurry are commands for gh-ost's socket that
-	// stop the copy and let it go on; pt-online-schema-change takes none, and waits for a locked row.
+	// stop the copy and let it go on; pt-online-schema-change takes none: it is slow, and waits for a locked row.
 	slow         []string
 	pause, hurry string
 	// lock is the statement, as a pattern for LIKE, by which the tool gets the table for itself at the
@@ -64,7 +64,7 @@ var handlings = map[string]handling{
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
-		slow:  []string{"--chunk-size=100"},
+		slow:  []string{"--chunk-size=100", "--sleep=0.2"},
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
 		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5,copy_rows:60:0.25"},
 		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5,copy_rows:60:0.25"},
@@ -86,6 +86,7 @@ type attempt struct {
 	process chan *proc.Process
 	done    chan struct{}
 	stop    context.CancelFunc
+	slow    bool   // the copy is to be disturbed
 	barrier func() // takes away the row lock that the copy waits for
 	result  *migration.Result
 	err     error
@@ -93,10 +94,18 @@ type attempt struct {
 
 // slowly starts the tool such that its copy can be disturbed; see copies.
 func (s *stage) slowly(ctx SpecContext, extra ...string) *attempt {
-	barrier := s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, stageRows/2)}, "ROLLBACK")
+	var barrier func()
+	if s.handle.pause != "" {
+		barrier = s.lockRow(ctx, stageRows/2)
+	}
 	a := s.begin(ctx, append(slices.Clone(s.handle.slow), extra...)...)
-	a.barrier = barrier
+	a.barrier, a.slow = barrier, true
 	return a
+}
+
+// lockRow has the copy wait at a row.
+func (s *stage) lockRow(ctx context.Context, key int) (release func()) {
+	return s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, key)}, "ROLLBACK")
 }
 
 // begin starts the tool. It ends with the spec at the latest.
@@ -182,7 +191,12 @@ func (a *attempt) copies(ctx context.Context) {
 		n, err := a.copied(ctx)
 		return fmt.Sprintf("%d rows, %v", n, err), err == nil && n >= 2*chunk
 	})
-	if a.barrier != nil && a.stage.handle.pause != "" {
+	switch {
+	case !a.slow:
+	case a.stage.handle.pause == "":
+		// Not before: its triggers need the table for themselves.
+		a.barrier = a.stage.lockRow(ctx, stageRows)
+	default:
 		suitekit.NoFault(a.command(ctx, a.stage.handle.pause))
 		a.says(ctx, "State: throttled, commanded by user") // it looks once a second
 		a.barrier()
