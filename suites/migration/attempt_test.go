@@ -34,7 +34,7 @@ const chunk = 50
 type handling struct {
 	ghost string // the table that it builds
 	// slow are flags by which the copy has many chunks. pause and hurry are commands for gh-ost's socket that
-	// stop the copy and let it go on; pt-online-schema-change takes no commands, and is made to take seconds.
+	// stop the copy and let it go on; pt-online-schema-change takes none: it is slow, and waits for a locked row.
 	slow         []string
 	pause, hurry string
 	// lock is the statement, as a pattern for LIKE, by which the tool gets the table for itself at the
@@ -64,11 +64,11 @@ var handlings = map[string]handling{
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
-		slow:  []string{"--sleep=0.2", "--chunk-size=200"},
+		slow:  []string{"--chunk-size=100", "--sleep=0.2"},
 		lock:  "RENAME TABLE%", tries: "Com_rename_table",
-		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5"},
-		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5"},
-		stubborn:  []string{"--set-vars=lock_wait_timeout=20"},
+		impatient: []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5,copy_rows:60:0.25"},
+		patient:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5,copy_rows:60:0.25"},
+		stubborn:  []string{"--set-vars=lock_wait_timeout=20", "--tries=copy_rows:60:0.25"},
 		// Its manual: a tool that is killed leaves its triggers and new table, which are to be dropped by hand,
 		// the triggers first.
 		leaves: []string{
@@ -86,6 +86,7 @@ type attempt struct {
 	process chan *proc.Process
 	done    chan struct{}
 	stop    context.CancelFunc
+	slow    bool   // the copy is to be disturbed
 	barrier func() // takes away the row lock that the copy waits for
 	result  *migration.Result
 	err     error
@@ -95,11 +96,16 @@ type attempt struct {
 func (s *stage) slowly(ctx SpecContext, extra ...string) *attempt {
 	var barrier func()
 	if s.handle.pause != "" {
-		barrier = s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, stageRows/2)}, "ROLLBACK")
+		barrier = s.lockRow(ctx, stageRows/2)
 	}
 	a := s.begin(ctx, append(slices.Clone(s.handle.slow), extra...)...)
-	a.barrier = barrier
+	a.barrier, a.slow = barrier, true
 	return a
+}
+
+// lockRow has the copy wait at a row.
+func (s *stage) lockRow(ctx context.Context, key int) (release func()) {
+	return s.hold(ctx, []string{"BEGIN", fmt.Sprintf("SELECT id FROM %s WHERE id = %d FOR UPDATE", table, key)}, "ROLLBACK")
 }
 
 // begin starts the tool. It ends with the spec at the latest.
@@ -157,7 +163,7 @@ func (a *attempt) await(ctx context.Context, what string, look func(context.Cont
 	case ended:
 		Fail(fmt.Sprintf("%s: the tool ended before: %v", what, a.err))
 	case err != nil:
-		Fail(fmt.Sprintf("%v; the tool's last words:\n%s", err, proc.Tail(a.output(), 20)))
+		Fail(fmt.Sprintf("%v; the tool's last words:\n%s", err, proc.Tail(a.output(), 30)))
 	}
 }
 
@@ -185,8 +191,14 @@ func (a *attempt) copies(ctx context.Context) {
 		n, err := a.copied(ctx)
 		return fmt.Sprintf("%d rows, %v", n, err), err == nil && n >= 2*chunk
 	})
-	if a.stage.handle.pause != "" && a.barrier != nil {
+	switch {
+	case !a.slow:
+	case a.stage.handle.pause == "":
+		// Not before: its triggers need the table for themselves.
+		a.barrier = a.stage.lockRow(ctx, stageRows)
+	default:
 		suitekit.NoFault(a.command(ctx, a.stage.handle.pause))
+		a.says(ctx, "State: throttled, commanded by user") // it looks once a second
 		a.barrier()
 	}
 }
@@ -205,12 +217,15 @@ func (a *attempt) midway(ctx context.Context) {
 func (a *attempt) hurry(ctx context.Context) {
 	if a.stage.handle.hurry != "" {
 		suitekit.NoFault(a.command(ctx, a.stage.handle.hurry))
+		return
 	}
+	a.barrier()
 }
 
 // goOn lets a paused copy go on, unless the tool has ended: one that was killed takes no commands.
 func (a *attempt) goOn(ctx context.Context) {
 	if a.stage.handle.hurry == "" {
+		a.barrier()
 		return
 	}
 	if err := a.command(ctx, a.stage.handle.hurry); err != nil {
@@ -281,7 +296,7 @@ func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
 		<-a.done
 		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %v", attemptLimit, a.err))
 	case <-ctx.Done():
-		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 20)))
+		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 30)))
 	}
 	return a.result, a.err
 }
@@ -325,6 +340,10 @@ func (s *stage) hold(ctx context.Context, begin []string, end string) (release f
 		}
 		released = true
 		_, err := conn.ExecContext(context.WithoutCancel(ctx), end)
+		if err != nil && end == "ROLLBACK" {
+			_ = conn.Close() // a connection that is dead has let go already
+			return
+		}
 		suitekit.NoFault(errors.Join(err, conn.Close()))
 	}
 	DeferCleanup(release)

@@ -66,7 +66,7 @@ const (
 // fewRetries make a tool give up soon that would retry for a minute by default.
 var fewRetries = map[string][]string{
 	migration.NameGhost: {"--default-retries=3"},
-	migration.NamePTOSC: {"--tries=copy_rows:3:0.25,drop_triggers:2:0.5"},
+	migration.NamePTOSC: {"--tries=copy_rows:20:0.25,drop_triggers:2:0.5"},
 }
 
 func kill(sig syscall.Signal) func(SpecContext, *stage, *attempt) {
