@@ -146,7 +146,9 @@ func (s *scene) killPrimary(ctx context.Context) {
 func (s *scene) inject(ctx context.Context, f fault.Fault) {
 	GinkgoHelper()
 	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), s.round))
-	s.awaitWrites(ctx, random.IntN(pollWrites))
+	if !s.load.Stopped() {
+		s.awaitWrites(ctx, random.IntN(pollWrites))
+	}
 	s.crashed = time.Now()
 	suitekit.NoFault(f.Inject(ctx))
 }
