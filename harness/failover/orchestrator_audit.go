@@ -135,7 +135,7 @@ func (o *Orchestrator) audit(r topologyRecovery, steps []recoveryStep) Audit {
 	}
 	a.Followers = a.Plan.Rewire
 	for _, s := range steps {
-		at, err := time.Parse(time.DateTime, s.AuditAt)
+		at, err := parseTime(s.AuditAt)
 		step := Step{At: at, What: s.Message}
 		if err != nil {
 			step.Error = err.Error()
@@ -156,6 +156,15 @@ func (o *Orchestrator) audit(r topologyRecovery, steps []recoveryStep) Audit {
 	}
 	a.Phases = phases
 	return a
+}
+
+// parseTime reads a time as a store gives it: MySQL's way, or Go's for SQLite.
+func parseTime(text string) (time.Time, error) {
+	at, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		return time.Parse(time.RFC3339, text)
+	}
+	return at, nil
 }
 
 // called is told of a hook, and calls the one of this process.
