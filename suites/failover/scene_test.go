@@ -27,7 +27,7 @@ const (
 	// writeLimit is how long some writes may take.
 	writeLimit = 20 * time.Second
 	// recoveryLimit is how long a failover may take at all; how long it does take is measured.
-	recoveryLimit = 40 * time.Second
+	recoveryLimit = 90 * time.Second
 	// writerLimit bounds each read and write of a writer's connection.
 	writerLimit = 3 * time.Second
 	statePoll   = time.Millisecond
