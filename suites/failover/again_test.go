@@ -68,7 +68,8 @@ var _ = Describe("after a failover", func() {
 		s.heals(ctx, fault.Kill{Node: s.Primary()})
 		Eventually(ctx, func() map[string]string { return s.sources(ctx) }).WithTimeout(fenceLimit).WithPolling(auditPoll).
 			Should(HaveKeyWithValue("primary", audit.Plan.Promote), "the old primary does not follow")
-		s.expect(ctx, cluster{primary: s.named(audit.Plan.Promote)})
+		Eventually(ctx, s.unlike).WithArguments(ctx, cluster{primary: s.named(audit.Plan.Promote)}).WithTimeout(catchUpLimit).
+			WithPolling(auditPoll).Should(BeEmpty())
 	})
 
 	It("keeps the old primary out that has what nobody else has, and says what", quick(), func(ctx SpecContext) {
