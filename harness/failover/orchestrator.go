@@ -247,6 +247,11 @@ func (o *Orchestrator) Takeover(ctx context.Context, to string) error {
 	return fmt.Errorf("orchestrator: no server %q", to)
 }
 
+// Acknowledge ends the anti-flapping period, as an operator does who has looked at what happened.
+func (o *Orchestrator) Acknowledge(ctx context.Context) error {
+	return o.api.do(ctx, "ack-all-recoveries?comment=seen", "", nil)
+}
+
 func keyOf(m Member) string {
 	return m.Endpoint.Host + "/" + strconv.Itoa(m.Endpoint.Port)
 }

@@ -37,7 +37,7 @@ func (o *Orchestrator) refresh(ctx context.Context) error {
 	for _, a := range analyses.Details {
 		for _, code := range append([]string{a.Analysis}, a.StructureAnalysis...) {
 			if code != "NoProblem" {
-				o.alert(Audit{Done: true, Plan: Plan{Action: Alert, Problem: problems[code], Dead: o.nameOf(a.AnalyzedInstanceKey), Reason: code}})
+				o.alert(Audit{Done: true, Plan: Plan{Action: Alert, Problem: problemOf(code), Dead: o.nameOf(a.AnalyzedInstanceKey), Reason: code}})
 			}
 		}
 	}
@@ -49,7 +49,7 @@ func (o *Orchestrator) refresh(ctx context.Context) error {
 		return err
 	}
 	for _, b := range blocked {
-		o.alert(Audit{Done: true, Plan: Plan{Action: Refuse, Problem: problems[b.Analysis], Dead: o.nameOf(b.FailedInstanceKey),
+		o.alert(Audit{Done: true, Plan: Plan{Action: Refuse, Problem: problemOf(b.Analysis), Dead: o.nameOf(b.FailedInstanceKey),
 			Reason: fmt.Sprintf("%s: blocked by recovery %d", b.Analysis, b.BlockingRecoveryID)}})
 	}
 	var recoveries []topologyRecovery
@@ -98,6 +98,13 @@ var problems = map[string]Problem{
 	"LockedSemiSyncMasterHypothesis": BlockedPrimary, "ErrantGTIDStructureWarning": ErrantServer,
 }
 
+func problemOf(analysis string) Problem {
+	if p, ok := problems[analysis]; ok {
+		return p
+	}
+	return OtherProblem
+}
+
 // alert enters something that is wrong, once.
 func (o *Orchestrator) alert(a Audit) {
 	o.mu.Lock()
@@ -113,7 +120,7 @@ func (o *Orchestrator) alert(a Audit) {
 // audit translates a recovery. Whom orchestrator has not lost it says to have rewired.
 func (o *Orchestrator) audit(r topologyRecovery, steps []recoveryStep) Audit {
 	entry := r.AnalysisEntry
-	a := Audit{Plan: Plan{Action: Promote, Problem: problems[entry.Analysis], Dead: o.nameOf(entry.AnalyzedInstanceKey),
+	a := Audit{Plan: Plan{Action: Promote, Problem: problemOf(entry.Analysis), Dead: o.nameOf(entry.AnalyzedInstanceKey),
 		Reason: strings.TrimSpace(entry.Analysis + " " + entry.Description)}}
 	if r.SuccessorKey != nil {
 		a.Plan.Promote = o.nameOf(*r.SuccessorKey)
@@ -128,7 +135,7 @@ func (o *Orchestrator) audit(r topologyRecovery, steps []recoveryStep) Audit {
 	}
 	a.Followers = a.Plan.Rewire
 	for _, s := range steps {
-		at, err := time.Parse(time.DateTime, s.AuditAt)
+		at, err := parseTime(s.AuditAt)
 		step := Step{At: at, What: s.Message}
 		if err != nil {
 			step.Error = err.Error()
@@ -151,10 +158,19 @@ func (o *Orchestrator) audit(r topologyRecovery, steps []recoveryStep) Audit {
 	return a
 }
 
+// parseTime reads a time as a store gives it: MySQL's way, or Go's for SQLite.
+func parseTime(text string) (time.Time, error) {
+	at, err := time.Parse(time.DateTime, text)
+	if err != nil {
+		return time.Parse(time.RFC3339, text)
+	}
+	return at, nil
+}
+
 // called is told of a hook, and calls the one of this process.
 func (o *Orchestrator) called(ctx context.Context, c call) {
 	now := time.Now()
-	a := Audit{Plan: Plan{Action: Promote, Problem: problems[c.Analysis], Dead: o.nameAt(c.Failed), Promote: o.nameAt(c.Successor), Reason: c.Analysis}}
+	a := Audit{Plan: Plan{Action: Promote, Problem: problemOf(c.Analysis), Dead: o.nameAt(c.Failed), Promote: o.nameAt(c.Successor), Reason: c.Analysis}}
 	var hook func(context.Context, Audit) error
 	o.mu.Lock()
 	phases := o.stages[c.UID]

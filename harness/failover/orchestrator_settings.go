@@ -34,6 +34,10 @@ func (o *Orchestrator) settings() map[string]any {
 		"RecoverMasterClusterFilters":             []string{"*"},
 		"RecoverIntermediateMasterClusterFilters": []string{"*"},
 
+		// Otherwise it looks into mysql.slave_master_info, which MariaDB does not have.
+		"ReplicationCredentialsQuery": fmt.Sprintf("SELECT '%s', '%s', '', '', ''",
+			c.Members[0].Replication.User, c.Members[0].Replication.Password),
+
 		"ApplyMySQLPromotionAfterMasterFailover":     true,
 		"DelayMasterPromotionIfSQLThreadNotUpToDate": true,
 

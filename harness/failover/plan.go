@@ -42,6 +42,7 @@ const (
 	BrokenReplica            // an applier has stopped with an error
 	ErrantServer             // it has what its primary never had, or takes writes beside the primary
 	BlockedPrimary           // its commits wait for acknowledgements that nobody gives
+	OtherProblem             // one that the reason names
 	CannotFollowAfterFailure // a replica could not be wired to the new primary
 )
 
@@ -49,7 +50,7 @@ var problemNames = map[Problem]string{
 	NoProblem: "none", UnreachablePrimary: "unreachable primary", DeadPrimary: "dead primary",
 	DeadPrimaryAndReplicas: "dead primary and replicas", DeadIntermediate: "dead intermediate primary",
 	ReplicasNotReplicating: "replicas not replicating", BrokenReplica: "broken replica",
-	ErrantServer: "errant server", BlockedPrimary: "blocked primary", CannotFollowAfterFailure: "replica lost in recovery",
+	ErrantServer: "errant server", BlockedPrimary: "blocked primary", OtherProblem: "other", CannotFollowAfterFailure: "replica lost in recovery",
 }
 
 // String is the problem in words.

@@ -160,16 +160,20 @@ func (r *Raft) Stop(ctx context.Context) error {
 	return errors.Join(append(errs, r.port.Release())...)
 }
 
-// Audits are those of all nodes, each recovery once: who leads tells the others.
+// Audits are those of all nodes, each recovery once: every node knows of it, and the one that has done it
+// knows when.
 func (r *Raft) Audits() []Audit {
 	var list []Audit
 	for _, node := range r.nodes {
 		for _, a := range node.Audits() {
-			same := func(b Audit) bool {
-				return a.Plan.Action == b.Plan.Action && a.Plan.Dead == b.Plan.Dead && a.Plan.Promote == b.Plan.Promote && a.Plan.Reason == b.Plan.Reason && a.Done == b.Done
-			}
-			if !slices.ContainsFunc(list, same) {
+			at := slices.IndexFunc(list, func(b Audit) bool {
+				return a.Plan.Action == b.Plan.Action && a.Plan.Dead == b.Plan.Dead && a.Plan.Promote == b.Plan.Promote && a.Plan.Reason == b.Plan.Reason
+			})
+			switch {
+			case at < 0:
 				list = append(list, a)
+			case list[at].Phases.Writable.IsZero():
+				list[at] = a
 			}
 		}
 	}

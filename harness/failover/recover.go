@@ -51,7 +51,11 @@ func (m *Embedded) recover(ctx context.Context, plan Plan, state State) {
 	})
 	r.hook(ctx, "hook finished", m.config.Hooks.Finished)
 	m.journal.change(r.audit, func(a *Audit) { a.Done = true })
-	// What was known before is not true any more: nothing is decided from it.
+	m.lookAgain(ctx) // what was known before is not true any more: nothing is decided from it
+}
+
+// lookAgain polls every server.
+func (m *Embedded) lookAgain(ctx context.Context) {
 	var again sync.WaitGroup
 	for _, p := range m.pollers {
 		again.Go(func() { p.must(ctx) })

@@ -26,6 +26,7 @@ func (m *Embedded) Takeover(ctx context.Context, to string) error {
 }
 
 func (m *Embedded) takeover(ctx context.Context, to string) error {
+	m.lookAgain(ctx) // the last poll may have been one that failed
 	state := m.state()
 	chosen := observationOf(state, to)
 	if len(chosen.Links) != 1 || !chosen.Reachable {
@@ -56,9 +57,7 @@ func (m *Embedded) takeover(ctx context.Context, to string) error {
 			a.Error = err.Error()
 		}
 	})
-	for _, p := range m.pollers {
-		p.must(ctx)
-	}
+	m.lookAgain(ctx)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -134,6 +135,9 @@ func (r *Root) ClearAbandoned(ctx context.Context) (removed []string, err error)
 		}
 		owner := flock.New(filepath.Join(path, ownerFile))
 		held, err := owner.TryLock()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // its owner has removed it since it was listed
+		}
 		if err != nil {
 			return removed, fmt.Errorf("run folder %s: %w", path, err)
 		}

@@ -38,6 +38,7 @@ type Config struct {
 type Load struct {
 	config  Config
 	stop    context.CancelFunc
+	ending  context.Context
 	group   sync.WaitGroup
 	stall   atomic.Int64 // longest statement, nanoseconds
 	refused atomic.Int64
@@ -49,7 +50,7 @@ type Load struct {
 // Start sets the writers to work until Stop is called or ctx ends.
 func Start(ctx context.Context, c Config) *Load {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Load{config: c, stop: cancel}
+	l := &Load{config: c, stop: cancel, ending: ctx}
 	for i := range c.Writers {
 		w := &writer{load: l, index: int64(i), random: rand.New(rand.NewPCG(uint64(c.Seed), uint64(i))), fresh: int64(c.Rows)}
 		l.group.Go(func() { w.run(ctx) })
@@ -66,6 +67,9 @@ func (l *Load) Stop() error {
 	defer l.mu.Unlock()
 	return l.fatal
 }
+
+// Stopped says whether Stop was called, or the load has ended with its context.
+func (l *Load) Stopped() bool { return l.ending.Err() != nil }
 
 // LongestStall is how long the slowest acknowledged statement has taken.
 func (l *Load) LongestStall() time.Duration { return time.Duration(l.stall.Load()) }

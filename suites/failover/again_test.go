@@ -34,13 +34,21 @@ var _ = Describe("after a failover", func() {
 
 	It("recovers a second time when the anti-flapping period is over", quick(), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true, Shape: topology.MustShape("star:3")})
-		s.manage(ctx, func(c *failover.Config) { c.Policy.AntiFlapping = time.Second })
+		s.manage(ctx, func(c *failover.Config) {
+			if isEmbedded() {
+				c.Policy.AntiFlapping = time.Second
+			}
+		})
 		s.write(ctx)
 		s.killPrimary(ctx)
 		first := s.recovered(ctx)
 		s.awaitWrites(ctx, some)
 		second := s.named(first.Plan.Promote)
 		s.watchers.Wait() // until all follow
+		if o, ok := s.manager.(*failover.Orchestrator); ok {
+			// Its period begins with the recovery: one that is shorter than a recovery would allow two at once.
+			suitekit.NoFault(o.Acknowledge(ctx))
+		}
 		s.breaks(ctx, fault.Kill{Node: second})
 		audit := s.movedFrom(ctx, second)
 		s.settle(ctx)
@@ -60,7 +68,8 @@ var _ = Describe("after a failover", func() {
 		s.heals(ctx, fault.Kill{Node: s.Primary()})
 		Eventually(ctx, func() map[string]string { return s.sources(ctx) }).WithTimeout(fenceLimit).WithPolling(auditPoll).
 			Should(HaveKeyWithValue("primary", audit.Plan.Promote), "the old primary does not follow")
-		s.expect(ctx, cluster{primary: s.named(audit.Plan.Promote)})
+		Eventually(ctx, s.unlike).WithArguments(ctx, cluster{primary: s.named(audit.Plan.Promote)}).WithTimeout(catchUpLimit).
+			WithPolling(auditPoll).Should(BeEmpty())
 	})
 
 	It("keeps the old primary out that has what nobody else has, and says what", quick(), func(ctx SpecContext) {

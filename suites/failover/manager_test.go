@@ -123,12 +123,15 @@ func (s *scene) endManager(ctx context.Context) error {
 func (s *scene) noteFetched(ctx context.Context) {
 	var furthest server.Coordinates
 	for _, n := range s.Replicas() {
+		if s.Nodes[n.Sources[0]] != s.Primary() {
+			continue
+		}
 		statuses, err := n.Server.ReplicaStatus(ctx)
 		if err != nil {
 			continue // dead as well
 		}
 		for _, status := range statuses {
-			if status.SourcePort == s.Primary().Sandbox.Port() && status.Read.Compare(furthest) > 0 {
+			if status.Read.Compare(furthest) > 0 {
 				furthest = status.Read
 			}
 		}

@@ -154,10 +154,14 @@ func (s *scene) account(ctx context.Context, primary *topology.Node) workload.Ac
 	return account
 }
 
-// complete is an error unless the recovery went to its end and its times are in order. What a manager does
-// not say is left out; when it knew and when the new primary took writes it must say.
+// complete is an error unless the recovery went to its end, everybody follows or is named as set apart, and
+// its times are in order. What a manager does not say is left out; when it knew and when the new primary took
+// writes it must say.
 func complete(a failover.Audit) error {
-	if !a.Succeeded() {
+	placed := !slices.ContainsFunc(a.Plan.Rewire, func(name string) bool {
+		return !slices.Contains(a.Followers, name) && !slices.ContainsFunc(a.Apart, func(one failover.Apart) bool { return one.Name == name })
+	})
+	if !a.Done || a.Error != "" || !placed {
 		return fmt.Errorf("the recovery is not complete: error %q, to follow %v, following %v, apart %v", a.Error, a.Plan.Rewire, a.Followers, a.Apart)
 	}
 	p := a.Phases

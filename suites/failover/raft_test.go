@@ -13,6 +13,10 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
+// raftFlapping is for how long a recovery that a leader has begun keeps the next leader from its own. When it is
+// shorter than a recovery takes, orchestrator begins a second one beside the first.
+const raftFlapping = 20 * time.Second
+
 var _ = Describe("three managers that agree by raft", func() {
 	if isEmbedded() {
 		return // it is one
@@ -70,7 +74,7 @@ var _ = Describe("three managers that agree by raft", func() {
 // manageByRaft starts three orchestrators.
 func (s *scene) manageByRaft(ctx context.Context, change func(*failover.OrchestratorConfig)) *failover.Raft {
 	GinkgoHelper()
-	c := failover.Config{Policy: failover.Policy{AntiFlapping: 5 * time.Second}, Members: s.members()}
+	c := failover.Config{Policy: failover.Policy{AntiFlapping: raftFlapping}, Members: s.members()}
 	c.Hooks.Promoted = s.redirect
 	config := s.orchestratorConfig(c)
 	if change != nil {

@@ -27,7 +27,7 @@ const (
 	// writeLimit is how long some writes may take.
 	writeLimit = 20 * time.Second
 	// recoveryLimit is how long a failover may take at all; how long it does take is measured.
-	recoveryLimit = 40 * time.Second
+	recoveryLimit = 90 * time.Second
 	// writerLimit bounds each read and write of a writer's connection.
 	writerLimit = 3 * time.Second
 	statePoll   = time.Millisecond
@@ -146,7 +146,9 @@ func (s *scene) killPrimary(ctx context.Context) {
 func (s *scene) inject(ctx context.Context, f fault.Fault) {
 	GinkgoHelper()
 	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), s.round))
-	s.awaitWrites(ctx, random.IntN(pollWrites))
+	if !s.load.Stopped() {
+		s.awaitWrites(ctx, random.IntN(pollWrites))
+	}
 	s.crashed = time.Now()
 	suitekit.NoFault(f.Inject(ctx))
 }

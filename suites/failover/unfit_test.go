@@ -11,7 +11,6 @@ import (
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
-	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -36,7 +35,8 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		if isEmbedded() {
 			s.audited(ctx, "no refusal", func(a failover.Audit) bool { return a.Plan.Action == failover.Refuse })
 		}
-		Consistently(ctx, s.writing).WithArguments(ctx).WithTimeout(quiet()).WithPolling(auditPoll).
+		// A promotion takes its time when it waits in vain for the appliers.
+		Consistently(ctx, s.writing).WithArguments(ctx).WithTimeout(4*quiet()).WithPolling(auditPoll).
 			Should(BeEmpty(), "a replica was promoted that cannot apply what it has")
 		Expect(s.load.Stop()).To(Succeed())
 	})
@@ -146,11 +146,10 @@ func (s *scene) breakApplier(ctx context.Context, n *topology.Node) {
 // delay makes a replica apply everything later.
 func (s *scene) delay(ctx context.Context, n *topology.Node) {
 	GinkgoHelper()
-	stop := fault.StopThread{Node: n, Thread: fault.SQLThread}
-	suitekit.NoFault(stop.Inject(ctx))
 	d := n.Server.Dialect
+	suitekit.NoFault(n.Server.StopReplica(ctx, ""))
 	suitekit.NoFault(n.Server.Exec(ctx, fmt.Sprintf("%s %s_DELAY = %d", d.ChangeSource, d.SourcePrefix, int(delay.Seconds()))))
-	suitekit.NoFault(stop.Heal(ctx))
+	suitekit.NoFault(n.Server.StartReplica(ctx, ""))
 }
 
 // batchRows is how many rows one big transaction has.
