@@ -32,6 +32,9 @@ var forbidden = map[string][]string{
 	"cmd/matrix": {"suitekit", "fault", "workload"},
 }
 
+// owners are libraries that one package wraps for all others.
+var owners = map[string]string{"github.com/Shopify/toxiproxy/": "fault"}
+
 func TestImportsPointOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").CombinedOutput()
 	if err != nil {
@@ -49,6 +52,11 @@ func TestImportsPointOneWay(t *testing.T) {
 			continue
 		}
 		for _, path := range fields[1:] {
+			for library, owner := range owners {
+				if strings.HasPrefix(path, library) && name != owner {
+					t.Errorf("%s imports %s, which only %s may", name, path, owner)
+				}
+			}
 			imported, ours := strings.CutPrefix(path, module)
 			if !ours {
 				continue

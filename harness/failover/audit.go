@@ -41,9 +41,9 @@ type Step struct {
 	Error  string        `json:"error,omitempty"`
 }
 
-// Succeeded says that a server was promoted and every server that was to follow it does.
+// Succeeded says that a server was promoted, or replicas moved, and every server that was to follow does.
 func (a Audit) Succeeded() bool {
-	return a.Done && a.Plan.Action == Promote && a.Error == "" && len(a.Followers) == len(a.Plan.Rewire)
+	return a.Done && (a.Plan.Action == Promote || a.Plan.Action == Relocate) && a.Error == "" && len(a.Followers) == len(a.Plan.Rewire)
 }
 
 // Hooks are called during a recovery, in order; a hook's error is entered into the audit and stops nothing.

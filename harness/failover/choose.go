@@ -19,12 +19,21 @@ func choose(s State, p Policy, dead Observation, replicas []Observation) Plan {
 	plan := Plan{Action: Refuse, Problem: DeadPrimary, Dead: dead.Name}
 	var all []candidate
 	byGTID := true
+	ring := partner(s, dead)
 	for _, o := range replicas {
 		link, _ := o.linkTo(dead.Addr)
 		byGTID = byGTID && link.GTID
-		all = append(all, candidate{o, link, errant(o, dead)})
+		c := candidate{o, link, errant(o, dead)}
+		if o.Name == ring {
+			c.errant = "" // a primary as well: it writes of its own right
+		}
+		all = append(all, c)
 	}
 	eligible, reasons := qualify(all, p)
+	if ring != "" {
+		// What the partner has written nobody else needs to have.
+		eligible = slices.DeleteFunc(eligible, func(c candidate) bool { return c.Name != ring })
+	}
 	if len(eligible) == 0 {
 		plan.Reason = "no replica can be promoted: " + strings.Join(reasons, "; ")
 		return plan

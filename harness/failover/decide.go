@@ -14,6 +14,8 @@ type Policy struct {
 	AntiFlapping time.Duration
 	// AllowErrant lets a server be promoted that has transactions of its own, when there is no other.
 	AllowErrant bool
+	// Unblock makes a primary that waits for acknowledgements which nobody gives go on without.
+	Unblock bool
 	// Rewirable says that replicas that do not use GTID can be wired to a sibling.
 	Rewirable bool
 }
@@ -60,22 +62,18 @@ func decideFor(s State, p Policy, addr string) Plan {
 	}
 	source := s.Servers[index]
 	if source.Reachable {
-		return decideAlive(s, source)
+		return decideAlive(s, p, source)
 	}
 	plan := Plan{Action: Watch, Problem: UnreachablePrimary, Dead: source.Name}
 	switch {
 	case source.Failures < p.confirmations():
 		plan.Reason = fmt.Sprintf("%s has not answered %d of %d times: %s", source.Name, source.Failures, p.confirmations(), source.Error)
 		return plan
-	case len(source.Links) > 0:
-		plan.Action, plan.Problem = Alert, DeadIntermediate
-		plan.Reason = source.Name + " is not the primary: this manager recovers primaries only"
-		return plan
 	}
 	return decideUnreachable(s, p, source)
 }
 
-func decideAlive(s State, source Observation) Plan {
+func decideAlive(s State, p Policy, source Observation) Plan {
 	plan := Plan{Action: Watch, Problem: NoProblem, Reason: source.Name + " answers"}
 	replicating, replicas := 0, 0
 	for _, o := range s.Servers {
@@ -94,6 +92,14 @@ func decideAlive(s State, source Observation) Plan {
 	if replicas > 0 && replicating == 0 {
 		plan = Plan{Action: Alert, Problem: ReplicasNotReplicating, Dead: source.Name,
 			Reason: source.Name + " answers, and none of its replicas replicates from it"}
+	}
+	// Its own count may be of replicas that are gone and have not been missed yet.
+	if able := min(source.Acknowledging, replicating); source.SemiSync && !source.ReadOnly && able < source.WaitsFor {
+		plan = Plan{Action: Alert, Problem: BlockedPrimary, Dead: source.Name,
+			Reason: fmt.Sprintf("%s waits for %d acknowledgements, and %d replicas can give one", source.Name, source.WaitsFor, able)}
+		if p.Unblock {
+			plan.Action = Unblock
+		}
 	}
 	return plan
 }
@@ -123,6 +129,9 @@ func decideUnreachable(s State, p Policy, dead Observation) Plan {
 	if len(replicas) == 0 {
 		plan.Action, plan.Problem, plan.Reason = Refuse, DeadPrimaryAndReplicas, "none of the replicas of "+dead.Name+" answers"
 		return plan
+	}
+	if len(dead.Links) > 0 && !inRing(s, dead) {
+		return relocate(s, p, dead, replicas)
 	}
 	plan.Problem = DeadPrimary
 	if reason := forbidden(s, p, dead); reason != "" {

@@ -2,6 +2,7 @@ package failover
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -122,8 +123,24 @@ func TestDecide(t *testing.T) {
 			action: Refuse, problem: DeadPrimary, reason: "anti-flapping"},
 		{what: "long after a recovery", change: func(s *State, p *Policy) { s.LastRecovery = now.Add(-time.Hour); p.AntiFlapping = time.Minute },
 			action: Promote, problem: DeadPrimary, promote: "replica2", rewire: "replica1 replica3"},
-		{what: "an intermediate primary", change: on("primary", func(o *Observation) { o.Links = []Link{{Source: "127.0.0.1:7"}} }), action: Alert,
-			problem: DeadIntermediate},
+		{what: "an intermediate primary", change: intermediate, action: Relocate, problem: DeadIntermediate, rewire: "replica1 replica2 replica3"},
+		{what: "an intermediate primary whose source is dead as well", change: on("primary", func(o *Observation) { o.Links = []Link{{Source: "127.0.0.1:7"}} }),
+			action: Refuse, problem: DeadIntermediate, reason: "does not answer either"},
+		{what: "an errant transaction below an intermediate primary", change: func(s *State, p *Policy) {
+			intermediate(s, p)
+			s.Servers[2].Wrote = s.Servers[2].Wrote.Union(gtids(s.Servers[2].UUID + ":1"))
+		}, action: Relocate, problem: DeadIntermediate, rewire: "replica1 replica3", apart: "replica2"},
+		{what: "an intermediate primary that others still replicate from", change: func(s *State, p *Policy) {
+			intermediate(s, p)
+			s.Servers[2].Links[0].Fetch = Running
+		}, action: Alert, problem: UnreachablePrimary},
+		{what: "a partner in a ring, though others have more", change: func(s *State, _ *Policy) {
+			s.Servers[0].Links = []Link{{Source: s.Servers[1].Addr, GTID: true}}
+			s.Servers[1].Wrote = s.Servers[1].Wrote.Union(gtids(s.Servers[1].UUID + ":1-5"))
+		}, action: Promote, problem: DeadPrimary, promote: "replica1", rewire: "replica3", apart: "replica2"},
+		{what: "a primary that waits for nobody", change: func(s *State, p *Policy) { blocked(s, p); s.Servers[0].SemiSync = false }, action: Alert, problem: ReplicasNotReplicating},
+		{what: "a primary that waits in vain", change: blocked, action: Alert, problem: BlockedPrimary},
+		{what: "a primary that is to wait no more", change: func(s *State, p *Policy) { blocked(s, p); p.Unblock = true }, action: Unblock, problem: BlockedPrimary},
 		{what: "without GTID and without help", change: coordinatesOnly, action: Promote, problem: DeadPrimary, promote: "replica2", apart: "replica1 replica3"},
 		{what: "without GTID, with help", change: func(s *State, p *Policy) { coordinatesOnly(s, p); p.Rewirable = true }, action: Promote,
 			problem: DeadPrimary, promote: "replica2", rewire: "replica1 replica3"},
@@ -151,6 +168,19 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// intermediate puts another server above the dead one.
+func intermediate(s *State, _ *Policy) {
+	above := Observation{Name: "above", Addr: "127.0.0.1:7", Rule: Neutral, Reachable: true, At: now, Flavor: v80, Format: FormatRow, LogUpdates: true,
+		ServerID: 99, UUID: strings.Replace(replicaUUID, "b", "c", 1), Executed: upTo(100), Wrote: upTo(100)}
+	s.Servers[0].Links = []Link{{Source: above.Addr, GTID: true}}
+	s.Servers = append(s.Servers, above)
+}
+
+// blocked is a primary that answers and whose replicas are all cut off.
+func blocked(s *State, _ *Policy) {
+	s.Servers[0].Reachable, s.Servers[0].SemiSync, s.Servers[0].WaitsFor = true, true, 1
+}
+
 func coordinatesOnly(s *State, _ *Policy) {
 	for i := range s.Servers {
 		s.Servers[i].Executed, s.Servers[i].Wrote = server.GTIDSet{}, server.GTIDSet{}
@@ -164,6 +194,7 @@ func coordinatesOnly(s *State, _ *Policy) {
 type model struct {
 	name                                          string
 	received                                      int
+	rule                                          Rule
 	version                                       flavor.Version
 	mustNot, reachable, fresh, running            bool
 	broken, errant, logs, several, linked, writes bool
@@ -173,6 +204,7 @@ type model struct {
 // FuzzDecide holds what may never happen, in any state: data of a cluster is at stake.
 func FuzzDecide(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 0, 80, 1, 0, 0, 90, 2, 0, 0, 70, 3}, true, false)
+	f.Add([]byte{96, 0, 0, 80, 1, 0, 0, 90, 2, 0, 0, 70, 3}, true, false)
 	f.Add([]byte{1, 9, 1, 0, 80, 1, 16, 0, 80, 2, 33, 0, 80, 3}, false, true)
 	f.Fuzz(func(t *testing.T, data []byte, byGTID, allowErrant bool) {
 		s, models, p := fuzzState(data, byGTID)
@@ -183,6 +215,12 @@ func FuzzDecide(f *testing.F) {
 		slices.Reverse(reversed.Servers)
 		if other := Decide(reversed, p); other.Action != plan.Action || other.Promote != plan.Promote {
 			t.Fatalf("the order of servers matters: %+v and %+v", plan, other)
+		}
+		if plan.Action == Relocate {
+			for _, fault := range misplaced(plan, s, models) {
+				t.Errorf("%s\nplan %+v\nmodels %+v", fault, plan, models)
+			}
+			return
 		}
 		if plan.Action != Promote {
 			if plan.Promote != "" || len(plan.Rewire) > 0 {
@@ -210,6 +248,10 @@ func fuzzState(data []byte, byGTID bool) (State, map[string]model, Policy) {
 	dead.Reachable = flags&1 != 0 && flags&2 != 0
 	dead.Failures = 2 - int(flags>>2&1)
 	s := State{Now: now, Servers: []Observation{dead}}
+	if flags&32 != 0 && flags&64 != 0 {
+		intermediate(&s, nil)
+		s.Servers[1].Reachable = flags&128 == 0
+	}
 	p := Policy{AntiFlapping: time.Minute, Rewirable: true}
 	if flags&8 != 0 && flags&16 != 0 {
 		s.LastRecovery = now.Add(-time.Second)
@@ -234,6 +276,7 @@ func fuzzReplica(number int, a, b, received, c byte) (Observation, model) {
 	m := model{name: o.Name, received: int(received) + 1, reachable: !rare(a, 0), fresh: !rare(a, 2), running: rare(a, 4), broken: rare(a, 6),
 		errant: rare(b, 0), logs: !rare(b, 2), several: rare(b, 4), linked: !rare(b, 6), mustNot: c&3 == 3}
 	o.Rule = []Rule{Prefer, Neutral, PreferNot, MustNot}[c&3]
+	m.rule = o.Rule
 	m.version = []flavor.Version{v80.Version, v80.Version, v84.Version, {Major: 9, Minor: 7}}[c>>2&3]
 	o.Flavor.Version = m.version
 	m.format = []Format{FormatRow, FormatRow, FormatMixed, FormatStatement}[c>>4&3]
@@ -303,11 +346,32 @@ func broken(plan Plan, s State, models map[string]model, p Policy) (faults []str
 		if m.running || !m.fresh {
 			fail("%s still replicates, or was not asked", m.name)
 		}
+		if m.mayLead(models) && m.received == chosen.received && !chosen.errant && m.rule < chosen.rule {
+			fail("%s is as good as %s, and wanted more", m.name, chosen.name)
+		}
 		if m.mayLead(models) && m.received > chosen.received {
 			fail("%s may be promoted and has %d, the chosen one %d", m.name, m.received, chosen.received)
 		}
 	}
 	return append(faults, placed(plan, models, chosen)...)
+}
+
+// misplaced are the invariants that a plan to move replicas past a dead intermediate primary violates.
+func misplaced(plan Plan, s State, models map[string]model) (faults []string) {
+	if plan.Promote != "" || plan.Above != "above" {
+		faults = append(faults, fmt.Sprintf("%q is promoted, or the replicas move to %q", plan.Promote, plan.Above))
+	}
+	if s.Servers[0].Reachable || s.Servers[0].Failures < 2 || !s.Servers[1].Reachable {
+		faults = append(faults, "the intermediate primary is not known to be dead, or its source does not answer")
+	}
+	for _, m := range models {
+		if m.linked && m.reachable && (m.running || !m.fresh) {
+			faults = append(faults, m.name+" still replicates, or was not asked")
+		}
+	}
+	// The source has all that any replica has, and the oldest version.
+	source := model{name: plan.Above, received: math.MaxInt, version: v80.Version}
+	return append(faults, placed(Plan{Rewire: plan.Rewire, Apart: plan.Apart, Promote: plan.Above}, models, source)...)
 }
 
 // placed holds that every replica of the dead primary has exactly one place in a plan, and one that it

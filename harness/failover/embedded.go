@@ -14,8 +14,7 @@ import (
 type Member struct {
 	Name     string
 	Endpoint server.Endpoint // where the manager connects, with all privileges
-	// Replication is where a replica connects, and as whom. Its host and port are Endpoint's, as replicas
-	// see them.
+	// Replication is where a replica connects, and as whom: the address by which replicas name their source.
 	Replication server.Endpoint
 	Rule        Rule
 }
@@ -41,8 +40,10 @@ type Config struct {
 	// SemiSyncAlone enables semi-synchronous replication on the new primary also when nobody is left to
 	// acknowledge, so that it takes no write until somebody is. Otherwise such a primary is asynchronous.
 	SemiSyncAlone bool
-	Policy        Policy
-	Hooks         Hooks
+	// Readmit makes a primary that was replaced and comes back follow the new one, when that has all that it has.
+	Readmit bool
+	Policy  Policy
+	Hooks   Hooks
 	// Rewire places replicas that do not use GTID; without one they are left apart.
 	Rewire Rewirer
 	// Decide replaces the function of that name, for a policy of one's own; nil is Decide.
@@ -79,12 +80,16 @@ type Embedded struct {
 	lastRecovery time.Time
 	lastPlan     Plan
 	demoted      map[string]bool // primaries that were replaced
+	considered   map[string]bool // of them, those that have come back and were looked at
+
+	requests chan func(context.Context) // what an operator asks for
 }
 
 // NewEmbedded makes a manager; nothing is asked until Start.
 func NewEmbedded(c Config) (*Embedded, error) {
 	c.setDefaults()
-	m := &Embedded{config: c, polled: make(chan struct{}, 1), demoted: map[string]bool{}}
+	m := &Embedded{config: c, polled: make(chan struct{}, 1), demoted: map[string]bool{},
+		considered: map[string]bool{}, requests: make(chan func(context.Context))}
 	names := map[string]bool{}
 	for _, member := range c.Members {
 		switch {
@@ -174,6 +179,8 @@ func (m *Embedded) watch(ctx context.Context) {
 			return
 		case <-m.polled:
 			m.consider(ctx)
+		case do := <-m.requests:
+			do(ctx)
 		}
 	}
 }
@@ -181,10 +188,13 @@ func (m *Embedded) watch(ctx context.Context) {
 func (m *Embedded) consider(ctx context.Context) {
 	state := m.state()
 	m.fence(ctx, state)
+	m.readmit(ctx, state)
 	plan := m.config.Decide(state, m.config.Policy)
 	switch plan.Action {
-	case Promote:
+	case Promote, Relocate:
 		m.recover(context.WithoutCancel(ctx), plan, state)
+	case Unblock:
+		m.unblock(ctx, plan, state)
 	case Alert, Refuse:
 		m.report(plan, state)
 	case Watch:

@@ -61,12 +61,43 @@ func observeVariables(ctx context.Context, s *server.Server, o *Observation) err
 	if err := observeGTID(s, values, o); err != nil {
 		return err
 	}
-	// Not every server knows the variable: its plug-in may not be loaded.
-	state, err := s.Rows(ctx, "SHOW GLOBAL VARIABLES LIKE "+server.Quote(likeExactly(s.Dialect.SemiSync.SourceEnabled)))
+	return observeSemiSync(ctx, s, o)
+}
+
+// observeSemiSync reads the source's side. Not every server knows the variables: the plug-in may not be loaded.
+func observeSemiSync(ctx context.Context, s *server.Server, o *Observation) error {
+	d := s.Dialect.SemiSync
+	value := func(query, name string) (string, error) {
+		rows, err := s.Rows(ctx, query+server.Quote(likeExactly(name)))
+		if err != nil || len(rows) != 1 {
+			return "", err
+		}
+		return rows[0]["Value"], nil
+	}
+	o.Acknowledging, o.WaitsFor = 0, 0
+	state, err := value("SHOW GLOBAL VARIABLES LIKE ", d.SourceEnabled)
+	o.SemiSync = on(state)
+	if err != nil || !o.SemiSync {
+		return err
+	}
+	clients, err := value("SHOW GLOBAL STATUS LIKE ", d.StatusClients)
 	if err != nil {
 		return err
 	}
-	o.SemiSync = len(state) == 1 && on(state[0]["Value"])
+	if o.Acknowledging, err = strconv.Atoi(clients); err != nil {
+		return fmt.Errorf("server %s: %s: %w", s.Endpoint.Addr(), d.StatusClients, err)
+	}
+	o.WaitsFor = 1
+	if d.WaitCount == "" {
+		return nil
+	}
+	count, err := value("SHOW GLOBAL VARIABLES LIKE ", d.WaitCount)
+	if err != nil {
+		return err
+	}
+	if o.WaitsFor, err = strconv.Atoi(count); err != nil {
+		return fmt.Errorf("server %s: %s: %w", s.Endpoint.Addr(), d.WaitCount, err)
+	}
 	return nil
 }
 

@@ -9,12 +9,14 @@ const (
 	Watch                // nothing is wrong, or not enough is known yet
 	Alert                // something is wrong that a failover would not mend
 	Refuse               // a failover is needed and must not or cannot be done
+	Unblock              // a primary is to wait for acknowledgements no more
+	Relocate             // the replicas of a dead intermediate primary move to its source
 	Promote
 )
 
-var actionNames = map[Action]string{Watch: "watch", Alert: "alert", Refuse: "refuse", Promote: "promote"}
+var actionNames = map[Action]string{Watch: "watch", Alert: "alert", Refuse: "refuse", Unblock: "unblock", Relocate: "relocate", Promote: "promote"}
 
-// String is watch, alert, refuse or promote.
+// String is watch, alert, refuse, unblock, relocate or promote.
 func (a Action) String() string {
 	if name, ok := actionNames[a]; ok {
 		return name
@@ -39,6 +41,7 @@ const (
 	ReplicasNotReplicating   // the primary answers, and nobody replicates from it
 	BrokenReplica            // an applier has stopped with an error
 	ErrantServer             // it has what its primary never had, or takes writes beside the primary
+	BlockedPrimary           // its commits wait for acknowledgements that nobody gives
 	CannotFollowAfterFailure // a replica could not be wired to the new primary
 )
 
@@ -46,7 +49,7 @@ var problemNames = map[Problem]string{
 	NoProblem: "none", UnreachablePrimary: "unreachable primary", DeadPrimary: "dead primary",
 	DeadPrimaryAndReplicas: "dead primary and replicas", DeadIntermediate: "dead intermediate primary",
 	ReplicasNotReplicating: "replicas not replicating", BrokenReplica: "broken replica",
-	ErrantServer: "errant server", CannotFollowAfterFailure: "replica lost in recovery",
+	ErrantServer: "errant server", BlockedPrimary: "blocked primary", CannotFollowAfterFailure: "replica lost in recovery",
 }
 
 // String is the problem in words.
@@ -67,7 +70,8 @@ type Plan struct {
 	Reason  string   `json:"reason"`
 	Dead    string   `json:"dead,omitempty"`    // name of the server that has failed
 	Promote string   `json:"promote,omitempty"` // name of the new primary
-	Rewire  []string `json:"rewire,omitempty"`  // names of those that are to follow it
+	Above   string   `json:"above,omitempty"`   // name of the server that those of a dead intermediate primary move to
+	Rewire  []string `json:"rewire,omitempty"`  // names of those that are to follow the one or the other
 	Apart   []Apart  `json:"apart,omitempty"`   // those that cannot
 }
 

@@ -27,7 +27,7 @@ type poller struct {
 
 func newPoller(m Member, limit time.Duration, ended func()) *poller {
 	p := &poller{member: m, limit: limit, ended: ended, gate: make(chan struct{}, 1)}
-	p.last = Observation{Name: m.Name, Addr: m.Endpoint.Addr(), Rule: m.Rule}
+	p.last = Observation{Name: m.Name, Addr: m.Replication.Addr(), Rule: m.Rule}
 	return p
 }
 

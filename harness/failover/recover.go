@@ -36,7 +36,9 @@ func (m *Embedded) recover(ctx context.Context, plan Plan, state State) {
 	r.audit = m.journal.begin(Audit{Plan: plan, State: state, Phases: Phases{Suspected: r.dead.Since, Detected: now}})
 	r.hook(ctx, "hook detected", m.config.Hooks.Detected)
 	err := r.run(ctx)
-	m.lastRecovery = time.Now()
+	if m.journal.get(r.audit).Plan.Action == Promote {
+		m.lastRecovery = time.Now()
+	}
 	for _, i := range r.involved {
 		if i.server != nil {
 			err = errors.Join(err, i.server.Close())
@@ -83,6 +85,9 @@ func (r *recovery) run(ctx context.Context) error {
 	r.phase(func(p *Phases, now time.Time) { p.Frozen = now })
 	plan := r.config.Decide(state, r.config.Policy)
 	r.journal.change(r.audit, func(a *Audit) { a.Plan, a.State, a.Apart = plan, state, plan.Apart })
+	if plan.Action == Relocate {
+		return r.relocate(ctx, plan)
+	}
 	if plan.Action != Promote {
 		return errors.Join(fmt.Errorf("given up once the replicas were frozen: %s", plan.Reason), r.thaw(ctx))
 	}
@@ -98,6 +103,7 @@ func (r *recovery) run(ctx context.Context) error {
 		return fmt.Errorf("promote %s: %w", plan.Promote, err)
 	}
 	r.demoted[plan.Dead] = true
+	delete(r.considered, plan.Dead)
 	delete(r.demoted, plan.Promote)
 	r.phase(func(p *Phases, now time.Time) { p.Writable = now })
 	// The siblings do not wait for the hook, nor the hook for the siblings.
@@ -106,6 +112,24 @@ func (r *recovery) run(ctx context.Context) error {
 	r.rewire(ctx, chosen, plan)
 	hooked.Wait()
 	return nil
+}
+
+// relocate moves the replicas of a dead intermediate primary below its source.
+func (r *recovery) relocate(ctx context.Context, plan Plan) error {
+	at := slices.IndexFunc(r.pollers, func(p *poller) bool { return p.member.Name == plan.Above })
+	if at < 0 {
+		return fmt.Errorf("move below %s: there is no such server", plan.Above)
+	}
+	// That it uses GTID is for each replica to say.
+	source := &involved{poller: r.pollers[at], link: Link{GTID: true}}
+	if err := r.step(source, "connect", func() (err error) {
+		source.server, err = r.open(ctx, source.poller.member)
+		return err
+	}); err != nil {
+		return err
+	}
+	r.rewire(ctx, source, plan)
+	return source.server.Close()
 }
 
 func (r *recovery) find(name string) *involved {

@@ -33,8 +33,11 @@ type Observation struct {
 	LogUpdates bool          `json:"log_updates"`      // writes what it applies to its own binary log
 	ReadOnly   bool          `json:"read_only"`
 	SemiSync   bool          `json:"semi_sync"` // its commits wait for replicas
-	ServerID   uint64        `json:"server_id"`
-	UUID       string        `json:"uuid,omitempty"` // MySQL's server_uuid
+	// Acknowledging are the replicas connected that acknowledge, WaitsFor how many a commit waits for.
+	Acknowledging int    `json:"acknowledging,omitempty"`
+	WaitsFor      int    `json:"waits_for,omitempty"`
+	ServerID      uint64 `json:"server_id"`
+	UUID          string `json:"uuid,omitempty"` // MySQL's server_uuid
 
 	// Executed are the GTIDs that it has; on MariaDB a position.
 	Executed server.GTIDSet `json:"executed"`

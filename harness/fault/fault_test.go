@@ -16,6 +16,7 @@ var (
 	_ Fault = Shutdown{}
 	_ Fault = Pause{}
 	_ Fault = StopThread{}
+	_ Fault = Refuse{}
 )
 
 func TestProcessState(t *testing.T) {

@@ -138,8 +138,20 @@ type ToolVersion struct {
 
 // Module is a command of a Go module.
 type Module struct {
-	Path    string   `yaml:"path" json:"path" jsonschema:"required"`
-	Command string   `yaml:"command" json:"command" jsonschema:"required,description=folder of the command inside the module"`
+	Path    string `yaml:"path" json:"path" jsonschema:"required"`
+	Command string `yaml:"command" json:"command" jsonschema:"required,description=folder of the command inside the module"`
+	// A module from before go.mod files says nothing of what it was released with.
+	Require []string  `yaml:"require" json:"require,omitempty" jsonschema:"description=further modules as path and exact version; for a module that has no go.mod"`
+	Replace []Replace `yaml:"replace" json:"replace,omitempty" jsonschema:"description=modules that another one stands in for"`
+	At      Position  `yaml:"-" json:"-"`
+}
+
+// Replace puts another module, or a folder of this project, in the place of one that a tool imports.
+type Replace struct {
+	Module  string   `yaml:"module" json:"module" jsonschema:"required,description=path of the module that is replaced"`
+	By      string   `yaml:"by" json:"by,omitempty" jsonschema:"description=path of another module"`
+	Version string   `yaml:"version" json:"version,omitempty" jsonschema:"description=of the other module"`
+	Dir     string   `yaml:"dir" json:"dir,omitempty" jsonschema:"description=folder with a module of its own; relative to matrix.yaml"`
 	At      Position `yaml:"-" json:"-"`
 }
 

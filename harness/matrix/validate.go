@@ -20,7 +20,7 @@ func (m *Matrix) validate(d *decoder) {
 	for i := range m.Tools {
 		t := &m.Tools[i]
 		d.unique(seen, "tool", t.Name, t.At)
-		d.tool(t)
+		m.validateTool(d, t)
 	}
 	seen = map[string]int{}
 	for i := range m.Entries {
@@ -180,65 +180,6 @@ func (m *Matrix) validateScript(d *decoder, s *Script, e *Entry, what string) {
 	}
 	if s.Client != nil {
 		d.packages(s.Client, what+": client", false)
-	}
-}
-
-func (d *decoder) tool(t *Tool) {
-	what := fmt.Sprintf("tool %q", t.Name)
-	d.some(t.At, "suites", len(t.Suites), what, "list at least one of "+strings.Join(Suites, ", "))
-	for i, suite := range t.Suites {
-		d.suite(suite, t.At.Item("suites", i), what)
-	}
-	d.some(t.At, "versions", len(t.Versions), what, "list at least one")
-	seen := map[string]int{}
-	for i := range t.Versions {
-		v := &t.Versions[i]
-		d.required(v.At, "version", v.Version, fmt.Sprintf("%s: versions[%d]", what, i), "name it")
-		if first, twice := seen[v.Version]; twice && v.Version != "" {
-			d.problem(v.At.Of("version"), fmt.Sprintf("the first stands in line %d", first), "%s: version %q is there twice", what, v.Version)
-		}
-		seen[v.Version] = v.At.Of("version")
-		d.toolVersion(v, strings.TrimSpace(what+" "+v.Version))
-	}
-}
-
-func (d *decoder) toolVersion(v *ToolVersion, what string) {
-	d.tier(v.Tier, v.At, what)
-	kinds := 0
-	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Builtin} {
-		if is {
-			kinds++
-		}
-	}
-	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.read() {
-		d.problem(v.At.Line, "give exactly one of module, apt, builtin", "%s has %d sources", what, kinds)
-	}
-	if v.Module != nil {
-		d.required(v.Module.At, "path", v.Module.Path, what+": module", "add the module's path")
-		d.required(v.Module.At, "command", v.Module.Command, what+": module", "add the command's folder inside the module")
-		if fix := moduleVersionFix(v.Version); fix != "" && v.Version != "" {
-			d.problem(v.At.Of("version"), fix, "%s is no version of a Go module", what)
-		}
-	}
-	if v.Apt != nil {
-		d.packages(v.Apt, what, false)
-	}
-	if v.System != nil {
-		d.packages(v.System, what+": system", false)
-	}
-}
-
-var moduleVersion = regexp.MustCompile(`^v\d+\.\d+\.\d+`)
-
-// moduleVersionFix says what would be right when a text is no version of a Go module, else nothing.
-func moduleVersionFix(version string) string {
-	switch {
-	case moduleVersion.MatchString(version):
-		return ""
-	case moduleVersion.MatchString("v" + version):
-		return fmt.Sprintf("did you mean %q?", "v"+version)
-	default:
-		return "want one such as v1.2.3"
 	}
 }
 

@@ -2,14 +2,18 @@ package tool
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"mysqlmatrix/harness/cache"
@@ -46,11 +50,11 @@ func (s *Store) buildModule(ctx context.Context, ref matrix.ToolRef, dir, final 
 	if err := os.MkdirAll(build, 0o755); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("module throwaway\n\ngo %s\n\nrequire %s %s\n", moduleGo, module.Path, ref.Version)
-	if err := os.WriteFile(filepath.Join(build, "go.mod"), []byte(text), 0o644); err != nil {
+	version := goVersion(module.Path, ref.Version)
+	if err := os.WriteFile(filepath.Join(build, "go.mod"), []byte(goMod(module, version)), 0o644); err != nil {
 		return err
 	}
-	source, err := downloadModule(ctx, build, module.Path, ref.Version)
+	source, err := downloadModule(ctx, build, module.Path, version)
 	if err != nil {
 		return err
 	}
@@ -70,6 +74,61 @@ func (s *Store) buildModule(ctx context.Context, ref matrix.ToolRef, dir, final 
 	}
 	p.Path = filepath.Join(final, ref.Name)
 	return p.save(dir)
+}
+
+// majorSuffix ends the path of a module whose major version is 2 or later: /v2, and .v1 at gopkg.in.
+var majorSuffix = regexp.MustCompile(`[/.]v\d+$`)
+
+// goVersion is a version as Go has it: without a suffix in the module's path, one from v2 on is of a module
+// from before go.mod files, and called incompatible (Go Modules Reference, "+incompatible versions").
+func goVersion(path, version string) string {
+	if majorSuffix.MatchString(path) || strings.HasPrefix(version, "v0.") || strings.HasPrefix(version, "v1.") ||
+		strings.Contains(version, "+") {
+		return version
+	}
+	return version + "+incompatible"
+}
+
+// goMod is the throw-away module's: what is required, and what stands in for what. A replaced module needs
+// no version of its own.
+func goMod(module *matrix.Module, version string) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "module throwaway\n\ngo %s\n\nrequire %s %s\n", moduleGo, module.Path, version)
+	for _, one := range module.Require {
+		fmt.Fprintf(&text, "require %s\n", one)
+	}
+	for _, r := range module.Replace {
+		if r.Dir != "" {
+			fmt.Fprintf(&text, "replace %s => %q\n", r.Module, r.Dir)
+		} else {
+			fmt.Fprintf(&text, "replace %s => %s %s\n", r.Module, r.By, r.Version)
+		}
+	}
+	return text.String()
+}
+
+// identity is all of a module's source that a build depends on: of a folder not its path, but what is in it.
+func identity(module *matrix.Module) (*matrix.Module, error) {
+	m := *module
+	m.Replace = slices.Clone(m.Replace)
+	for i, r := range m.Replace {
+		if r.Dir == "" {
+			continue
+		}
+		h := sha256.New()
+		if err := fs.WalkDir(os.DirFS(r.Dir), ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(filepath.Join(r.Dir, name))
+			fmt.Fprintf(h, "%s %d\n%s", name, len(text), text)
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("stand-in for %s: %w", r.Module, err)
+		}
+		m.Replace[i].Dir = hex.EncodeToString(h.Sum(nil))
+	}
+	return &m, nil
 }
 
 // importPath is the command's, which matrix.yaml may give in full or relative to the module.

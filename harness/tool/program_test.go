@@ -54,6 +54,59 @@ func TestExactVersion(t *testing.T) {
 	}
 }
 
+func TestGoVersion(t *testing.T) {
+	for _, test := range []struct{ path, version, want string }{
+		{"github.com/github/gh-ost", "v1.1.10", "v1.1.10"},
+		{"github.com/openark/orchestrator", "v3.2.5", "v3.2.5+incompatible"},
+		{"github.com/openark/orchestrator", "v3.2.5+incompatible", "v3.2.5+incompatible"},
+		{"github.com/Shopify/toxiproxy/v2", "v2.5.0", "v2.5.0"},
+		{"gopkg.in/yaml.v3", "v3.0.1", "v3.0.1"},
+	} {
+		if got := goVersion(test.path, test.version); got != test.want {
+			t.Errorf("%s %s: got %s, want %s", test.path, test.version, got, test.want)
+		}
+	}
+}
+
+func TestGoMod(t *testing.T) {
+	dir := t.TempDir()
+	module := &matrix.Module{Path: "example.org/m", Command: "cmd/m",
+		Require: []string{"example.org/other v1.2.3"},
+		Replace: []matrix.Replace{{Module: "example.org/gone", Dir: dir}, {Module: "example.org/a", By: "example.org/b", Version: "v1.0.0"}}}
+	got := goMod(module, "v1.0.0")
+	want := "module throwaway\n\ngo 1.21\n\nrequire example.org/m v1.0.0\nrequire example.org/other v1.2.3\n" +
+		"replace example.org/gone => \"" + dir + "\"\nreplace example.org/a => example.org/b v1.0.0\n"
+	if got != want {
+		t.Errorf("go.mod:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestIdentity holds that a changed stand-in is another build, and that its path is not part of it.
+func TestIdentity(t *testing.T) {
+	key := func(text string) string {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m, err := identity(&matrix.Module{Path: "example.org/m", Replace: []matrix.Replace{{Module: "example.org/gone", Dir: dir}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := cacheKey("m", m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	first, again := key("module a"), key("module a")
+	if first != again {
+		t.Error("the same stand-in elsewhere is another build")
+	}
+	if first == key("module b") {
+		t.Error("another stand-in is the same build")
+	}
+}
+
 func TestMergePaths(t *testing.T) {
 	first := []string{"PERL5LIB=/a", "LD_LIBRARY_PATH=/b"}
 	got := mergePaths(first, []string{"PERL5LIB=/c:/d", "OTHER=/e"})

@@ -55,7 +55,11 @@ func (s *Store) Obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error
 	case source.Builtin:
 		return &Program{Name: ref.Name, Version: ref.Version}, nil
 	case source.Module != nil:
-		return s.cached(ctx, ref, source.Module, func(ctx context.Context, dir, final string) error {
+		what, err := identity(source.Module)
+		if err != nil {
+			return nil, fmt.Errorf("tool %s %s: %w", ref.Name, ref.Version, err)
+		}
+		return s.cached(ctx, ref, what, func(ctx context.Context, dir, final string) error {
 			return s.buildModule(ctx, ref, dir, final)
 		})
 	case source.Apt != nil:

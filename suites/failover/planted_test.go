@@ -2,16 +2,22 @@ package failover_test
 
 import (
 	"context"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
 )
 
 // A manager with a fault in it must be caught, or the specs above prove nothing.
 var _ = Describe("the oracle", func() {
+	if !isEmbedded() {
+		return // there is nothing to plant a fault in
+	}
 	DescribeTable("catches a manager that", func(ctx SpecContext, plant func(*scene, *failover.Config), want check) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, func(c *failover.Config) { plant(s, c) })
@@ -27,6 +33,18 @@ var _ = Describe("the oracle", func() {
 		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
 		Entry("forgets a replica", forgetOne, checkReplication),
 	)
+
+	It("catches a manager that believes only itself", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, func(c *failover.Config) { c.Decide = believeNobody })
+		s.write(ctx)
+		cut := fault.Refuse{Node: s.Primary(), User: sandbox.User}
+		s.breaks(ctx, cut)
+		s.audited(ctx, "it does not fail over", func(a failover.Audit) bool { return acts(a) && a.Done })
+		Expect(s.load.Stop()).To(Succeed())
+		s.heals(ctx, cut)
+		Expect(s.unlike(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
+	})
 })
 
 func promoteTheOther(_ *scene, c *failover.Config) {
@@ -37,6 +55,17 @@ func promoteTheOther(_ *scene, c *failover.Config) {
 		}
 		return plan
 	}
+}
+
+// believeNobody takes a primary that the manager cannot reach for dead, whatever the replicas say.
+func believeNobody(state failover.State, policy failover.Policy) failover.Plan {
+	for i, o := range state.Servers {
+		state.Servers[i].Links = slices.Clone(o.Links)
+		for j := range o.Links {
+			state.Servers[i].Links[j].Fetch = failover.Connecting
+		}
+	}
+	return failover.Decide(state, policy)
 }
 
 func leaveReadOnly(s *scene, c *failover.Config) {

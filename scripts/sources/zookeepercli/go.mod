@@ -1,0 +1,3 @@
+module github.com/outbrain/zookeepercli
+
+go 1.21

@@ -1,0 +1,92 @@
+package failover_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+)
+
+const (
+	measuredRounds = 20
+	// Kills at random moments, in groups that fit into the time of a spec.
+	killGroups, killsOfGroup = 10, 10
+)
+
+var _ = Describe("many failovers", func() {
+	It(fmt.Sprintf("are measured, %d of them", measuredRounds), quick(), func(ctx SpecContext) {
+		measureRounds(ctx, measuredRounds, nil)
+	})
+
+	It("are measured once with polls of 5 s, as orchestrator 3.0.6 was when 15 to 20 s were published", quick(), func(ctx SpecContext) {
+		measureRounds(ctx, 1, func(c *failover.Config) { c.Interval = 5 * time.Second })
+	})
+
+	for group := range killGroups {
+		It(fmt.Sprintf("lose no acknowledged write with semi-synchronous replication, kills %d to %d", group*killsOfGroup+1, (group+1)*killsOfGroup), quick(), func(ctx SpecContext) {
+			lost := 0
+			for round := range killsOfGroup {
+				s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+				s.round = uint64(group*killsOfGroup + round)
+				s.manage(ctx, nil)
+				s.write(ctx)
+				s.killPrimary(ctx)
+				audit := s.recovered(ctx)
+				s.settle(ctx)
+				c := s.after(audit)
+				Expect(s.unlike(ctx, c).err()).NotTo(HaveOccurred(), "kill %d", s.round+1)
+				account, err := s.ledger.Account(ctx, c.primary.Server, table)
+				suitekit.NoFault(err)
+				Expect(account.Lost).To(BeEmpty(), "kill %d: %s", s.round+1, account)
+				lost += len(account.Lost)
+				s.end(ctx)
+			}
+			suitekit.Measure("acknowledged writes lost", "", float64(lost))
+		})
+	}
+})
+
+// measureRounds crashes as many primaries and keeps the median, the 95th percentile and the worst of each
+// phase.
+func measureRounds(ctx context.Context, rounds int, change func(*failover.Config)) {
+	GinkgoHelper()
+	phases := map[string][]float64{}
+	for round := range rounds {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.round = uint64(round)
+		s.manage(ctx, change)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.watchers.Wait()
+		Expect(s.unlike(ctx, s.after(audit)).err()).NotTo(HaveOccurred(), "failover %d", round+1)
+		for name, at := range map[string]time.Time{"detected": audit.Phases.Detected, "first write": s.firstAfter, "all following": s.following} {
+			phases[name] = append(phases[name], float64(at.Sub(s.crashed).Microseconds())/1000)
+		}
+		s.end(ctx)
+	}
+	for _, name := range []string{"detected", "first write", "all following"} {
+		list := phases[name]
+		slices.Sort(list)
+		for _, one := range list {
+			suitekit.Detail(name+", each", "ms", one)
+		}
+		suitekit.Measure(name+", median", "ms", percentile(list, 0.5))
+		suitekit.Measure(name+", p95", "ms", percentile(list, 0.95))
+		suitekit.Measure(name+", worst", "ms", list[len(list)-1])
+	}
+}
+
+// percentile is the smallest value of a sorted list that at least this part of it does not exceed.
+func percentile(sorted []float64, part float64) float64 {
+	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
+}

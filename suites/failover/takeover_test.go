@@ -1,0 +1,56 @@
+package failover_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+)
+
+var _ = Describe("a planned takeover under load", func() {
+	It("loses nothing, and the old primary follows", quick(embedded), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.takeOver(ctx, "replica1")
+	})
+
+	It("loses nothing with semi-synchronous replication", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.takeOver(ctx, "replica1")
+		Expect(s.waitsForReplicas(ctx, "replica1")).To(BeTrue(), "the new primary does not wait for its replicas")
+	})
+
+	It("loses nothing when commits wait for two replicas", quick(), func(ctx SpecContext) {
+		name := suitekit.Flavor(sandbox.ProfileDurable).Dialect().SemiSync.WaitCount
+		if name == "" {
+			suitekit.Unsupported("commits wait for one replica here, whatever one wants")
+		}
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true, Shape: topology.MustShape("star:3"), Server: []string{name + "=2"}})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.takeOver(ctx, "replica1")
+		Expect(s.waitsForReplicas(ctx, "replica1")).To(BeTrue(), "the new primary does not wait for its replicas")
+		Expect(s.named("replica1").Server.Variable(ctx, name)).To(Equal("2"))
+	})
+})
+
+// takeOver makes a replica the primary while the application writes, and judges what is there then.
+func (s *scene) takeOver(ctx SpecContext, to string) {
+	GinkgoHelper()
+	switcher, ok := s.manager.(failover.Switcher)
+	Expect(ok).To(BeTrue(), "the manager knows no planned takeover")
+	Expect(switcher.Takeover(ctx, to)).To(Succeed())
+	s.settle(ctx)
+	s.watchers.Wait()
+	s.mu.Lock()
+	suitekit.Measure("time without a write", "ms", float64(s.firstAfter.Sub(s.lastBefore).Microseconds())/1000)
+	s.mu.Unlock()
+	account := s.expect(ctx, cluster{primary: s.named(to)})
+	Expect(account.Lost).To(BeEmpty(), account.String())
+}

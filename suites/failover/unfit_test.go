@@ -1,0 +1,194 @@
+package failover_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/pseudogtid"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/workload"
+)
+
+// delay is how far delayed replicas are behind.
+const delay = 3 * time.Second
+
+// aside is a table that the application does not write to.
+var aside = workload.Table{Database: table.Database, Name: "aside"}
+
+var _ = Describe("a primary dies whose replicas are not fit", func() {
+	It("promotes none when every applier has stopped with an error", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		for _, n := range s.Replicas() {
+			s.breakApplier(ctx, n)
+		}
+		s.killPrimary(ctx)
+		if isEmbedded() {
+			s.audited(ctx, "no refusal", func(a failover.Audit) bool { return a.Plan.Action == failover.Refuse })
+		}
+		Consistently(ctx, s.writing).WithArguments(ctx).WithTimeout(quiet()).WithPolling(auditPoll).
+			Should(BeEmpty(), "a replica was promoted that cannot apply what it has")
+		Expect(s.load.Stop()).To(Succeed())
+	})
+
+	It("reports a replica with an errant transaction, and loses nothing by it", quick(embedded), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		// In its own binary log, under its own name.
+		suitekit.NoFault(s.named("replica1").Server.Exec(ctx, "CREATE DATABASE errant"))
+		s.awaitWrites(ctx, rate) // until the manager has seen it
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.judge(ctx, audit)
+		Expect(s.manager.Audits()).To(ContainElement(Satisfy(func(a failover.Audit) bool {
+			apart := slices.ContainsFunc(a.Apart, func(one failover.Apart) bool { return one.Name == "replica1" })
+			return apart || a.Plan.Problem == failover.ErrantServer && a.Plan.Dead == "replica1"
+		})), "the errant transaction is not reported")
+	})
+
+	It("applies what delayed replicas have fetched before one of them takes writes", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		for _, n := range s.Replicas() {
+			s.delay(ctx, n)
+		}
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.judge(ctx, audit)
+	})
+
+	It("attaches no replica unverified that is at the same place and has a row of its own", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{})
+		primary := s.Primary().Server
+		suitekit.NoFault(primary.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (id BIGINT PRIMARY KEY)", aside)))
+		s.manage(ctx, func(c *failover.Config) { c.Rewire = pseudogtid.Match; prefer(c, "replica1") })
+		entries := pseudogtid.StartInjector(ctx, primary, entryInterval)
+		s.write(ctx)
+		Expect(s.load.Stop()).To(Succeed())
+		suitekit.NoFault(entries.Stop())
+		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		suitekit.NoFault(s.named("replica1").Server.Exec(ctx, fmt.Sprintf("INSERT INTO %s VALUES (1)", aside)))
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		found := s.objections(ctx, audit)
+		for _, name := range audit.Followers {
+			differences, err := workload.Compare(ctx, workload.Side{Server: s.named(name).Server, Table: aside},
+				workload.Side{Server: s.named(audit.Plan.Promote).Server, Table: aside}, []string{"id"}, shownRows)
+			suitekit.NoFault(err)
+			if len(differences) > 0 {
+				found.note(checkRows, fmt.Errorf("node %s follows %s, and they differ: %v", name, audit.Plan.Promote, differences))
+			}
+		}
+		Expect(found.err()).NotTo(HaveOccurred())
+	})
+
+	It("forgets no replica that cannot find its place", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{})
+		s.manage(ctx, func(c *failover.Config) { c.Rewire = pseudogtid.Match; prefer(c, "replica1") })
+		s.write(ctx)
+		// No entry is ever written: the replica that is behind has nothing to be found by.
+		s.lag(ctx, "replica2")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(len(audit.Followers)+len(audit.Apart)).To(Equal(1), "the other replica is forgotten: %v, %v", audit.Followers, audit.Apart)
+		s.judge(ctx, audit)
+	})
+
+	It("has a transaction of 10,000 rows whole or not at all", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		suitekit.NoFault(s.Primary().Server.Exec(ctx,
+			fmt.Sprintf("CREATE TABLE %s (id BIGINT PRIMARY KEY AUTO_INCREMENT, batch BIGINT NOT NULL)", aside)))
+		s.manage(ctx, nil)
+		s.write(ctx)
+		batches := s.writeBatches(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		<-batches
+		s.judgeKept(ctx, audit)
+		for _, n := range s.Replicas() {
+			rows, err := n.Server.Rows(ctx, fmt.Sprintf("SELECT batch, COUNT(*) AS count FROM %s GROUP BY batch", aside))
+			suitekit.NoFault(err)
+			for _, row := range rows {
+				Expect(row["count"]).To(Equal(fmt.Sprint(batchRows)), "batch %s on %s", row["batch"], n.Name)
+			}
+			suitekit.Detail("whole batches on "+n.Name, "", float64(len(rows)))
+		}
+	})
+})
+
+// breakApplier takes away a table that the application writes to, and waits until the applier has missed it.
+func (s *scene) breakApplier(ctx context.Context, n *topology.Node) {
+	GinkgoHelper()
+	suitekit.NoFault(n.Server.Unlogged(ctx, "DROP TABLE "+table.Journal().String()))
+	Eventually(ctx, func() (int, error) {
+		statuses, err := n.Server.ReplicaStatus(ctx)
+		if err != nil || len(statuses) != 1 {
+			return 0, err
+		}
+		return statuses[0].SQLErrno, nil
+	}).WithTimeout(catchUpLimit).WithPolling(auditPoll).ShouldNot(BeZero(), "the applier of %s does not miss the table", n.Name)
+}
+
+// delay makes a replica apply everything later.
+func (s *scene) delay(ctx context.Context, n *topology.Node) {
+	GinkgoHelper()
+	stop := fault.StopThread{Node: n, Thread: fault.SQLThread}
+	suitekit.NoFault(stop.Inject(ctx))
+	d := n.Server.Dialect
+	suitekit.NoFault(n.Server.Exec(ctx, fmt.Sprintf("%s %s_DELAY = %d", d.ChangeSource, d.SourcePrefix, int(delay.Seconds()))))
+	suitekit.NoFault(stop.Heal(ctx))
+}
+
+// batchRows is how many rows one big transaction has.
+const batchRows = 10_000
+
+// writeBatches writes big transactions on the primary, one after the other, until it dies. The channel is
+// closed then.
+func (s *scene) writeBatches(ctx context.Context) <-chan struct{} {
+	GinkgoHelper()
+	ended, first := make(chan struct{}), make(chan struct{})
+	endpoint := application(s.Primary())
+	endpoint.Limit = writeLimit
+	db, err := endpoint.OpenDB(aside.Database)
+	suitekit.NoFault(err)
+	numbers := "(SELECT 0 n UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5 UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9)"
+	go func() {
+		defer close(ended)
+		defer db.Close()
+		for batch := 1; ; batch++ {
+			if _, err := db.ExecContext(ctx, fmt.Sprintf("INSERT INTO %s (batch) SELECT %d FROM %s a, %s b, %s c, %s d", aside.Name, batch, numbers, numbers, numbers, numbers)); err != nil {
+				return // it is dead, which is what this waits for
+			}
+			if batch == 1 {
+				close(first)
+			}
+		}
+	}()
+	Eventually(ctx, first).WithTimeout(writeLimit).Should(BeClosed(), "no big transaction is written")
+	return ended
+}
+
+// judgeKept is judge without the loss held against the dead primary: what counts its transactions knows the
+// application's only.
+func (s *scene) judgeKept(ctx context.Context, audit failover.Audit) {
+	GinkgoHelper()
+	found := s.objections(ctx, audit)
+	delete(found, checkLoss)
+	Expect(found.err()).NotTo(HaveOccurred())
+}
