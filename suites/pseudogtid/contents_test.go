@@ -67,7 +67,7 @@ func repeat(statement string, n int) (list []string) {
 	return list
 }
 
-var _ = Describe("Pseudo-GTID and what logs hold", func() {
+var _ = describe("Pseudo-GTID and what logs hold", func() {
 	for _, format := range []string{"ROW", "STATEMENT", "MIXED"} {
 		It("matches over large transactions, DDL, XA, savepoints, temporary tables, LOAD DATA, routines, triggers, events and comments, in binlog_format "+format, func(ctx SpecContext) {
 			s := deploy(ctx, "star:2", topology.Options{Format: format})

@@ -29,7 +29,7 @@ func join(lists ...[]string) (all []string) {
 	return all
 }
 
-var _ = Describe("Pseudo-GTID and servers that write their logs differently", func() {
+var _ = describe("Pseudo-GTID and servers that write their logs differently", func() {
 	It("matches over checksums, compression, annotations and event sizes that differ between all three", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{
 			0: join([]string{"binlog_checksum=CRC32"}, compressed, annotated),

@@ -15,7 +15,7 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Pseudo-GTID entries", func() {
+var _ = describe("Pseudo-GTID entries", func() {
 	It("match over a long time without one, with two injectors at once, and after a clock was set back", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		By("no entry for a long time")

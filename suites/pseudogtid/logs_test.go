@@ -17,7 +17,7 @@ import (
 // smallLogs is how many logs one side is cut into.
 const smallLogs = 200
 
-var _ = Describe("Pseudo-GTID and rotated logs", func() {
+var _ = describe("Pseudo-GTID and rotated logs", func() {
 	It("moves a replica when logs were rotated around the entry, after it, and when logs are empty", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		rotate := func(indices ...int) {

@@ -26,7 +26,7 @@ func parallel(order string) []string {
 		"loose-replica_preserve_commit_order=" + order, "loose-slave_preserve_commit_order=" + order}
 }
 
-var _ = Describe("Pseudo-GTID and parallel appliers", func() {
+var _ = describe("Pseudo-GTID and parallel appliers", func() {
 	for _, order := range []string{"ON", "OFF"} {
 		It("answers rightly or refuses, with preserved commit order "+order, func(ctx SpecContext) {
 			suitekit.Require(sandbox.ProfileFast, flavor.CapParallelApplier)

@@ -11,7 +11,7 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Pseudo-GTID", func() {
+var _ = describe("Pseudo-GTID", func() {
 	It("moves a replica below its sibling while both are written to, and back below the primary", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		injector := s.injecting(ctx)

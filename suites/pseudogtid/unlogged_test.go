@@ -15,7 +15,7 @@ func unlogged(more ...string) topology.Options {
 	return topology.Options{PerNode: map[int][]string{1: append([]string{d.LogUpdates + "=0"}, more...)}}
 }
 
-var _ = Describe("Pseudo-GTID and a replica that does not log what it replicates", func() {
+var _ = describe("Pseudo-GTID and a replica that does not log what it replicates", func() {
 	It("moves it by its relay logs or its source's log, and refuses it as a target", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged())
 		injector := s.injecting(ctx)
