@@ -22,16 +22,22 @@ import (
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := flag.String("out", "build/bench.json", "file for the results")
-	rounds := flag.Int("rounds", 5, "repetitions of each measurement; the median counts")
+	rounds := flag.Int("rounds", 5, "repetitions of each measurement of provisioning; the median counts, 0 leaves them out")
 	only := flag.String("entry", "", "measure only this entry")
+	history := flag.String("history", "mariadb-10.11", "entry that a Pseudo-GTID match is measured on, against orchestrator; \"\" for none")
+	megabytes := flag.Int("history-mb", 1000, "size of the history that is matched across, in MB; a GB takes some minutes to write")
+	logs := flag.Int("history-logs", 20, "binary logs that it lies in")
+	back := flag.Int("history-back", 100_000, "events after the last entry")
 	flag.Parse()
-	if err := measure(ctx, *out, *only, *rounds); err != nil {
+	h := bench.History{Megabytes: *megabytes, Logs: *logs, Back: *back}
+	if err := measure(ctx, *out, *only, *rounds, *history, h); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -42,12 +48,13 @@ type setting struct {
 	store      *basedir.Store
 	farm       *sandbox.Farm
 	root       *rundir.Root
+	tools      *tool.Store
 	dbdeployer string
 	project    string
 	rounds     int
 }
 
-func measure(ctx context.Context, out, only string, rounds int) error {
+func measure(ctx context.Context, out, only string, rounds int, history string, h bench.History) error {
 	m, err := matrix.Load("matrix.yaml")
 	if err != nil {
 		return err
@@ -59,7 +66,14 @@ func measure(ctx context.Context, out, only string, rounds int) error {
 	var results []bench.Result
 	var memories []bench.Memory
 	for _, e := range m.Entries {
-		if only != "" && e.Name != only {
+		if e.Name == history && (only == "" || e.Name == only) {
+			r, memory, err := s.match(ctx, m, e, h)
+			if err != nil {
+				return fmt.Errorf("%s: %w", e.Name, err)
+			}
+			results, memories = append(results, *r), append(memories, *memory)
+		}
+		if only != "" && e.Name != only || rounds == 0 {
 			continue
 		}
 		r, memory, err := s.entry(ctx, e)
@@ -100,6 +114,7 @@ func open(ctx context.Context, m *matrix.Matrix, rounds int) (*setting, error) {
 		return nil, err
 	}
 	s := &setting{root: root, dbdeployer: strings.TrimSpace(path.String()), project: filepath.Dir(m.Path), rounds: rounds}
+	s.tools = &tool.Store{Cache: c, Log: say}
 	s.store = &basedir.Store{Cache: c, Log: say, LockFile: filepath.Join(s.project, "basedirs.lock")}
 	s.farm = &sandbox.Farm{Cache: c, Log: say, Dbdeployer: func(context.Context) (string, error) { return s.dbdeployer, nil }}
 	return s, nil
@@ -116,6 +131,28 @@ func (s *setting) entry(ctx context.Context, e matrix.Entry) ([]bench.Result, be
 	}
 	one := &bench.Bench{Basedir: b, Golden: golden, Root: s.root, Dbdeployer: s.dbdeployer, Rounds: s.rounds, Log: say}
 	return one.Run(ctx)
+}
+
+// match measures a Pseudo-GTID match against orchestrator.
+func (s *setting) match(ctx context.Context, m *matrix.Matrix, e matrix.Entry, h bench.History) (*bench.Result, *bench.Memory, error) {
+	b, err := s.store.Obtain(ctx, e, s.project)
+	if err != nil {
+		return nil, nil, err
+	}
+	golden, err := s.farm.Golden(ctx, b, sandbox.ProfileFast)
+	if err != nil {
+		return nil, nil, err
+	}
+	cells, err := m.Plan(matrix.Selection{Entries: []string{e.Name}, Suites: []string{"pseudogtid"}, Tools: []string{"orchestrator"}})
+	if err != nil {
+		return nil, nil, err
+	}
+	h.Matrix = filepath.Join(s.project, "bin", "matrix")
+	if h.Orchestrator, err = s.tools.Obtain(ctx, cells[0].Tool); err != nil {
+		return nil, nil, err
+	}
+	one := &bench.Bench{Basedir: b, Golden: golden, Root: s.root, Log: say}
+	return one.Match(ctx, h)
 }
 
 func write(path string, results []bench.Result) error {
