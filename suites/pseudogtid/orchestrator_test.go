@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
@@ -26,7 +27,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		return
 	}
 
-	It("matches a replica below its sibling and below the primary, at the same coordinates", func(ctx SpecContext) {
+	It("matches a replica below its sibling and below the primary, at the same coordinates", Label(cell.LabelWaiting), func(ctx SpecContext) {
 		s, o := orchestrated(ctx)
 		s.write(ctx)
 		s.inject(ctx)
@@ -38,7 +39,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		s.agreed(ctx)
 	})
 
-	It("matches after a rotation that followed the last entry, on the target and on the replica", func(ctx SpecContext) {
+	It("matches after a rotation that followed the last entry, on the target and on the replica", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
 		s, o := orchestrated(ctx)
 		s.inject(ctx)
 		s.set(ctx, 0, 1, 5)
@@ -51,7 +52,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		s.agreed(ctx)
 	})
 
-	It("matches a replica that does not log what it replicates", func(ctx SpecContext) {
+	It("matches a replica that does not log what it replicates", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
 		s, o := orchestrated(ctx, unlogged("relay_log_purge=0").PerNode[1]...)
 		s.inject(ctx)
 		s.set(ctx, 0, 1, 5)
@@ -61,7 +62,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		s.agreed(ctx)
 	})
 
-	It("refuses a replica with an errant row whose executed coordinates equal its sibling's", func(ctx SpecContext) {
+	It("refuses a replica with an errant row whose executed coordinates equal its sibling's", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
 		s, o := orchestrated(ctx)
 		s.inject(ctx)
 		s.set(ctx, 2, 1, 4711)

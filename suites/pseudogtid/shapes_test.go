@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/topology"
@@ -77,7 +78,7 @@ var _ = describe("Pseudo-GTID", func() {
 		s.agreed(ctx)
 	})
 
-	It("gives the partners of a ring equivalent places, and reattaches one", func(ctx SpecContext) {
+	It("gives the partners of a ring equivalent places, and reattaches one", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "ring:2", topology.Options{})
 		delete(s.source, 0)
 		s.write(ctx)
