@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -157,15 +156,4 @@ func (s *scene) session(ctx context.Context, i int, do func(*sql.Conn) error) (e
 		return n, err
 	}).WithTimeout(10*time.Second).WithPolling(2*time.Millisecond).Should(BeZero(), "session %d has not ended", id)
 	return nil
-}
-
-// accepts says whether the server takes a statement; only its own refusal is a no.
-func (s *scene) accepts(ctx context.Context, i int, statement string) bool {
-	GinkgoHelper()
-	_, err := s.at(i).DB.ExecContext(ctx, statement)
-	var refusal *mysql.MySQLError
-	if err != nil && !errors.As(err, &refusal) {
-		suitekit.NoFault(err)
-	}
-	return err == nil
 }
