@@ -11,7 +11,7 @@ import (
 
 const (
 	// catchUpLimit is how long a target that replicates may be behind the replica.
-	catchUpLimit = 10 * time.Second
+	catchUpLimit = 30 * time.Second
 	catchUpPoll  = 20 * time.Millisecond
 )
 

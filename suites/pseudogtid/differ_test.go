@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -29,7 +30,7 @@ func join(lists ...[]string) (all []string) {
 	return all
 }
 
-var _ = Describe("Pseudo-GTID and servers that write their logs differently", func() {
+var _ = describe("Pseudo-GTID and servers that write their logs differently", func() {
 	It("matches over checksums, compression, annotations and event sizes that differ between all three", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{
 			0: join([]string{"binlog_checksum=CRC32"}, compressed, annotated),
@@ -57,7 +58,7 @@ var _ = Describe("Pseudo-GTID and servers that write their logs differently", fu
 		s.agreed(ctx)
 	})
 
-	It("matches compressed transactions with uncompressed ones", func(ctx SpecContext) {
+	It("matches compressed transactions with uncompressed ones", Label(cell.LabelFull), func(ctx SpecContext) {
 		suitekit.Require(sandbox.ProfileFast, flavor.CapBinlogCompression)
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{0: compressed, 1: compressed}})
 		s.inject(ctx)

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/sandbox"
@@ -15,7 +16,7 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Pseudo-GTID entries", func() {
+var _ = describe("Pseudo-GTID entries", func() {
 	It("match over a long time without one, with two injectors at once, and after a clock was set back", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		By("no entry for a long time")
@@ -42,7 +43,7 @@ var _ = Describe("Pseudo-GTID entries", func() {
 		s.agreed(ctx)
 	})
 
-	It("are written by the event scheduler, on the primary only, and go on after a failover", func(ctx SpecContext) {
+	It("are written by the event scheduler, on the primary only, and go on after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
 		suitekit.Require(sandbox.ProfileFast, flavor.CapEventScheduler)
 		s := deploy(ctx, "star:2", topology.Options{Server: []string{"event_scheduler=ON"}})
 		Expect(pseudogtid.Schedule(ctx, s.at(0), time.Second)).To(Succeed())
@@ -69,7 +70,7 @@ var _ = Describe("Pseudo-GTID entries", func() {
 		s.agreed(ctx)
 	})
 
-	It("of orchestrator's manual are understood as well", func(ctx SpecContext) {
+	It("of orchestrator's manual are understood as well", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		s.run(ctx, 0, "drop view if exists `meta`.`_pseudo_gtid_hint__asc:6A5B4C3D:00000000000000FF:0123ABCD`")
 		s.set(ctx, 0, 1, 3)

@@ -16,7 +16,7 @@ import (
 	"mysqlmatrix/harness/workload"
 )
 
-var _ = Describe("Pseudo-GTID and errant transactions", func() {
+var _ = describe("Pseudo-GTID and errant transactions", func() {
 	It("refuses one after the last entry, shows where the histories part, and explains it side by side", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		s.inject(ctx)

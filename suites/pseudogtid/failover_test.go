@@ -10,7 +10,7 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Failover by Pseudo-GTID alone", func() {
+var _ = describe("Failover by Pseudo-GTID alone", func() {
 	It("leaves every replica with the same rows, under load, twice", func(ctx SpecContext) { failovers(ctx, 2) })
 	It("leaves every replica with the same rows, under load, twenty times", Label(cell.LabelFull), func(ctx SpecContext) { failovers(ctx, 20) })
 })

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
@@ -17,7 +18,7 @@ import (
 // smallLogs is how many logs one side is cut into.
 const smallLogs = 200
 
-var _ = Describe("Pseudo-GTID and rotated logs", func() {
+var _ = describe("Pseudo-GTID and rotated logs", func() {
 	It("moves a replica when logs were rotated around the entry, after it, and when logs are empty", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		rotate := func(indices ...int) {
@@ -63,7 +64,7 @@ var _ = Describe("Pseudo-GTID and rotated logs", func() {
 		s.agreed(ctx)
 	})
 
-	It("finds its way among 200 small logs on one side", func(ctx SpecContext) {
+	It("finds its way among 200 small logs on one side", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		s.inject(ctx)
 		for i := range smallLogs {

@@ -14,7 +14,7 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Pseudo-GTID", func() {
+var _ = describe("Pseudo-GTID", func() {
 	It("moves a replica between servers of different versions", func(ctx SpecContext) {
 		older := olderSource()
 		s := deploy(ctx, "star:2", topology.Options{Golden: map[int]*sandbox.Golden{0: older}})

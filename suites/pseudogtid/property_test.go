@@ -35,7 +35,7 @@ const (
 	pace           = 4 * time.Millisecond // between writes, so that replicas keep up
 )
 
-var _ = Describe("Pseudo-GTID, whatever the topology, workload, format, rotations and stops", func() {
+var _ = describe("Pseudo-GTID, whatever the topology, workload, format, rotations and stops", func() {
 	It("never answers wrongly", func(ctx SpecContext) { hold(ctx, 0, relocationsPR) })
 	for part := range parts {
 		It(fmt.Sprintf("never answers wrongly, at length, part %d of %d", part+1, parts), Label(cell.LabelFull),

@@ -6,12 +6,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/topology"
 )
 
-var _ = Describe("Pseudo-GTID", func() {
+var _ = describe("Pseudo-GTID", func() {
 	It("moves a replica below its sibling while both are written to, and back below the primary", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		injector := s.injecting(ctx)
@@ -77,7 +78,7 @@ var _ = Describe("Pseudo-GTID", func() {
 		s.agreed(ctx)
 	})
 
-	It("gives the partners of a ring equivalent places, and reattaches one", func(ctx SpecContext) {
+	It("gives the partners of a ring equivalent places, and reattaches one", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "ring:2", topology.Options{})
 		delete(s.source, 0)
 		s.write(ctx)

@@ -4,6 +4,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -15,7 +16,7 @@ func unlogged(more ...string) topology.Options {
 	return topology.Options{PerNode: map[int][]string{1: append([]string{d.LogUpdates + "=0"}, more...)}}
 }
 
-var _ = Describe("Pseudo-GTID and a replica that does not log what it replicates", func() {
+var _ = describe("Pseudo-GTID and a replica that does not log what it replicates", func() {
 	It("moves it by its relay logs or its source's log, and refuses it as a target", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged())
 		injector := s.injecting(ctx)
@@ -55,7 +56,7 @@ var _ = Describe("Pseudo-GTID and a replica that does not log what it replicates
 		s.agreed(ctx)
 	})
 
-	It("refuses it when its relay logs are purged and its source is dead", func(ctx SpecContext) {
+	It("refuses it when its relay logs are purged and its source is dead", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged())
 		s.inject(ctx)
 		s.run(ctx, 0, "FLUSH BINARY LOGS") // a new relay log, which makes the old ones free to go

@@ -21,142 +21,117 @@ import (
 	"mysqlmatrix/harness/bench"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
-	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/tool"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	out := flag.String("out", "build/bench.json", "file for the results")
-	rounds := flag.Int("rounds", 5, "repetitions of each measurement; the median counts")
-	only := flag.String("entry", "", "measure only this entry")
-	which := flag.String("measure", strings.Join(measurements, ","), "what to measure, separated by commas")
-	upstream := flag.String("upstream", "mysql-9.7=v1.1.10", "entry and gh-ost version for the measurement of gh-ost's own tests")
-	folders := flag.String("folders", "", "only those of gh-ost's own tests whose name matches this regular expression")
-	flag.Parse()
-	if err := measure(ctx, *out, *only, *rounds, strings.Split(*which, ","), *upstream, *folders); err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+// options are what the flags say.
+type options struct {
+	out, entry string
+	rounds     int
+	which      []string
+	upstream   string
+	folders    *regexp.Regexp
+	history    string
+	match      bench.History
 }
 
 // The measurements by name.
 const (
 	provisioning  = "provisioning"
+	match         = "match"
 	upstreamTests = "upstream"
 )
 
-var measurements = []string{provisioning, upstreamTests}
+var measurements = []string{provisioning, match, upstreamTests}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err == nil {
+		err = measure(ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	which := f.String("measure", strings.Join(measurements, ","), "what to measure, separated by commas")
+	f.StringVar(&o.out, "out", "build/bench.json", "file for the results")
+	f.StringVar(&o.entry, "entry", "", provisioning+": only this entry")
+	f.IntVar(&o.rounds, "rounds", 5, provisioning+": repetitions; the median counts")
+	f.StringVar(&o.history, "history", "mariadb-10.11", match+": the entry that a Pseudo-GTID match is measured on, against orchestrator")
+	f.IntVar(&o.match.Megabytes, "history-mb", 1000, match+": size of the history, in MB; a GB takes some minutes to write")
+	f.IntVar(&o.match.Logs, "history-logs", 20, match+": binary logs that it lies in")
+	f.IntVar(&o.match.Back, "history-back", 100_000, match+": events after the last entry")
+	f.StringVar(&o.upstream, "upstream", "mysql-9.7=v1.1.10", upstreamTests+": entry and gh-ost version for gh-ost's own tests")
+	folders := f.String("folders", "", upstreamTests+": only the tests whose name matches this regular expression")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if o.folders, err = regexp.Compile(*folders); err != nil {
+		return o, fmt.Errorf("folders: %w", err)
+	}
+	o.which = strings.Split(*which, ",")
+	for _, name := range o.which {
+		if !slices.Contains(measurements, name) {
+			return o, fmt.Errorf("there is no measurement %q: want some of %s", name, strings.Join(measurements, ","))
+		}
+	}
+	return o, nil
+}
 
 // setting is what every measurement needs.
 type setting struct {
 	store      *basedir.Store
 	farm       *sandbox.Farm
 	root       *rundir.Root
+	tools      *tool.Store
 	dbdeployer string
 	project    string
-	rounds     int
+	options
 }
 
-func measure(ctx context.Context, out, only string, rounds int, which []string, upstream, folders string) error {
-	chosen, err := regexp.Compile(folders)
-	if err != nil {
-		return fmt.Errorf("folders: %w", err)
-	}
-	for _, name := range which {
-		if !slices.Contains(measurements, name) {
-			return fmt.Errorf("there is no measurement %q: want some of %s", name, strings.Join(measurements, ","))
-		}
-	}
+func measure(ctx context.Context, o options) error {
 	m, err := matrix.Load("matrix.yaml")
 	if err != nil {
 		return err
 	}
-	s, err := open(ctx, m, rounds)
+	s, err := open(ctx, m, o)
 	if err != nil {
 		return err
 	}
 	var results []bench.Result
 	var memories []bench.Memory
-	if slices.Contains(which, provisioning) {
-		if results, memories, err = s.provisioning(ctx, m, only); err != nil {
-			return err
-		}
-	}
-	if slices.Contains(which, upstreamTests) {
-		r, err := s.upstream(ctx, m, upstream, chosen)
-		if err != nil {
-			return fmt.Errorf("gh-ost's own tests: %w", err)
-		}
-		results = append(results, r...)
-	}
-	return errors.Join(write(out, results), print(results, memories))
-}
-
-// provisioning measures every entry, or the one that is named.
-func (s *setting) provisioning(ctx context.Context, m *matrix.Matrix, only string) (results []bench.Result, memories []bench.Memory, err error) {
-	for _, e := range m.Entries {
-		if only != "" && e.Name != only {
-			continue
-		}
-		r, memory, err := s.entry(ctx, e)
+	for _, name := range o.which {
+		r, memory, err := map[string]func(context.Context, *matrix.Matrix) ([]bench.Result, []bench.Memory, error){
+			provisioning: s.provisioning, match: s.matching, upstreamTests: s.upstreamTests,
+		}[name](ctx, m)
 		var unavailable *basedir.UnavailableError
 		if errors.As(err, &unavailable) {
-			say(e.Name + ": unavailable here")
+			say(name + ": " + unavailable.Error())
 			continue
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", e.Name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		results, memories = append(results, r...), append(memories, memory)
+		results, memories = append(results, r...), append(memories, memory...)
 	}
-	return results, memories, nil
-}
-
-// upstream measures gh-ost's own tests on an entry, with a version of gh-ost: "mysql-9.7=v1.1.10".
-func (s *setting) upstream(ctx context.Context, m *matrix.Matrix, what string, only *regexp.Regexp) ([]bench.Result, error) {
-	entry, version, _ := strings.Cut(what, "=")
-	cells, err := m.Plan(matrix.Selection{Entries: []string{entry}, Suites: []string{"migration"}, Tools: []string{migration.NameGhost + "=" + version}})
-	if err != nil {
-		return nil, err
-	}
-	if len(cells) != 1 {
-		return nil, fmt.Errorf("%q names %d cells: want an entry and a version of gh-ost", what, len(cells))
-	}
-	b, err := s.store.Obtain(ctx, cells[0].Entry, s.project)
-	var unavailable *basedir.UnavailableError
-	if errors.As(err, &unavailable) {
-		say(entry + ": unavailable here")
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	golden, err := s.farm.Golden(ctx, b, sandbox.ProfileFast)
-	if err != nil {
-		return nil, err
-	}
-	tools := &tool.Store{Cache: s.store.Cache, Log: say}
-	program, err := tools.Obtain(ctx, cells[0].Tool)
-	if err != nil {
-		return nil, err
-	}
-	sysbench, err := tools.System(ctx, "sysbench")
-	if err != nil {
-		say(err.Error())
-	}
-	one := &bench.Upstream{Golden: golden, Program: program, Sysbench: sysbench, Root: s.root, Matrix: filepath.Join(s.project, "bin", "matrix"),
-		Project: s.project, Only: only, Log: say}
-	return one.Run(ctx)
+	return errors.Join(write(o.out, results), print(results, memories))
 }
 
 func say(text string) { fmt.Fprintln(os.Stderr, text) }
 
-func open(ctx context.Context, m *matrix.Matrix, rounds int) (*setting, error) {
+func open(ctx context.Context, m *matrix.Matrix, o options) (*setting, error) {
 	dir := os.Getenv("MATRIX_CACHE")
 	if dir == "" {
 		base, err := os.UserCacheDir()
@@ -177,23 +152,11 @@ func open(ctx context.Context, m *matrix.Matrix, rounds int) (*setting, error) {
 	if _, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Stdout: &path}); err != nil {
 		return nil, err
 	}
-	s := &setting{root: root, dbdeployer: strings.TrimSpace(path.String()), project: filepath.Dir(m.Path), rounds: rounds}
+	s := &setting{root: root, dbdeployer: strings.TrimSpace(path.String()), project: filepath.Dir(m.Path), options: o,
+		tools: &tool.Store{Cache: c, Log: say}}
 	s.store = &basedir.Store{Cache: c, Log: say, LockFile: filepath.Join(s.project, "basedirs.lock")}
 	s.farm = &sandbox.Farm{Cache: c, Log: say, Dbdeployer: func(context.Context) (string, error) { return s.dbdeployer, nil }}
 	return s, nil
-}
-
-func (s *setting) entry(ctx context.Context, e matrix.Entry) ([]bench.Result, bench.Memory, error) {
-	b, err := s.store.Obtain(ctx, e, s.project)
-	if err != nil {
-		return nil, bench.Memory{}, err
-	}
-	golden, err := s.farm.Golden(ctx, b, sandbox.ProfileFast)
-	if err != nil {
-		return nil, bench.Memory{}, err
-	}
-	one := &bench.Bench{Basedir: b, Golden: golden, Root: s.root, Dbdeployer: s.dbdeployer, Rounds: s.rounds, Log: say}
-	return one.Run(ctx)
 }
 
 func write(path string, results []bench.Result) error {
@@ -220,7 +183,7 @@ func print(results []bench.Result, memories []bench.Memory) error {
 	if len(memories) == 0 {
 		return table.Flush()
 	}
-	fmt.Fprintln(table, "\t\t\t\t\nresident memory of a node, profile fast\t\t\t\t\t")
+	fmt.Fprintln(table, "\t\t\t\t\nresident memory\t\t\t\t\t")
 	for _, m := range memories {
 		fmt.Fprintf(table, "%s\t%.0f MB\t\t\t\t\n", m.Name, m.ResidentMB)
 	}

@@ -1,0 +1,46 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"mysqlmatrix/harness/server"
+)
+
+// matchedAt are the coordinates at the end of what orchestrator says of a match ("Instance … matched below …
+// at mysql-bin.000002:4711", MatchBelow in its http/api.go).
+var matchedAt = regexp.MustCompile(`at ([^ ]+):(\d+)$`)
+
+// Match moves a replica below another server by Pseudo-GTID, and says where it continues there.
+func (o *Orchestrator) Match(ctx context.Context, replica, below Member) (at server.Coordinates, err error) {
+	return o.move(ctx, "match", replica, below)
+}
+
+// Relocate moves a replica below another server by the way that orchestrator likes best. Only some ways say
+// where it continues.
+func (o *Orchestrator) Relocate(ctx context.Context, replica, below Member) error {
+	_, err := o.move(ctx, "relocate", replica, below)
+	return err
+}
+
+func (o *Orchestrator) move(ctx context.Context, command string, replica, below Member) (at server.Coordinates, err error) {
+	var got answer
+	if err := o.api.get(ctx, command+"/"+keyOf(replica)+"/"+keyOf(below), &got); err != nil {
+		return at, err
+	}
+	if got.Code != "OK" {
+		return at, fmt.Errorf("orchestrator: %s %s below %s: %s; last lines of its log:\n%s", command, replica.Name, below.Name, got.Message, o.LogTail())
+	}
+	if match := matchedAt.FindStringSubmatch(got.Message); match != nil {
+		at.File = match[1]
+		at.Pos, err = strconv.ParseUint(match[2], 10, 64)
+	}
+	return at, err
+}
+
+// Refresh has it look at a server at once.
+func (o *Orchestrator) Refresh(ctx context.Context, m Member) error {
+	return o.api.do(ctx, "refresh", keyOf(m), nil)
+}
