@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"mysqlmatrix/harness/report"
 )
@@ -18,7 +19,7 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 	focus := "finds the same coordinates|promotes the wrong replica|gh-ost allow-on-master: changes|pt-online-schema-change"
 	chosen := []string{"--entry", entryName, "--tier", "pr"}
 	whole := filepath.Join(dir, "whole")
-	mustRun(t, runs, append([]string{"run", "--plain", "--focus", focus, "--out", whole}, chosen...)...)
+	runLong(t, runs, append([]string{"run", "--plain", "--focus", focus, "--out", whole}, chosen...)...)
 
 	var planned struct {
 		Include []struct {
@@ -33,7 +34,7 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 	merge := []string{"report", "merge", "--out", filepath.Join(dir, "merged")}
 	for _, j := range planned.Include {
 		out := filepath.Join(dir, j.Name)
-		mustRun(t, runs, "run", "--plain", "--tier", "pr", "--focus", focus, "--cell", strings.Join(j.Cells, " "), "--out", out)
+		runLong(t, runs, "run", "--plain", "--tier", "pr", "--focus", focus, "--cell", strings.Join(j.Cells, " "), "--out", out)
 		merge = append(merge, out)
 	}
 	mustRun(t, runs, merge...)
@@ -55,6 +56,14 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 	}
 	if known && !strings.Contains(string(page), "primary.error.log") {
 		t.Error("the merged page has no evidence of what is known to fail")
+	}
+}
+
+// runLong is mustRun for what takes longer than a test of one spec.
+func runLong(t *testing.T, runs string, args ...string) {
+	t.Helper()
+	if code, output := start(t, runs, args...).wait(t, 10*time.Minute); code != 0 {
+		t.Fatalf("matrix %s: exit code %d\n%s", strings.Join(args, " "), code, output)
 	}
 }
 
