@@ -165,7 +165,7 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 		probe.out = filepath.Join(out, entries[i].Name)
 		result, _, err := a.runCells(ctx, io.Discard, m, byEntry[entries[i].Name], focus, probe)
 		if errors.Is(err, run.ErrNoSpecs) {
-			fmt.Fprintf(w, "%s %s: no such spec\n", report.VerdictUnsupported.Mark(false), entries[i].Name)
+			fmt.Fprintf(w, "%s %s: no spec that matches\n", report.VerdictUnsupported.Mark(false), entries[i].Name)
 			return report.VerdictUnsupported, nil
 		}
 		if err != nil {
