@@ -120,8 +120,8 @@ func (p *packer) note(format string, args ...any) {
 var (
 	// binaryLog is a server's binary or relay log by its name.
 	binaryLog = regexp.MustCompile(`^mysql-(bin|relay)\.\d+$`)
-	// textFile is what a maintainer reads.
-	textFile = regexp.MustCompile(`\.(log|err|txt|cnf|json|sql|out|index|info)$|^(use|start|stop|status)$`)
+	// textFile is what a maintainer reads. master.info is none: it holds the password of replication, in a line of its own.
+	textFile = regexp.MustCompile(`\.(log|err|txt|cnf|json|sql|out|index)$|^(use|start|stop|status)$`)
 )
 
 // folder packs a folder's logs, configurations and binary logs; table files are left out.

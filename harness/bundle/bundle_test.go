@@ -19,7 +19,7 @@ const secret = "t0p-s3cret"
 
 func TestRedact(t *testing.T) {
 	for _, text := range []string{
-		"password=" + secret, "password = '" + secret + "'", "--password=" + secret + " --user=x", `"password": "` + secret + `",`,
+		"password=" + secret, "password = '" + secret + "'", "--password=" + secret + " --user=x", "dbdeployer deploy --db-password " + secret + " --port 1", `"password": "` + secret + `",`,
 		"MYSQL_PWD=" + secret + " mysql", "master-password=" + secret, "MASTER_PASSWORD='" + secret + "'", "SOURCE_PASSWORD = \"" + secret + "\"",
 		"CREATE USER a@b IDENTIFIED BY '" + secret + "'", "CREATE USER a@b IDENTIFIED WITH mysql_native_password AS '" + secret + "'",
 		"GRANT ALL ON *.* TO x IDENTIFIED BY PASSWORD '" + secret + "'", "SET PASSWORD = PASSWORD('" + secret + "')",
@@ -80,6 +80,7 @@ func TestPack(t *testing.T) {
 	write(t, filepath.Join(node, "data/mysql-bin.000002"), "\xfebin"+strings.Repeat("o", 100))
 	write(t, filepath.Join(node, "data/mysql-bin.000003"), "\xfebin"+strings.Repeat("n", 100))
 	write(t, filepath.Join(node, "data/ibdata1"), secret)
+	write(t, filepath.Join(node, "data/master.info"), "33\nmysql-bin.000001\n4\n127.0.0.1\nrsandbox\n"+secret+"\n3306\n")
 	write(t, filepath.Join(node, "data/shop/orders.ibd"), secret)
 	id := report.CellID{Entry: "e", Suite: "s", Tool: "t@1"}
 	o := report.Outcome{State: report.StateFinished, Verdict: report.VerdictFailed, Started: time.Unix(1, 0), Error: "mysql -p" + secret + " failed", Repro: "bin/matrix run", Evidence: "evidence/e/s/t/spec"}

@@ -15,6 +15,8 @@ var secrets = []struct {
 	{regexp.MustCompile(`(?i)(password\s*\(\s*)('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*")`), "${1}'" + hidden + "'"},
 	// Options and JSON: password=x, --password=x, "password": "x", MYSQL_PWD=x, master-password = x.
 	{regexp.MustCompile(`(?i)((?:[\w-]*(?:password|passwd|pwd))["']?\s*[=:]\s*)('(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|[^\s,;&"'}]+)`), "${1}" + hidden},
+	// An option and its value, parted by a blank: --db-password x.
+	{regexp.MustCompile(`(--[\w-]*(?:password|passwd)\s+)([^\s-][^\s]*)`), "${1}" + hidden},
 	// A client's -px, which follows a blank and is no other short option of it.
 	{regexp.MustCompile(`(^|\s)(-p)([^\s=-][^\s]*)`), "${1}${2}" + hidden},
 	// A connection string: user:x@tcp(…), mysql://user:x@host.

@@ -35,7 +35,7 @@ type message struct {
 	} `json:"error"`
 }
 
-const browserLimit = time.Minute
+const browserLimit = 3 * time.Minute
 
 // openBrowser starts Chromium, or skips the test on a machine without it.
 func openBrowser(t *testing.T) *browser {
@@ -259,7 +259,7 @@ func (b *browser) is(script string, want any) {
 // until waits for a script to be true.
 func (b *browser) until(script string) {
 	b.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(browserLimit)
 	for b.eval(script) != true {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("never true: %s", script)

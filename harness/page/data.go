@@ -76,7 +76,6 @@ type builder struct {
 	measured     map[[2]string]int
 	expectations map[report.Expectation]int
 	long         []int // indices of texts that may be cut
-	whole        map[string][]tail
 }
 
 func newData(in Input) (_ data, err error) {

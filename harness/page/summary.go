@@ -3,7 +3,6 @@ package page
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -136,7 +135,7 @@ func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell 
 			worst = s
 		}
 	}
-	b.Gist = telling(worst.Error)
+	b.Gist = report.Telling(worst.Error)
 	if x := worst.Expectation; x != nil {
 		b.Gist = report.OneLine(x.Error)
 		if web(x.Link) {
@@ -144,24 +143,6 @@ func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell 
 		}
 	}
 	return b
-}
-
-// complaint finds the words of programs on what went wrong.
-var complaint = regexp.MustCompile(`(?i)\b(fatal|error|panic)\b`)
-
-// telling is the line of an error that says most: the last in which a program complains, else its beginning, which is
-// often the command that failed.
-func telling(text string) string {
-	last := ""
-	for line := range strings.Lines(text) {
-		if complaint.MatchString(line) {
-			last = line
-		}
-	}
-	if last == "" {
-		last = text
-	}
-	return report.Gist(last)
 }
 
 // web reports whether a link may be followed from a page; html/template would make others harmless, but not say so.

@@ -67,16 +67,27 @@ func (s *Spec) again() {
 
 // takeAgain adds an attempt's outcome to those before it.
 func (o *Outcome) takeAgain(e Event) {
-	worst := slices.MaxFunc(o.Attempts, func(a, b Attempt) int { return a.Verdict.severity() - b.Verdict.severity() })
+	worst := 0
+	for _, one := range o.Attempts {
+		worst = max(worst, one.Verdict.telling())
+	}
 	o.Attempts = append(o.Attempts, Attempt{e.Verdict, e.Seconds, e.Error, e.Evidence})
 	o.State, o.Verdict = StateFinished, together(o.Attempts)
 	o.Seconds += e.Seconds
 	o.Measurements = append(slices.Clip(o.Measurements), e.Measurements...)
 	keep(&o.Repro, e.Repro)
 	keep(&o.Expectation, e.Expectation)
-	if e.Verdict.severity() > worst.Verdict.severity() {
+	if e.Verdict.telling() > worst {
 		o.Error, o.Reason, o.Evidence = e.Error, e.Reason, e.Evidence
 	}
+}
+
+// telling orders verdicts by how much the words of an attempt with it say: those of one that did not work first.
+func (v Verdict) telling() int {
+	if v.Broken() {
+		return len(verdicts) + v.severity()
+	}
+	return v.severity()
 }
 
 // Passed counts the attempts that worked.

@@ -8,6 +8,8 @@
 //	                         → WriteJSON        run.json; ReadRun and Merge take it up again
 //	                         → WriteJUnit       junit.xml
 //	                         → WriteMarkdown    a job summary
+//	                         → WriteAnnotations workflow commands, one for each broken server version
+//	                         → Compare          two runs; WriteHistory: many
 //	                         → ExitCode
 //
 // # The event stream
@@ -19,6 +21,7 @@
 //	{"time":"…","type":"cell-started","cell":{"entry":"mysql-9.7","suite":"failover","tool":"embedded"},"total":1,"server":"9.7.4"}
 //	{"time":"…","type":"spec-started","cell":{…},"spec":"a killed primary: promotes a replica","labels":["slow"]}
 //	{"time":"…","type":"spec-finished","cell":{…},"spec":"…","verdict":"failed","seconds":3.2,"error":"…","evidence":"evidence/…","repro":"matrix run …"}
+//	{"time":"…","type":"spec-finished","cell":{…},"spec":"…","attempt":2,"verdict":"passed","seconds":3.1}
 //	{"time":"…","type":"cell-finished","cell":{…},"seconds":4.1}
 //	{"time":"…","type":"run-finished","seconds":5.0,"status":"complete"}
 //
@@ -29,7 +32,7 @@
 //
 // # run.json
 //
-// The Run, as JSON; "version" is 1. Fields that are empty are left out.
+// The Run, as JSON; run.schema.json is its JSON Schema; "version" is 1. Fields that are empty are left out.
 //
 //	version        1
 //	status         "complete", "interrupted", "running"
@@ -41,19 +44,22 @@
 //	cells          in the order of the plan:
 //	  id             {entry, suite, tool}
 //	  server, tool_version   their own words
+//	  tool_flag      the --tool argument that chooses the tool
 //	  seed, total            total: specs announced
 //	  state          "pending", "running", "finished", "interrupted"
-//	  verdict        only when finished: "passed", "vacuous", "failed", "known", "fixed", "unsupported", "unavailable", "errored", "timed-out"
+//	  verdict        only when finished: "passed", "vacuous", "failed", "known", "flaky", "fixed", "unsupported", "unavailable", "errored", "timed-out"
 //	  started, seconds
 //	  error, reason  error of what went wrong; reason of vacuous, unsupported and unavailable
 //	  expectation    {error, link, review, note}: the declaration by which it is known or fixed
 //	  evidence       folder, relative to that of run.json
 //	  repro          a command line that repeats it
+//	  failure        its id, the same in every run: matrix repro RUN/ID
+//	  attempts       [{verdict, seconds, error, evidence}] where there were several; the rest is what they come to together
 //	  measurements   [{name, unit, value, detail}]
 //	  specs          [{spec, labels, and the fields from state to measurements}]
 //	notes          [{time, cell, text}]
 //
-// A cell's verdict is the worst of its specs' and of what the runner said of it: errored, timed-out, failed, fixed,
+// A cell's verdict is the worst of its specs' and of what the runner said of it: errored, timed-out, failed, fixed, flaky,
 // known, vacuous, passed, unsupported, unavailable, in this order. A cell that announced more specs than it reported is errored.
 //
 // # Text from outside

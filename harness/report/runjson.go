@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ func ReadRun(r io.Reader) (*Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read run.json: %w", err)
 	}
+	data = bytes.TrimSpace(data) // so that a file that was cut off ends unexpectedly, and in nothing else
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -39,7 +41,21 @@ func ReadRun(r io.Reader) (*Run, error) {
 	if err := run.validate(); err != nil {
 		return nil, fmt.Errorf("read run.json: %w", err)
 	}
+	run.nameAll()
 	return &run, nil
+}
+
+// nameAll gives their ids to failures of a file that was written before there were ids.
+func (r *Run) nameAll() {
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.tells() {
+			c.name(c.ID, "")
+		}
+		for j := range c.Specs {
+			c.Specs[j].name(c.ID, c.Specs[j].Text)
+		}
+	}
 }
 
 // validate refuses what no Aggregate makes, so that an edited or damaged file cannot pass for a good run.

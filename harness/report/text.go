@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +104,24 @@ func Gist(s string) string {
 		s = strings.ToValidUTF8(s[:bytes], "") + " ..."
 	}
 	return truncate(OneLine(s), columns, true)
+}
+
+// complaint finds the words of programs on what went wrong.
+var complaint = regexp.MustCompile(`(?i)\b(fatal|error|panic)\b`)
+
+// Telling is the line of an error that says most: the last in which a program complains, else its beginning, which is
+// often the command that failed.
+func Telling(text string) string {
+	last := ""
+	for line := range strings.Lines(text) {
+		if complaint.MatchString(line) {
+			last = line
+		}
+	}
+	if last == "" {
+		last = text
+	}
+	return Gist(last)
 }
 
 // Command is Neutral, on one line, with the blanks that a shell may need.

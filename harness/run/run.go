@@ -63,6 +63,7 @@ type runner struct {
 	emitMu      sync.Mutex
 	mu          sync.Mutex
 	announced   int
+	unchosen    int         // cells of whose specs the focus and the tier choose none
 	failed      atomic.Bool // a spec of this run needs somebody's attention
 }
 
@@ -102,7 +103,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 		finished.Status = report.RunInterrupted
 	}
 	r.emit(finished)
-	if ctx.Err() == nil && r.announced == 0 && c.Focus != nil {
+	if ctx.Err() == nil && r.announced == 0 && r.unchosen > 0 && c.Focus != nil {
 		return fmt.Errorf("%w: %s", ErrNoSpecs, c.Focus)
 	}
 	return context.Cause(ctx)
@@ -138,6 +139,9 @@ func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 	}
 	if len(work.specs) == 0 {
 		finished.Verdict, finished.Reason = report.VerdictUnsupported, "no spec of this cell is chosen by the focus and the tier"
+		r.mu.Lock()
+		r.unchosen++
+		r.mu.Unlock()
 		return
 	}
 	r.mu.Lock()

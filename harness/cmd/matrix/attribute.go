@@ -13,6 +13,7 @@ import (
 	"mysqlmatrix/harness/blame"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/run"
 )
 
 func (a *app) attributeCommand() *cobra.Command {
@@ -163,6 +164,10 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 		probe := o
 		probe.out = filepath.Join(out, entries[i].Name)
 		result, _, err := a.runCells(ctx, io.Discard, m, byEntry[entries[i].Name], focus, probe)
+		if errors.Is(err, run.ErrNoSpecs) {
+			fmt.Fprintf(w, "%s %s: no spec that matches\n", report.VerdictUnsupported.Mark(false), entries[i].Name)
+			return report.VerdictUnsupported, nil
+		}
 		if err != nil {
 			return report.VerdictUnknown, err
 		}

@@ -44,6 +44,8 @@ func (e codeError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 // usageError is a mistake in the command line.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func exitCode(ctx context.Context, err error) int {
 	var code codeError
 	var usage usageError

@@ -91,7 +91,7 @@ func findFailure(ref string) (*failure, error) {
 			if s.Failure == id {
 				return &failure{folder, run, c, s.Text, &s.Outcome}, nil
 			}
-			there = append(there, s.Failure+"  "+report.OneLine(c.ID.String()+"  "+s.Text))
+			there = append(there, s.Failure+"  "+report.OneLine(c.ID.String())+"  "+report.OneLine(s.Text))
 		}
 		if c.Failure != "" {
 			if c.Failure == id {
