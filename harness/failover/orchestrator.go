@@ -241,7 +241,8 @@ func (o *Orchestrator) Audits() []Audit {
 func (o *Orchestrator) Takeover(ctx context.Context, to string) error {
 	for _, m := range o.config.Members {
 		if m.Name == to {
-			return o.api.do(ctx, "graceful-master-takeover-auto/"+clusterAlias, keyOf(m), nil)
+			// Any of its servers names the cluster.
+			return o.api.do(ctx, "graceful-master-takeover-auto", keyOf(o.config.Members[0]), []string{keyOf(m)})
 		}
 	}
 	return fmt.Errorf("orchestrator: no server %q", to)
