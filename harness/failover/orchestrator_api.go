@@ -42,9 +42,14 @@ func (a api) do(ctx context.Context, command, key string, arguments []string) er
 }
 
 // get asks a query and reads its answer.
-func (a api) get(ctx context.Context, path string, into any) (err error) {
+func (a api) get(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, apiLimit)
 	defer cancel()
+	return a.ask(ctx, path, into)
+}
+
+// ask is get for requests that may take as long as ctx allows.
+func (a api) ask(ctx context.Context, path string, into any) (err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.base+path, nil)
 	if err != nil {
 		return err

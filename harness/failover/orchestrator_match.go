@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"time"
 
 	"mysqlmatrix/harness/server"
 )
@@ -12,6 +13,9 @@ import (
 // matchedAt are the coordinates at the end of what orchestrator says of a match ("Instance … matched below …
 // at mysql-bin.000002:4711", MatchBelow in its http/api.go).
 var matchedAt = regexp.MustCompile(`at ([^ ]+):(\d+)$`)
+
+// moveLimit bounds one move: logs are walked page by page.
+const moveLimit = 10 * time.Minute
 
 // Match moves a replica below another server by Pseudo-GTID, and says where it continues there.
 func (o *Orchestrator) Match(ctx context.Context, replica, below Member) (at server.Coordinates, err error) {
@@ -26,8 +30,10 @@ func (o *Orchestrator) Relocate(ctx context.Context, replica, below Member) erro
 }
 
 func (o *Orchestrator) move(ctx context.Context, command string, replica, below Member) (at server.Coordinates, err error) {
+	ctx, cancel := context.WithTimeout(ctx, moveLimit)
+	defer cancel()
 	var got answer
-	if err := o.api.get(ctx, command+"/"+keyOf(replica)+"/"+keyOf(below), &got); err != nil {
+	if err := o.api.ask(ctx, command+"/"+keyOf(replica)+"/"+keyOf(below), &got); err != nil {
 		return at, err
 	}
 	if got.Code != "OK" {

@@ -51,28 +51,43 @@ func (l *Log) entries(ctx context.Context, file string, oneFile bool, see func(E
 	})
 }
 
-// newest are the newest entries, up to n of them, oldest first, from the newest log backwards: those of the
-// log that holds the very newest, and of the one before it when these are not enough.
+// newest are the newest entries, up to n of them, oldest first: those that stand near the very newest, in its
+// log, and the one before in the log before when it stands near that one's end. Without a limit of n they
+// are all that there are.
 func (l *Log) newest(ctx context.Context, n int) ([]Entry, error) {
 	var found []Entry
 	for i := len(l.files) - 1; i >= 0; i-- {
-		had := len(found) > 0
 		var here []Entry
 		if err := l.entries(ctx, l.files[i], true, func(e Entry) bool {
-			if here = append(here, e); len(here) > n {
+			if here = append(here, e); n != unlimited && len(here) > n {
 				here = here[1:]
 			}
 			return false
 		}); err != nil {
 			return nil, err
 		}
-		found = append(here, found...)
-		if len(found) >= n || had {
+		if n == unlimited {
+			found = append(here, found...)
+			continue
+		}
+		if len(found) > 0 {
+			// This is the log before.
+			return append(here[max(0, len(here)-1):], found...), nil
+		}
+		if len(here) == 0 {
+			continue
+		}
+		last := here[len(here)-1].End.Pos
+		found = slices.DeleteFunc(here, func(e Entry) bool { return last-e.End.Pos > lookbackBytes })
+		if len(found) >= n || last > lookbackBytes {
 			break
 		}
 	}
-	return found[max(0, len(found)-n):], nil
+	return found, nil
 }
+
+// unlimited asks for every entry.
+const unlimited = 0
 
 // first finds the first entry at or after the i-th log.
 func (l *Log) first(ctx context.Context, i int) (found *Entry, err error) {
@@ -103,6 +118,9 @@ func (l *Log) findAny(ctx context.Context, hints []string) (*located, error) {
 		return nil, nil
 	}
 	wanted := hints[len(hints)-1]
+	if len(hints) > lookback {
+		return l.oldestOf(ctx, hints)
+	}
 	low, high := 0, len(l.files)-1
 	for low < high {
 		middle := (low + high + 1) / 2
@@ -133,6 +151,21 @@ func (l *Log) findAny(ctx context.Context, hints []string) (*located, error) {
 			}
 		}
 		return oldest, nil
+	}
+	return nil, nil
+}
+
+// oldestOf is findAny from the oldest log on: it wants the first of many hints that is there, and the last.
+func (l *Log) oldestOf(ctx context.Context, hints []string) (*located, error) {
+	last, err := l.findAny(ctx, hints[len(hints)-1:])
+	if err != nil || last == nil {
+		return nil, err
+	}
+	for i := range l.files {
+		oldest, _, err := l.search(ctx, i, hints)
+		if err != nil || oldest != nil {
+			return oldest, err
+		}
 	}
 	return nil, nil
 }

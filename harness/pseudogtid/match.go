@@ -12,6 +12,9 @@ import (
 // before the last entry is found as well. At orchestrator's interval they are a minute and a half.
 const lookback = 16
 
+// lookbackBytes is how far back of the last entry these may lie, so that busy servers do not wait for it.
+const lookbackBytes = 16 << 20
+
 // Matcher compares two histories. Its zero value is right.
 type Matcher struct {
 	// Thorough walks from the oldest entry that can be found instead of a few entries back.
@@ -177,7 +180,7 @@ func (m Matcher) match(ctx context.Context, mine, theirs *history, skip func(Ite
 
 func (m Matcher) depth() int {
 	if m.Thorough {
-		return 1 << 20
+		return unlimited
 	}
 	return lookback
 }

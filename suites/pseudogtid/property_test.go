@@ -25,8 +25,8 @@ import (
 
 // relocations of the whole property test on a server, and how many are done in one topology.
 const (
-	relocations    = 100 // in each of the parts
-	parts          = 3
+	relocations    = 30 // in each of the parts
+	parts          = 10
 	relocationsPR  = 20
 	perTopology    = 20
 	stepsBetween   = 3 // random events before each relocation
