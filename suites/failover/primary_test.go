@@ -44,7 +44,7 @@ var _ = Describe("a dead primary of star:2 under load", func() {
 		s.judge(ctx, audit)
 	})
 
-	It("takes with it exactly what no survivor had received", quick(embedded), func(ctx SpecContext) {
+	It("takes with it exactly what no survivor had received", quick(), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
 		s.write(ctx)

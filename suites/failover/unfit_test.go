@@ -41,7 +41,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		Expect(s.load.Stop()).To(Succeed())
 	})
 
-	It("reports a replica with an errant transaction, and loses nothing by it", quick(embedded), func(ctx SpecContext) {
+	It("reports a replica with an errant transaction, and loses nothing by it", quick(), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
 		s.write(ctx)
