@@ -216,8 +216,7 @@ func (m *machine) script(s step) {
 	}
 	c := exec.Command("bash", args...)
 	c.Dir = m.inWorkspace(m.values.fill(m.t, s.WorkingDirectory))
-	c.Env = append(os.Environ(), "GITHUB_OUTPUT="+m.output, "GITHUB_STEP_SUMMARY="+m.summary, "GITHUB_WORKSPACE="+m.workspace, "TMPDIR="+m.runs,
-		"GOFLAGS=-trimpath") // so that checkouts in different folders share what is compiled
+	c.Env = append(os.Environ(), "GITHUB_OUTPUT="+m.output, "GITHUB_STEP_SUMMARY="+m.summary, "GITHUB_WORKSPACE="+m.workspace, "TMPDIR="+m.runs)
 	for name, value := range s.Env {
 		c.Env = append(c.Env, name+"="+m.values.fill(m.t, value))
 	}
