@@ -29,13 +29,13 @@ lint: ## format, vet, staticcheck, actionlint
 	scripts/lint
 
 unit: build ## unit and command-line tests, with the race detector
-	go test -race ./harness/... ./suites/...
+	go test -race -timeout 20m ./harness/... ./suites/...
 
 pr: build ## the pr tier on real servers
 	$(MATRIX) run --tier pr --out build/pr $(ARGS)
 
-bench: build ## measure provisioning, as ratios in one run; writes build/bench.json
-	go run ./harness/cmd/bench --out build/bench.json
+bench: build ## measure against what this replaces, as ratios in one run; writes build/bench.json (ARGS="--measure provisioning")
+	go run ./harness/cmd/bench --out build/bench.json $(ARGS)
 
 clean: ## stop servers that are left, and remove what was built; the cache stays (bin/matrix clean --all)
 	@[ ! -x $(MATRIX) ] || $(MATRIX) clean
