@@ -45,6 +45,9 @@ func (g *Ghost) Migrate(ctx context.Context, job Job) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go endWhenDeaf(ctx, logPath(job, g.Program.Name), ownEventLimit, cancel)
 	result, err := run(ctx, g.Program, job, args)
 	parseGhost(result)
 	return result, err

@@ -32,7 +32,7 @@ func writeCredentials(dir string, ep server.Endpoint) (path string, err error) {
 // when this process is killed.
 func run(ctx context.Context, p *tool.Program, job Job, args []string) (*Result, error) {
 	result := &Result{
-		Target: job.Mode.Target(job.Table), Log: filepath.Join(job.Workdir, p.Name+".log"),
+		Target: job.Mode.Target(job.Table), Log: logPath(job, p.Name),
 		ExitCode: -1, RowsCopied: -1, DMLApplied: -1,
 	}
 	log, err := os.Create(result.Log)
