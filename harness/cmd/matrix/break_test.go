@@ -149,7 +149,7 @@ func TestToolThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, output := runMatrix(t, runs, "run", "--plain", "--entry", entryName, "--suite", "migration", "--tool", "gh-ost="+tool,
-		"--focus", "gh-ost allow-on-master", "--limit", "15s", "--out", out)
+		"--focus", "gh-ost allow-on-master: changes", "--limit", "15s", "--out", out)
 	exitCodeIs(t, code, 1, output, "timed-out")
 	nothingLeft(t, runs)
 }

@@ -16,7 +16,7 @@ import (
 func TestShardsMergeToTheWhole(t *testing.T) {
 	needsServer(t)
 	runs, dir := runFolder(t), t.TempDir()
-	focus := "finds the same coordinates|promotes the wrong replica|gh-ost allow-on-master: changes|pt-online-schema-change"
+	focus := "finds the same coordinates|promotes the wrong replica|gh-ost allow-on-master: changes|schema-change triggers: changes"
 	chosen := []string{"--entry", entryName, "--tier", "pr"}
 	whole := filepath.Join(dir, "whole")
 	runLong(t, runs, append([]string{"run", "--plain", "--focus", focus, "--out", whole}, chosen...)...)
