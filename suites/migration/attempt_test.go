@@ -16,6 +16,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/go-sql-driver/mysql"
+
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/server"
@@ -183,6 +185,16 @@ func (a *attempt) copied(ctx context.Context) (n int, err error) {
 	return n, err
 }
 
+// progress is copied for a tool that has made its table: when that is gone, it has taken the table's name.
+func (a *attempt) progress(ctx context.Context) (int, error) {
+	n, err := a.copied(ctx)
+	var refusal *mysql.MySQLError
+	if errors.As(err, &refusal) && refusal.Number == missingTable {
+		return stageRows, nil
+	}
+	return n, err
+}
+
 // copies waits until some chunks are copied and others are not. A tool that takes commands is stopped there
 // until hurry: at a row that is locked, and then by a command.
 func (a *attempt) copies(ctx context.Context) {
@@ -206,7 +218,7 @@ func (a *attempt) copies(ctx context.Context) {
 // midway is a failure when all rows were copied: what came after was no disturbance of the copy.
 func (a *attempt) midway(ctx context.Context) {
 	GinkgoHelper()
-	n, err := a.copied(ctx)
+	n, err := a.progress(ctx)
 	suitekit.NoFault(err)
 	if n >= stageRows {
 		Fail(fmt.Sprintf("the copy was over, with %d rows, before it was disturbed", n))
@@ -222,18 +234,15 @@ func (a *attempt) hurry(ctx context.Context) {
 	a.barrier()
 }
 
-// goOn lets a paused copy go on, unless the tool has ended: one that was killed takes no commands.
+// goOn lets a paused copy go on. A tool that was killed takes no commands, and one that hangs may not answer:
+// what became of it is seen by its end.
 func (a *attempt) goOn(ctx context.Context) {
 	if a.stage.handle.hurry == "" {
 		a.barrier()
 		return
 	}
 	if err := a.command(ctx, a.stage.handle.hurry); err != nil {
-		select {
-		case <-a.done:
-		case <-time.After(stateLimit):
-			suitekit.NoFault(err)
-		}
+		GinkgoWriter.Println("the tool was told to go on:", err)
 	}
 }
 

@@ -107,7 +107,11 @@ func interruptions(mode migration.Mode) []interruption {
 			mend:    func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.Cut{Link: s.link}.Heal(ctx)) },
 		},
 		{
-			name: "all packets to and from the source are lost in the copy", at: inCopy, flags: fewRetries,
+			name: "all packets to and from the source are lost in the copy", at: inCopy,
+			// By default gh-ost waits for an answer without end, as documented.
+			flags: map[string][]string{
+				migration.NameGhost: append([]string{"--mysql-timeout=5"}, fewRetries[migration.NameGhost]...), migration.NamePTOSC: fewRetries[migration.NamePTOSC],
+			},
 			prepare: throughLink,
 			strike: func(ctx SpecContext, s *stage, _ *attempt) {
 				inject(ctx, fault.Drop{Link: s.link, Direction: fault.BothWays})
@@ -320,10 +324,14 @@ func rotateAndPurge(ctx SpecContext, s *stage, _ *attempt) {
 	suitekit.NoFault(s.WaitCaughtUp(ctx))
 	logs, err := s.primary.BinaryLogs(ctx)
 	suitekit.NoFault(err)
-	suitekit.NoFault(s.primary.Exec(ctx, "PURGE BINARY LOGS TO '"+logs[len(logs)-1].Name+"'"))
-	left, err := s.primary.BinaryLogs(ctx)
-	suitekit.NoFault(err)
-	Expect(len(left)).To(BeNumerically("<", len(logs)), "nothing was purged")
+	// A log that a reader has open is kept, and readers go on to the next one when they come to its end.
+	Eventually(ctx, func() (int, error) {
+		if err := s.primary.Exec(ctx, "PURGE BINARY LOGS TO '"+logs[len(logs)-1].Name+"'"); err != nil {
+			return 0, err
+		}
+		left, err := s.primary.BinaryLogs(ctx)
+		return len(left), err
+	}).WithTimeout(stateLimit).WithPolling(statePoll).Should(BeNumerically("<", len(logs)), "nothing was purged")
 }
 
 // resume kills gh-ost after a checkpoint, and has the next run go on from it.

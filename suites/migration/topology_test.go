@@ -152,7 +152,7 @@ func lagging(ctx SpecContext, tool migration.Tool, mode migration.Mode, throttle
 	stopped := time.Now()
 	var samples []sample
 	a.await(ctx, "the replica is late", func(ctx context.Context) (string, bool) {
-		n, err := a.copied(ctx)
+		n, err := a.progress(ctx)
 		suitekit.NoFault(err)
 		samples = append(samples, sample{time.Since(stopped), n})
 		lag := samples[len(samples)-1].lag
