@@ -67,7 +67,9 @@ func InjectAt(ctx context.Context, s *server.Server, now time.Time) (hint string
 	if _, err := fmt.Sscan(id, &number); err != nil {
 		return "", fmt.Errorf("inject a Pseudo-GTID entry: server_id %q: %w", id, err)
 	}
-	hint = fmt.Sprintf("%08x:%08x:%016x", now.Unix(), number, rand.Uint64())
+	// orchestrator has 16 random digits there, so that its entries of one second are in no order; of ours the
+	// first eight are nanoseconds, and those of one server ascend.
+	hint = fmt.Sprintf("%08x:%08x:%08x%08x", now.Unix(), number, now.Nanosecond(), rand.Uint32())
 	if err := s.Exec(ctx, fmt.Sprintf("drop view if exists `%s`.`_asc:%s`", schema, hint)); err != nil {
 		return "", fmt.Errorf("inject a Pseudo-GTID entry: %w", err)
 	}
