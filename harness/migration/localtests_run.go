@@ -46,7 +46,7 @@ type UpstreamResult struct {
 	// From and To are the primary's binary log coordinates when the first gh-ost started and when the last one
 	// ended; zero when none was started.
 	From, To server.Coordinates
-	Applied  int64 // DML events that gh-ost said it applied, at most over its status lines; 0 when it said none
+	Applied  int64 // DML events that gh-ost said it applied
 }
 
 // hangLimit bounds one folder for scripts that do not bound it themselves (before v1.1.10: a gh-ost that
@@ -143,7 +143,7 @@ func (r *UpstreamResult) read(dir string) error {
 			return err
 		}
 	}
-	r.Outcomes, r.Applied = parseOutcomes(r.Output), mostApplied(r.Log)
+	r.Outcomes, r.Applied = parseOutcomes(r.Output), countApplied(r.Log)
 	return nil
 }
 

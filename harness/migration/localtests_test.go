@@ -113,12 +113,13 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-func TestMostApplied(t *testing.T) {
-	log := "Copy: 0/1 0.0%; Applied: 3; Backlog: 0\nCopy: 1/1 100.0%; Applied: 12; Backlog\nstarting again\nCopy: 0/1; Applied: 0; Backlog\n"
-	if got := mostApplied(log); got != 12 {
+func TestCountApplied(t *testing.T) {
+	log := "DEBUG ApplyDMLEventQueries() applied 3 events in one transaction\nCopy: 1/1 100.0%; Applied: 3; Backlog: 9/1000\n" +
+		"DEBUG ApplyDMLEventQueries() applied 9 events in one transaction\n"
+	if got := countApplied(log); got != 12 {
 		t.Errorf("got %d", got)
 	}
-	if got := mostApplied("FATAL"); got != 0 {
+	if got := countApplied("FATAL"); got != 0 {
 		t.Errorf("from nothing: %d", got)
 	}
 }

@@ -88,16 +88,17 @@ func (r *UpstreamResult) Verdict(folder string) UpstreamVerdict {
 	return UpstreamUnknown
 }
 
-var applied = regexp.MustCompile(`Applied: (\d+);`)
+// appliedInOne is what gh-ost logs with --debug, which upstream's script always passes, for every transaction
+// in which it has applied events (ApplyDMLEventQueries in its go/logic/applier.go). Its status lines say less:
+// the last of them may come before the last events.
+var appliedInOne = regexp.MustCompile(`applied (\d+) events in one transaction`)
 
-// mostApplied is the greatest count of DML events in gh-ost's status lines. It is not the last one, since a
-// folder may run gh-ost more than once.
-func mostApplied(log string) int64 {
-	var most int64
-	for _, m := range applied.FindAllStringSubmatch(log, -1) {
-		most = max(most, parseCount(m[1]))
+// countApplied is how many DML events gh-ost has applied, over all its runs in a log.
+func countApplied(log string) (n int64) {
+	for _, m := range appliedInOne.FindAllStringSubmatch(log, -1) {
+		n += parseCount(m[1])
 	}
-	return most
+	return n
 }
 
 const (
