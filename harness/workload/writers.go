@@ -27,6 +27,9 @@ type Config struct {
 	Journal bool
 	// Rate is the number of writes a second over all writers; 0 is as fast as they go.
 	Rate float64
+	// Enough, where it is not 0, is how many acknowledged writes are enough: after that the writers go on at a
+	// tenth of the rate, so that servers and tools on a busy machine come to an end with what there is.
+	Enough int
 	// Endpoint says where to write; it is asked again after each failed connection, so that writers follow
 	// a promotion. Its Limit bounds how long a writer hangs on a server that says nothing.
 	Endpoint func() server.Endpoint
@@ -92,6 +95,9 @@ type writer struct {
 	db     *sql.DB
 }
 
+// restful is how many times fewer writes there are once there were enough.
+const restful = 10
+
 // reconnectPause is how long a writer waits before it asks again where to write.
 const reconnectPause = 10 * time.Millisecond
 
@@ -109,12 +115,15 @@ func (w *writer) run(ctx context.Context) {
 		tick = ticker.C
 	}
 	defer w.disconnect()
-	for ctx.Err() == nil {
+	for beat := 0; ctx.Err() == nil; beat++ {
 		if tick != nil {
 			select {
 			case <-tick:
 			case <-ctx.Done():
 				return
+			}
+			if c.Enough > 0 && beat%restful != 0 && c.Ledger.Acknowledged() >= c.Enough {
+				continue
 			}
 		}
 		if err := w.write(ctx); err != nil {

@@ -35,7 +35,9 @@ var inTheWay = []struct {
 	begin      []string
 	end        string
 	increments bool
-	labels     []string
+	// writers says that it waits for every transaction that writes, the one that a tool's copy waits for among them.
+	writers bool
+	labels  []string
 }{
 	{
 		name:  "a long transaction that has written",
@@ -47,7 +49,7 @@ var inTheWay = []struct {
 	},
 	{
 		name:  "LOCK TABLES of another connection",
-		begin: []string{"LOCK TABLES " + table.String() + " READ"}, end: "UNLOCK TABLES", labels: []string{cell.LabelFull},
+		begin: []string{"LOCK TABLES " + table.String() + " READ"}, end: "UNLOCK TABLES", writers: true, labels: []string{cell.LabelFull},
 	},
 }
 
@@ -108,8 +110,14 @@ var _ = forTool("cut-over", func(tool migration.Tool) {
 			load := s.traffic(ctx, &traffic{})
 			run := s.slowly(ctx, s.handle.patient...)
 			run.copies(ctx)
+			early := other.writers && s.handle.hurry == "" // such a tool is slow for long enough after it
+			if early {
+				run.hurry(ctx)
+			}
 			release := s.hold(ctx, other.begin, other.end)
-			run.hurry(ctx)
+			if !early {
+				run.hurry(ctx)
+			}
 			run.tries(ctx, 2)
 			release()
 			if other.increments {
