@@ -154,8 +154,18 @@ func relayLog(ctx context.Context, s *server.Server, status server.ReplicaStatus
 // moved says whether the server has executed anything since the history was opened.
 func (h *history) moved(ctx context.Context) (bool, error) {
 	if h.own {
-		end, _, err := h.server.BinaryLogStatus(ctx)
-		return end != h.log.end, err
+		now, err := Open(ctx, h.server)
+		if err != nil || now.end == h.log.end {
+			return false, err
+		}
+		// MariaDB writes a checkpoint into a new log some time after it has begun it: nothing was executed by that.
+		c, err := now.walk(ctx, h.log.end)
+		if err != nil {
+			return false, err
+		}
+		defer c.close()
+		item, err := c.next(ctx)
+		return item != nil, err
 	}
 	statuses, err := h.server.ReplicaStatus(ctx)
 	if err != nil || len(statuses) != 1 {

@@ -59,7 +59,9 @@ var _ = Describe(migration.NameGhost+" upstream oracle:", func() {
 	It("an event that changes nothing is vacuous, one that writes is not", Label(cell.LabelWaiting), func(ctx SpecContext) {
 		idle := handmade(ctx, map[string]string{"create.sql": quiet + event("insert into no_such_table values (7)")})
 		Expect(vacuous(ctx, idle)).To(ContainSubstring("the event of create.sql changed no row"))
-		// The same servers again; the script drops what it left.
+		// The same servers again; the script drops what it left. It does not start replication on MySQL 9.x, where it
+		// knows the new words for 8.4 only: there, all that follows its first folder would be vacuous.
+		suitekit.NoFault(idle.Replica.Server.StartReplica(ctx, ""))
 		busy := handmadeOn(idle, "v", map[string]string{"create.sql": quiet + event("insert into gh_ost_test (n) values (7)")})
 		Expect(vacuous(ctx, busy)).To(BeEmpty())
 	})
