@@ -25,18 +25,18 @@ import (
 
 // relocations of the whole property test on a server, and how many are done in one topology.
 const (
-	relocations    = 30 // in each of the parts
-	parts          = 10
-	relocationsPR  = 20
-	perTopology    = 20
-	stepsBetween   = 3 // random events before each relocation
-	entriesBetween = 8 // writes between entries, on average
-	fewRows        = 400
-	pace           = 4 * time.Millisecond // between writes, so that replicas keep up
+	relocations      = 30 // in each of the parts
+	parts            = 10
+	relocationsShort = 20
+	perTopology      = 20
+	stepsBetween     = 3 // random events before each relocation
+	entriesBetween   = 8 // writes between entries, on average
+	fewRows          = 400
+	pace             = 4 * time.Millisecond // between writes, so that replicas keep up
 )
 
 var _ = describe("Pseudo-GTID, whatever the topology, workload, format, rotations and stops", func() {
-	It("never answers wrongly", func(ctx SpecContext) { hold(ctx, 0, relocationsPR) })
+	It("never answers wrongly", Label(cell.LabelFull), func(ctx SpecContext) { hold(ctx, 0, relocationsShort) })
 	for part := range parts {
 		It(fmt.Sprintf("never answers wrongly, at length, part %d of %d", part+1, parts), Label(cell.LabelFull),
 			func(ctx SpecContext) { hold(ctx, part+1, relocations) })
