@@ -181,6 +181,9 @@ func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells
 	}
 	if errors.Is(err, run.ErrNoSpecs) {
 		err = unfit(err)
+		if len(o.cells) > 0 {
+			err = nil // a part of a plan may be one that the focus leaves nothing of
+		}
 	}
 	return result, out, err
 }
