@@ -39,19 +39,26 @@ var (
 	model = workload.Table{Database: database, Name: "model"}
 )
 
-var _ = Describe(migration.NameGhost, func() { changes(migration.NameGhost) })
-var _ = Describe(migration.NamePTOSC, func() { changes(migration.NamePTOSC) })
+// forEachTool describes specs in the cells of each tool, under its name.
+func forEachTool(specs func(tool migration.Tool)) bool {
+	for _, name := range []string{migration.NameGhost, migration.NamePTOSC} {
+		Describe(name, func() {
+			program := suitekit.Cell().Tool
+			if program.Name != name {
+				return
+			}
+			tool, err := migration.New(&program)
+			if err != nil {
+				panic(err) // there is a driver for each of the names above
+			}
+			specs(tool)
+		})
+	}
+	return true
+}
 
-// changes has one spec for each mode of the tool, in the cells of that tool.
-func changes(name string) {
-	program := suitekit.Cell().Tool
-	if program.Name != name {
-		return
-	}
-	tool, err := migration.New(&program)
-	if err != nil {
-		panic(err) // there is a driver for each of the names above
-	}
+// There is one spec for each mode of the tool, in the cells of that tool.
+var _ = forEachTool(func(tool migration.Tool) {
 	for _, mode := range tool.Modes() {
 		It(fmt.Sprintf("%s: changes a table of %d rows under concurrent writers", mode, rows), func(ctx SpecContext) {
 			s := deploy(ctx, mode)
@@ -59,7 +66,7 @@ func changes(name string) {
 			s.judge(ctx, mode, result)
 		})
 	}
-}
+})
 
 // scene is what a spec works on: a table on a primary and its replica, and the ledger of what was written.
 type scene struct {

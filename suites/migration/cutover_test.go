@@ -62,22 +62,9 @@ var disturbed = map[string][]migration.Mode{
 
 // forTool describes the specs of one subject in the cells of each tool.
 func forTool(subject string, specs func(tool migration.Tool)) bool {
-	for _, name := range []string{migration.NameGhost, migration.NamePTOSC} {
-		Describe(name, func() {
-			Describe(subject+":", func() {
-				program := suitekit.Cell().Tool
-				if program.Name != name {
-					return
-				}
-				tool, err := migration.New(&program)
-				if err != nil {
-					panic(err) // there is a driver for each of the names above
-				}
-				specs(tool)
-			})
-		})
-	}
-	return true
+	return forEachTool(func(tool migration.Tool) {
+		Describe(subject+":", func() { specs(tool) })
+	})
 }
 
 var _ = forTool("cut-over", func(tool migration.Tool) {

@@ -42,19 +42,8 @@ var slowly = map[string][]string{
 	migration.NamePTOSC: {"--sleep=0.03"},
 }
 
-var _ = Describe(migration.NameGhost, func() { scenes(migration.NameGhost) })
-var _ = Describe(migration.NamePTOSC, func() { scenes(migration.NamePTOSC) })
-
-// scenes has one spec for each scenario and way of the tool, in the cells of that tool.
-func scenes(name string) {
-	program := suitekit.Cell().Tool
-	if program.Name != name {
-		return
-	}
-	tool, err := migration.New(&program)
-	if err != nil {
-		panic(err) // there is a driver for each of the names above
-	}
+// There is one spec for each scenario and way of the tool, in the cells of that tool.
+var _ = forEachTool(func(tool migration.Tool) {
 	for _, s := range scenarios() {
 		for _, w := range s.waysOf(tool) {
 			labels := Label()
@@ -68,7 +57,7 @@ func scenes(name string) {
 			})
 		}
 	}
-}
+})
 
 // performance is a scenario on its stage: a primary with the table and the model, and a replica.
 type performance struct {

@@ -84,15 +84,9 @@ const unevenChunk = 700
 
 // A tool with a bug in it must be caught, or the specs beside these prove nothing. Where the tool itself
 // does not work, these fail as the others do, by the tool's own error.
-var _ = Describe(migration.NameGhost, func() { planted(migration.NameGhost, migration.ModePrimary) })
-var _ = Describe(migration.NamePTOSC, func() { planted(migration.NamePTOSC, migration.ModeTriggers) })
-
-func planted(name string, mode migration.Mode) {
-	program := suitekit.Cell().Tool
-	if program.Name != name {
-		return
-	}
-	for i, one := range bugs[name] {
+var _ = forEachTool(func(driver migration.Tool) {
+	program, mode := suitekit.Cell().Tool, disturbed[driver.Name()][0]
+	for i, one := range bugs[driver.Name()] {
 		labels := Label()
 		if i > 0 {
 			labels = Label(cell.LabelFull)
@@ -103,15 +97,15 @@ func planted(name string, mode migration.Mode) {
 				suitekit.Unsupported(err.Error())
 			}
 			suitekit.NoFault(err)
-			driver, err := migration.New(broken)
+			bad, err := migration.New(broken)
 			suitekit.NoFault(err)
 			s := deploy(ctx, mode)
-			s.migrateBadly(ctx, driver, mode)
+			s.migrateBadly(ctx, bad, mode)
 			Expect(s.WaitCaughtUp(ctx)).To(Succeed())
 			Expect(s.objections(ctx, mode)).To(HaveKey(checkLedger))
 		})
 	}
-}
+})
 
 // migrateBadly runs a tool that says that all is well. Writers that meet the damage go on.
 func (s *scene) migrateBadly(ctx SpecContext, driver migration.Tool, mode migration.Mode) {
