@@ -136,7 +136,7 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 		return err
 	}
 	data := filepath.Join(g.DeployedDir, "data")
-	// Each clone makes its own server UUID and writes its own log.
+	// Each clone has its own server UUID and writes its own log.
 	for _, name := range []string{"auto.cnf", errorLog} {
 		if err := os.Remove(filepath.Join(data, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

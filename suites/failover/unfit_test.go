@@ -12,6 +12,7 @@ import (
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/pseudogtid"
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/workload"
@@ -104,6 +105,19 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		audit := s.recovered(ctx)
 		s.settle(ctx)
 		Expect(len(audit.Followers)+len(audit.Apart)).To(Equal(1), "the other replica is forgotten: %v, %v", audit.Followers, audit.Apart)
+		s.judge(ctx, audit)
+	})
+
+	It("puts no server above one of an older series", quick(), func(ctx SpecContext) {
+		older := suitekit.OlderSource(sandbox.ProfileDurable)
+		s := deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older, 2: older}})
+		AddReportEntry("versions", fmt.Sprintf("replica1 is %s, the others are %s", s.named("replica1").Server.Flavor, older.Flavor))
+		s.manage(ctx, func(c *failover.Config) { prefer(c, "replica1") })
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		Expect(audit.Plan.Promote).To(Equal("replica2"), "the newer server was promoted above the older one")
+		s.settle(ctx)
 		s.judge(ctx, audit)
 	})
 

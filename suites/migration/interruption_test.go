@@ -291,7 +291,11 @@ func (s *stage) postponed() string { return filepath.Join(suitekit.WorkDir("flag
 func (a *attempt) unpostpone() { suitekit.NoFault(os.Remove(a.stage.postponed())) }
 
 // throughLink has the tool reach the source by a link that can be broken.
-func throughLink(_ SpecContext, s *stage) {
+func throughLink(ctx SpecContext, s *stage) {
+	const unvalidated = "--skip-port-validation" // the server does not know the link's port
+	if s.tool.Name() == migration.NameGhost && !s.knows(ctx, unvalidated) {
+		suitekit.Unsupported(fmt.Sprintf("%s %s has no %s, and refuses a link whose port is not the server's", s.tool.Name(), suitekit.Cell().Tool.Version, unvalidated))
+	}
 	var err error
 	s.link, err = fault.LinkTo("tool-source", s.primary.Endpoint)
 	suitekit.NoFault(err)
@@ -299,7 +303,7 @@ func throughLink(_ SpecContext, s *stage) {
 	s.source, err = s.link.Through(s.source)
 	suitekit.NoFault(err)
 	if s.tool.Name() == migration.NameGhost {
-		s.always = append(s.always, "--skip-port-validation") // the server does not know the link's port
+		s.always = append(s.always, unvalidated)
 	}
 }
 

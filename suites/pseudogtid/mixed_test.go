@@ -2,7 +2,6 @@ package pseudogtid_test
 
 import (
 	"fmt"
-	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -16,7 +15,7 @@ import (
 
 var _ = describe("Pseudo-GTID", func() {
 	It("moves a replica between servers of different versions", func(ctx SpecContext) {
-		older := olderSource()
+		older := suitekit.OlderSource(sandbox.ProfileFast)
 		s := deploy(ctx, "star:2", topology.Options{Golden: map[int]*sandbox.Golden{0: older}})
 		AddReportEntry("versions", fmt.Sprintf("%s below %s", s.at(1).Flavor, s.at(0).Flavor))
 		injector := s.injecting(ctx)
@@ -68,28 +67,4 @@ func inDatabase(ctx SpecContext, s *server.Server, database, statement string) e
 	defer db.Close()
 	_, err = db.ExecContext(ctx, statement)
 	return err
-}
-
-// olderSource is another server that was obtained on this machine and that the cell's one can replicate
-// from: the newest of them.
-func olderSource() *sandbox.Golden {
-	GinkgoHelper()
-	mine := suitekit.Golden(sandbox.ProfileFast)
-	paths, err := filepath.Glob(filepath.Join(filepath.Dir(mine.Dir), "*"))
-	suitekit.NoFault(err)
-	var best *sandbox.Golden
-	for _, path := range paths {
-		other, err := sandbox.LoadGolden(path)
-		if err != nil || other.Profile != sandbox.ProfileFast || other.Flavor.Version.Series() == mine.Flavor.Version.Series() ||
-			!mine.Flavor.CanReplicateFrom(other.Flavor) {
-			continue
-		}
-		if best == nil || other.Flavor.Version.Compare(best.Flavor.Version) > 0 {
-			best = other
-		}
-	}
-	if best == nil {
-		suitekit.Unsupported("no server that " + mine.Flavor.String() + " can replicate from was obtained on this machine")
-	}
-	return best
 }
