@@ -56,6 +56,21 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 	return s, s.configure(spec)
 }
 
+// Provision gives a clone that has lost its data the golden sandbox's, as it had when it was made, and another server UUID.
+// Its configuration, port and scripts stay. It does not start it.
+func (g *Golden) Provision(s *Sandbox) error {
+	if _, err := os.Stat(s.DataDir()); err == nil {
+		return fmt.Errorf("provision %s: its data directory exists: lose it first", s.dir)
+	}
+	if err := copyTree(filepath.Join(g.Dir, sandboxName, "data"), s.DataDir()); err != nil {
+		return errors.Join(fmt.Errorf("provision %s: %w", s.dir, err), os.RemoveAll(s.DataDir()))
+	}
+	if s.meta.Flavor.IsMariaDB() {
+		return nil
+	}
+	return s.identify()
+}
+
 // rewrite makes dbdeployer's scripts speak of the clone: they hold its folder and its port as text.
 func (g *Golden) rewrite(s *Sandbox) error {
 	replacer := strings.NewReplacer(

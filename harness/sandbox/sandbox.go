@@ -295,6 +295,11 @@ func (s *Sandbox) Remove() error {
 	return errors.Join(s.Kill(), os.RemoveAll(s.dir), s.lease.Release())
 }
 
+// LoseData kills the server, if it runs, and deletes all that it has stored.
+func (s *Sandbox) LoseData() error {
+	return errors.Join(s.Kill(), os.RemoveAll(s.DataDir()))
+}
+
 // Save kills the server, if it runs, and copies its folder: data, configuration and logs as they were at that moment.
 func (s *Sandbox) Save(to string) error {
 	if err := s.Kill(); err != nil {

@@ -222,24 +222,40 @@ func (n *Node) start(ctx context.Context, g *sandbox.Golden, dir string, spec sa
 // wire points a node at its sources and starts replication.
 func (t *Topology) wire(ctx context.Context, n *Node) error {
 	for _, index := range n.Sources {
-		from, channel := t.Nodes[index], t.channel(n, index)
-		src := server.Source{Endpoint: from.Sandbox.ReplicationEndpoint(), Channel: channel, GTID: t.GTID, Heartbeat: heartbeat}
-		if !t.GTID {
-			logs, err := from.Server.BinaryLogs(ctx)
-			if err != nil {
-				return err
-			}
-			// From the first event of a fresh server: 4 is the length of a binary log's magic number.
-			src.At = server.Coordinates{File: logs[0].Name, Pos: 4}
-		}
-		if err := n.Server.PointTo(ctx, src); err != nil {
-			return err
-		}
-		if err := n.Server.StartReplica(ctx, channel); err != nil {
+		if err := t.follow(ctx, n, t.Nodes[index], t.channel(n, index)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// follow has a fresh node replicate from another one's first event.
+func (t *Topology) follow(ctx context.Context, n, from *Node, channel string) error {
+	src := server.Source{Endpoint: from.Sandbox.ReplicationEndpoint(), Channel: channel, GTID: t.GTID, Heartbeat: heartbeat}
+	if !t.GTID {
+		logs, err := from.Server.BinaryLogs(ctx)
+		if err != nil {
+			return err
+		}
+		// 4 is the length of a binary log's magic number.
+		src.At = server.Coordinates{File: logs[0].Name, Pos: 4}
+	}
+	if err := n.Server.PointTo(ctx, src); err != nil {
+		return err
+	}
+	return n.Server.StartReplica(ctx, channel)
+}
+
+// Provision starts a node anew that has lost its data, from the golden sandbox, below a source whose binary logs still
+// hold everything: it replicates from their first event. It returns when replication was started.
+func (t *Topology) Provision(ctx context.Context, n *Node, golden *sandbox.Golden, source *Node) error {
+	if err := golden.Provision(n.Sandbox); err != nil {
+		return err
+	}
+	if err := n.Sandbox.Start(ctx); err != nil {
+		return err
+	}
+	return t.follow(ctx, n, source, "")
 }
 
 // each does something for all nodes at once.

@@ -4,7 +4,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
 
@@ -61,5 +64,22 @@ var _ = Describe("a dead server that is not the primary", func() {
 		s.settle(ctx)
 		account := s.expect(ctx, cluster{primary: s.Primary(), gone: []string{"replica1"}})
 		Expect(account.Lost).To(BeEmpty(), account.String())
+	})
+
+	It("is built anew from nothing when its disk was lost, and then takes over from the primary", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, func(c *failover.Config) { prefer(c, "replica1") })
+		s.write(ctx)
+		lost := fault.DataLost{Topology: s.Topology, Node: s.named("replica1"), Golden: suitekit.Golden(sandbox.ProfileDurable), Source: s.Primary()}
+		s.inject(ctx, lost)
+		s.unmoved(ctx)
+		s.heals(ctx, lost)
+		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		s.awaitWrites(ctx, rate) // until the manager has seen it
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		Expect(audit.Plan.Promote).To(Equal("replica1"), describeOne(audit))
+		s.judge(ctx, audit)
 	})
 })

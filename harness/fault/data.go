@@ -1,0 +1,51 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/topology"
+)
+
+// DataLost crashes a server and takes its data directory away. Healing provisions it anew from the golden sandbox and has it
+// replicate all that its source's binary logs hold, which have to reach back to the first event.
+type DataLost struct {
+	Topology *topology.Topology
+	Node     *topology.Node
+	Golden   *sandbox.Golden
+	Source   *topology.Node // whom it follows when it is back
+}
+
+// String is "lose the data of " and the node's name.
+func (f DataLost) String() string { return "lose the data of " + f.Node.Name }
+
+// Inject returns when the process is gone, and the data with it.
+func (f DataLost) Inject(ctx context.Context) error {
+	if err := f.Node.Sandbox.LoseData(); err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	if _, err := os.Stat(f.Node.Sandbox.DataDir()); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s: its data directory is still there: %w", f, err)
+	}
+	return stopped(ctx, f, f.Node)
+}
+
+// Heal returns when the node answers and both of its replication threads run; it need not have caught up.
+func (f DataLost) Heal(ctx context.Context) error {
+	if f.Node.Sandbox.Running() {
+		return nil
+	}
+	if err := f.Topology.Provision(ctx, f.Node, f.Golden, f.Source); err != nil {
+		return fmt.Errorf("heal: %s: %w", f, err)
+	}
+	return await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+		statuses, err := f.Node.Server.ReplicaStatus(ctx)
+		if err != nil || len(statuses) != 1 {
+			return fmt.Sprintf("%d replication channels", len(statuses)), false, err
+		}
+		return statuses[0].String(), statuses[0].Healthy(), nil
+	})
+}
