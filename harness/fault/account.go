@@ -25,8 +25,8 @@ type Refuse struct {
 // String is "refuse ", the user, " on " and the node's name.
 func (f Refuse) String() string { return "refuse " + f.User + " on " + f.Node.Name }
 
-// refused is what a renamed account is called.
-func (f Refuse) refused() string { return f.User + "_refused" }
+// refused is what a renamed account is called: MySQL up to 5.6 has no names of more than 16 characters.
+func (f Refuse) refused() string { return f.User + "_off" }
 
 // Inject returns when the accounts are gone and no connection of theirs is left.
 func (f Refuse) Inject(ctx context.Context) error {
