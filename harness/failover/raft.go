@@ -177,7 +177,25 @@ func (r *Raft) Audits() []Audit {
 			}
 		}
 	}
+	for i, a := range list {
+		if a.Phases.Detected.IsZero() && !a.Phases.Writable.IsZero() {
+			list[i].Phases.Detected = r.firstDetected()
+		}
+	}
 	return list
+}
+
+// firstDetected is when a node first called its hook for a detected failure: the leader that does so need not live to recover.
+func (r *Raft) firstDetected() (first time.Time) {
+	for _, node := range r.nodes {
+		node.mu.Lock()
+		at := node.detected
+		node.mu.Unlock()
+		if !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // LogPaths are where the nodes write their logs.

@@ -98,7 +98,7 @@ var _ = Describe("a dead primary of star:2 under load", func() {
 		suitekit.NoFault(hang.Heal(ctx))
 		Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
 		suitekit.Detail("old primary fenced", "ms", float64(time.Since(resumed).Milliseconds()))
-		Expect(s.manager.Audits()).To(ContainElement(HaveField("Plan.Problem", failover.ErrantServer)), "the return of the old primary is not reported")
+		s.audited(ctx, "the return of the old primary is not reported", func(a failover.Audit) bool { return a.Plan.Problem == failover.ErrantServer })
 		s.judge(ctx, audit)
 	})
 
