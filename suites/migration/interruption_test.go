@@ -161,8 +161,9 @@ func interruptions(mode migration.Mode) []interruption {
 		{
 			name: "the replica that it reads is killed in the copy", at: inCopy, mode: migration.ModeReplica,
 			// By default it tries for ever, as documented.
-			flags:  map[string][]string{migration.NameGhost: append([]string{"--binlogsyncer-max-reconnect-attempts=3"}, fewRetries[migration.NameGhost]...)},
-			plan:   plan{profile: sandbox.ProfileDurable},
+			flags: map[string][]string{migration.NameGhost: append([]string{"--binlogsyncer-max-reconnect-attempts=3"}, fewRetries[migration.NameGhost]...)},
+			// By GTID: where a replica has got to by coordinates is not crash-safe, in MariaDB and in MySQL's relay-log.info.
+			plan:   plan{profile: sandbox.ProfileDurable, Options: topology.Options{GTID: true}},
 			strike: func(ctx SpecContext, s *stage, _ *attempt) { inject(ctx, fault.Kill{Node: s.Nodes[len(s.Nodes)-1]}) },
 			mend:   func(ctx SpecContext, s *stage) { suitekit.NoFault(fault.Kill{Node: s.Nodes[len(s.Nodes)-1]}.Heal(ctx)) },
 		},
