@@ -258,6 +258,8 @@ func (g *game) relocate(ctx context.Context) (why string, gtid int) {
 	switch {
 	case errors.As(err, &refusal):
 		AddReportEntry("refused", refusal.Error())
+		Expect(refusal.Why).NotTo(Equal(pseudogtid.Diverged), "%s: nobody has written anywhere but on the primary: %s below %s: %s",
+			g.names, g.Nodes[replica].Name, g.Nodes[target].Name, refusal)
 		why = refusal.Why.String()
 	default:
 		Expect(err).NotTo(HaveOccurred(), "%s: %s below %s", g.names, g.Nodes[replica].Name, g.Nodes[target].Name)
