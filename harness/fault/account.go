@@ -81,7 +81,11 @@ func rename(ctx context.Context, conn *sql.Conn, from, to string) error {
 		at := "@" + server.Quote(host)
 		pairs = append(pairs, server.Quote(from)+at+" TO "+server.Quote(to)+at)
 	}
-	_, err = conn.ExecContext(ctx, "RENAME USER "+strings.Join(pairs, ", "))
+	if _, err = conn.ExecContext(ctx, "RENAME USER "+strings.Join(pairs, ", ")); err != nil {
+		return err
+	}
+	// Accounts that were renamed back were seen to be refused without it.
+	_, err = conn.ExecContext(ctx, "FLUSH PRIVILEGES")
 	return err
 }
 
