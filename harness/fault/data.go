@@ -28,7 +28,7 @@ func (f DataLost) Inject(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", f, err)
 	}
 	if _, err := os.Stat(f.Node.Sandbox.DataDir()); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s: its data directory is still there: %w", f, err)
+		return fmt.Errorf("%s: its data directory %s is still there (%v)", f, f.Node.Sandbox.DataDir(), err)
 	}
 	return stopped(ctx, f, f.Node)
 }

@@ -65,9 +65,6 @@ func (g *Golden) Provision(s *Sandbox) error {
 	if err := copyTree(filepath.Join(g.Dir, sandboxName, "data"), s.DataDir()); err != nil {
 		return errors.Join(fmt.Errorf("provision %s: %w", s.dir, err), os.RemoveAll(s.DataDir()))
 	}
-	if s.meta.Flavor.IsMariaDB() {
-		return nil
-	}
 	return s.identify()
 }
 
@@ -125,10 +122,8 @@ func (s *Sandbox) configure(spec Spec) error {
 	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
 		return err
 	}
-	if !s.meta.Flavor.IsMariaDB() {
-		if err := s.identify(); err != nil {
-			return err
-		}
+	if err := s.identify(); err != nil {
+		return err
 	}
 	meta, err := json.MarshalIndent(s.meta, "", "  ")
 	if err != nil {
@@ -139,6 +134,10 @@ func (s *Sandbox) configure(spec Spec) error {
 
 // identify gives the clone its server UUID. A server without one makes one up, from its clock and so little else that two
 // of MySQL 5.6 that start at once now and then have the same one, and do not replicate from one another (error 1593).
+// MariaDB has no server UUIDs.
 func (s *Sandbox) identify() error {
+	if s.meta.Flavor.IsMariaDB() {
+		return nil
+	}
 	return os.WriteFile(filepath.Join(s.DataDir(), "auto.cnf"), []byte("[auto]\nserver-uuid="+uuid.NewString()+"\n"), 0o644)
 }

@@ -29,14 +29,7 @@ var _ = Describe("a manager that writes Pseudo-GTID entries by itself", func() {
 		config.Hooks.Promoted = s.redirect
 		own := s.orchestratorConfig(config)
 		own.Settings["AutoPseudoGTID"] = true
-		manager, err := failover.NewOrchestrator(own)
-		suitekit.NoFault(err)
-		suitekit.Attach(manager.LogPath())
-		s.manager = manager
-		DeferCleanup(s.endManager)
-		if err := manager.Start(ctx); err != nil {
-			Fail(err.Error())
-		}
+		s.start(ctx, orchestratorBy(own))
 		s.write(ctx)
 		before := s.injected(ctx, s.Primary(), "")
 		suitekit.NoFault(s.WaitCaughtUp(ctx))

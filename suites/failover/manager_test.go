@@ -49,12 +49,18 @@ func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {
 	if isEmbedded() {
 		manager, err := failover.NewEmbedded(config)
 		suitekit.NoFault(err)
-		s.manager = manager
+		s.start(ctx, manager)
 	} else {
-		s.manager = s.orchestrator(config)
+		s.start(ctx, orchestratorBy(s.orchestratorConfig(config)))
 	}
+}
+
+// start has a manager look after the scene's servers from now on.
+func (s *scene) start(ctx context.Context, manager failover.Manager) {
+	GinkgoHelper()
+	s.manager = manager
 	DeferCleanup(s.endManager)
-	if err := s.manager.Start(ctx); err != nil {
+	if err := manager.Start(ctx); err != nil {
 		Fail(err.Error())
 	}
 }
@@ -68,10 +74,10 @@ func (s *scene) members() (list []failover.Member) {
 	return list
 }
 
-// orchestrator is the program with a configuration that means the same.
-func (s *scene) orchestrator(c failover.Config) *failover.Orchestrator {
+// orchestratorBy is the program with a configuration, and keeps its log.
+func orchestratorBy(c failover.OrchestratorConfig) *failover.Orchestrator {
 	GinkgoHelper()
-	manager, err := failover.NewOrchestrator(s.orchestratorConfig(c))
+	manager, err := failover.NewOrchestrator(c)
 	suitekit.NoFault(err)
 	suitekit.Attach(manager.LogPath())
 	return manager

@@ -85,10 +85,6 @@ func (s *scene) manageByRaft(ctx context.Context, change func(*failover.Orchestr
 	for _, path := range raft.LogPaths() {
 		suitekit.Attach(path)
 	}
-	s.manager = raft
-	DeferCleanup(s.endManager)
-	if err := raft.Start(ctx); err != nil {
-		Fail(err.Error())
-	}
+	s.start(ctx, raft)
 	return raft
 }
