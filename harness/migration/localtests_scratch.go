@@ -123,6 +123,9 @@ func (u *Upstream) clients(ctx context.Context) error {
 		}
 		config := filepath.Join(u.Workdir, name+".cnf")
 		text := fmt.Sprintf("[client]\nuser=%s\npassword=%s\nprotocol=socket\nsocket=%s\n", upstreamUser, upstreamPassword, box.Socket())
+		if filepath.Base(client) == mariadbClient {
+			text += "skip-ssl\n" // it reads all the system's certificates whenever it starts; a socket needs none
+		}
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			return err
 		}
@@ -146,10 +149,13 @@ func (u *Upstream) clients(ctx context.Context) error {
 // commandsOption is an option that MySQL 9.x has, and wants before it takes \G and delimiter from a script.
 var commandsOption = regexp.MustCompile(`(?m)^\s+--commands\b`)
 
+// mariadbClient is the name of MariaDB's client since 10.4.
+const mariadbClient = "mariadb"
+
 // clientProgram is the command-line client of a basedir. MariaDB 11 calls its own mariadb, and warns of the
 // old name.
 func clientProgram(basedir string) (string, error) {
-	for _, name := range []string{"mariadb", "mysql"} {
+	for _, name := range []string{mariadbClient, "mysql"} {
 		path := filepath.Join(basedir, "bin", name)
 		if _, err := os.Stat(path); err == nil {
 			return path, nil

@@ -117,7 +117,7 @@ func (s *Sandbox) configure(spec Spec) error {
 		"server-id=" + strconv.Itoa(spec.ServerID),
 		"report-host=127.0.0.1", // what SHOW REPLICAS, and so orchestrator, goes by
 		"report-port=" + strconv.Itoa(s.meta.Port),
-	}, spec.Options...)
+	}, append(certified(s.meta.Flavor), spec.Options...)...)
 	kept += "\n[mysqld]\n" + strings.Join(options, "\n") + "\n"
 	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
 		return err

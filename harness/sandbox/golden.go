@@ -23,7 +23,7 @@ import (
 const (
 	goldenKind   = "goldens"
 	goldenFile   = "golden.json"
-	goldenFormat = "3" // raise it when what a golden sandbox holds changes
+	goldenFormat = "4" // raise it when what a golden sandbox holds changes
 	deployLimit  = 3 * time.Minute
 	sandboxName  = "golden" // dbdeployer's folder inside the cached one
 )
@@ -142,7 +142,7 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 			return err
 		}
 	}
-	if err := punchZeros(data); err != nil {
+	if err := errors.Join(certify(b.Flavor, data), punchZeros(data)); err != nil {
 		return err
 	}
 	text, err := json.MarshalIndent(g, "", "  ")

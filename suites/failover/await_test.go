@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -87,6 +88,18 @@ func (s *scene) breaks(ctx context.Context, f fault.Fault) {
 func (s *scene) heals(ctx context.Context, f fault.Fault) {
 	GinkgoHelper()
 	suitekit.NoFault(f.Heal(ctx))
+}
+
+// fetching waits until the replicas are connected to their sources again.
+func (s *scene) fetching(ctx context.Context) {
+	GinkgoHelper()
+	for _, n := range s.Replicas() {
+		var last []server.ReplicaStatus
+		Eventually(ctx, func() (healthy bool, err error) {
+			last, err = n.Server.ReplicaStatus(ctx)
+			return err == nil && len(last) == 1 && last[0].Healthy(), err
+		}).WithTimeout(recoveryLimit).WithPolling(statePoll).Should(BeTrue(), func() string { return fmt.Sprintf("%s does not replicate again: %v", n.Name, last) })
+	}
 }
 
 // writing says how many live servers take writes.

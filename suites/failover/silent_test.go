@@ -50,8 +50,12 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 	It("is left alone and reported when only the manager reaches it", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
+		link := s.link("application")
+		var err error
+		s.target, err = link.Through(s.target)
+		suitekit.NoFault(err)
 		s.write(ctx)
-		cuts := []fault.Refuse{{Node: s.Primary(), User: sandbox.ReplicaUser}, {Node: s.Primary(), User: application(s.Primary()).User}}
+		cuts := []fault.Fault{fault.Refuse{Node: s.Primary(), User: sandbox.ReplicaUser}, fault.Cut{Link: link}}
 		for _, cut := range cuts {
 			s.breaks(ctx, cut)
 		}
@@ -60,6 +64,7 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 		for _, cut := range cuts {
 			s.heals(ctx, cut)
 		}
+		s.fetching(ctx) // a replica tries again within a second
 		s.settle(ctx)
 		s.expect(ctx, cluster{primary: s.Primary()})
 	})

@@ -73,7 +73,7 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.match.Megabytes, "history-mb", 1000, match+": size of the history, in MB; a GB takes some minutes to write")
 	f.IntVar(&o.match.Logs, "history-logs", 20, match+": binary logs that it lies in")
 	f.IntVar(&o.match.Back, "history-back", 100_000, match+": events after the last entry")
-	f.StringVar(&o.upstream, "upstream", "mysql-9.7=v1.1.10", upstreamTests+": entry and gh-ost version for gh-ost's own tests")
+	f.StringVar(&o.upstream, "upstream", "mariadb-11.8=v1.1.10", upstreamTests+": entry and gh-ost version for gh-ost's own tests")
 	folders := f.String("folders", "", upstreamTests+": only the tests whose name matches this regular expression")
 	if err := f.Parse(args); err != nil {
 		return o, err

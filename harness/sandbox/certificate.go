@@ -1,0 +1,56 @@
+package sandbox
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mysqlmatrix/harness/flavor"
+)
+
+// The server's certificate and its key in the data directory, by MySQL's names for those that it makes itself.
+const (
+	certificateFile = "server-cert.pem"
+	keyFile         = "server-key.pem"
+	keyBits         = 2048 // as MySQL's auto_generate_certs
+	certificateLife = 10 * 365 * 24 * time.Hour
+)
+
+// certify gives a golden sandbox a self-signed certificate where its clones would each make one whenever they
+// start: MariaDB from 11.4 on, which keeps it in memory alone. The making of its key is half of what such a server
+// costs a short test. Clients trust it as they trust the server's own, by the account's password.
+func certify(f flavor.Flavor, data string) error {
+	if !f.MinMariaDB(11, 4, 0) {
+		return nil
+	}
+	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "MariaDB Server"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(data, certificateFile), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o644),
+		os.WriteFile(filepath.Join(data, keyFile), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), 0o600),
+	)
+}
+
+// certified are the options that name the certificate, below the data directory.
+func certified(f flavor.Flavor) []string {
+	if !f.MinMariaDB(11, 4, 0) {
+		return nil
+	}
+	return []string{"ssl-cert=" + certificateFile, "ssl-key=" + keyFile}
+}
