@@ -16,6 +16,7 @@ type cursor struct {
 	decoder *decoder
 	inner   *payload
 	queue   []Item
+	rows    *rawRows        // after the queue; nobody has taken them apart yet
 	skip    func(Item) bool // items that filters keep from one of the two servers
 	kept    bool            // the open transaction has an item that was not skipped
 	at      server.Coordinates
@@ -55,19 +56,52 @@ func (c *cursor) next(ctx context.Context) (*Item, error) {
 				return &item, nil
 			}
 		}
-		if err := c.fill(ctx); errors.Is(err, io.EOF) {
-			if c.decoder.inside {
-				return nil, fmt.Errorf("%s: the log ends at %s in the middle of a transaction", c.log.Name, c.at)
-			}
-			return nil, nil
+		if err := c.fill(ctx, false); errors.Is(err, io.EOF) {
+			return nil, c.complete()
 		} else if err != nil {
 			return nil, place(err, c.log, c.at)
 		}
 	}
 }
 
-// fill decodes the next event.
-func (c *cursor) fill(ctx context.Context) (err error) {
+// complete is an error when the log ends in the middle of a transaction.
+func (c *cursor) complete() error {
+	if c.decoder.inside {
+		return fmt.Errorf("%s: the log ends at %s in the middle of a transaction", c.log.Name, c.at)
+	}
+	return nil
+}
+
+// nextRows are the rows that come next, when an event of them comes next and they have not been taken apart: they
+// may be dropped, or taken by next, one by one. They are nil before anything else.
+func (c *cursor) nextRows(ctx context.Context) (*rawRows, error) {
+	for len(c.queue) == 0 && c.rows == nil {
+		if err := c.fill(ctx, true); errors.Is(err, io.EOF) {
+			return nil, nil
+		} else if err != nil {
+			return nil, place(err, c.log, c.at)
+		}
+	}
+	if len(c.queue) > 0 {
+		return nil, nil
+	}
+	return c.rows, nil
+}
+
+// drop goes past the rows that come next.
+func (c *cursor) drop() {
+	c.decoder.tables.endStatement(c.rows.event)
+	c.rows = nil
+}
+
+// fill decodes the next event. raw leaves rows as they are.
+func (c *cursor) fill(ctx context.Context, raw bool) (err error) {
+	if c.rows != nil {
+		rows := c.rows
+		c.rows = nil
+		c.queue, _, err = c.decoder.decode(rows.event)
+		return err
+	}
 	if c.inner != nil {
 		if c.queue, err = c.inner.next(); !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return err
@@ -85,6 +119,11 @@ func (c *cursor) fill(ctx context.Context) (err error) {
 	c.at = e.end
 	c.seen.Events++
 	c.seen.Bytes += int64(len(e.raw))
+	if raw {
+		if c.rows, err = c.decoder.rows(e); c.rows != nil || err != nil {
+			return err
+		}
+	}
 	c.queue, c.inner, err = c.decoder.decode(e)
 	if err != nil {
 		c.at = e.start

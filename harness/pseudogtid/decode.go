@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"hash/crc32"
 	"io"
 	"strings"
 	"time"
@@ -33,8 +34,10 @@ type decoder struct {
 	mariadb bool
 	parser  *replication.BinlogParser
 	format  []byte // the format description as it stands in the log
+	sum     int    // how many bytes of checksum end an event of this log
 	inside  bool   // a transaction
 	loads   map[uint32]hash.Hash
+	tables  tableMaps
 }
 
 func newDecoder(mariadb bool) *decoder {
@@ -54,10 +57,15 @@ func newParser(mariadb bool) *replication.BinlogParser {
 	return p
 }
 
+var (
+	errNoFormat = errors.New("the log does not begin with its format description")
+	errDamaged  = errors.New("damaged event")
+)
+
 // recovered makes an error of a panic: the library reads past the end of damaged events.
 func recovered(err *error) {
 	if problem := recover(); problem != nil {
-		*err = fmt.Errorf("damaged event: %v", problem)
+		*err = fmt.Errorf("%w: %v", errDamaged, problem)
 	}
 }
 
@@ -65,13 +73,24 @@ func recovered(err *error) {
 func (d *decoder) parse(e event) (_ *replication.BinlogEvent, err error) {
 	defer recovered(&err)
 	if e.header.EventType != replication.FORMAT_DESCRIPTION_EVENT && d.format == nil {
-		return nil, errors.New("the log does not begin with its format description")
+		return nil, errNoFormat
 	}
 	parsed, err := d.parser.Parse(e.raw)
 	if err == nil && e.header.EventType == replication.FORMAT_DESCRIPTION_EVENT {
-		d.format = e.raw
+		d.begin(e.raw, parsed.Event.(*replication.FormatDescriptionEvent))
 	}
 	return parsed, err
+}
+
+// begin takes note of a log's format.
+func (d *decoder) begin(raw []byte, format *replication.FormatDescriptionEvent) {
+	d.format, d.sum, d.tables.number = raw, 0, tableNumber
+	if format.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32 {
+		d.sum = replication.BinlogChecksumLength
+	}
+	if heads := format.EventTypeHeaderLengths; len(heads) >= int(replication.TABLE_MAP_EVENT) && heads[replication.TABLE_MAP_EVENT-1] == shortTableHead {
+		d.tables.number = shortTableNumber
+	}
 }
 
 // statementOf is the statement of an event that may hold an entry, and nil of any other.
@@ -81,7 +100,7 @@ func (d *decoder) statementOf(e event) (statement []byte, err error) {
 		_, err := d.parse(e)
 		return nil, err
 	case replication.QUERY_EVENT:
-		if !bytes.Contains(bytes.ToLower(e.raw), entryMark) {
+		if !holdsMark(e.raw) {
 			return nil, nil
 		}
 	case replication.MARIADB_QUERY_COMPRESSED_EVENT:
@@ -110,35 +129,74 @@ func (d *decoder) decode(e event) (items []Item, inner *payload, err error) {
 		inner, err = d.payload(e)
 		return nil, inner, err
 	}
-	if ignored[kind] && kind != replication.MARIADB_GTID_EVENT {
+	switch {
+	case kind == replication.MARIADB_GTID_EVENT:
+		return nil, nil, d.mariadbGTID(e)
+	case kind == replication.XID_EVENT:
+		if err := d.verify(e); err != nil {
+			return nil, nil, err
+		}
+		return d.placed(e, d.end(KindCommit)), nil, nil
+	case ignored[kind]:
 		// Read for its checksum all the same: a damaged log must not pass for a sound one.
-		_, err := d.parse(e)
-		return nil, nil, err
+		return nil, nil, d.verify(e)
+	}
+	if kind == replication.TABLE_MAP_EVENT {
+		return nil, nil, d.mapTable(e)
+	}
+	if isRows(kind) {
+		if err := d.tables.parse(d); err != nil {
+			return nil, nil, err
+		}
+		defer d.tables.endStatement(e)
 	}
 	parsed, err := d.parse(e)
 	if err != nil {
 		return nil, nil, err
 	}
 	items, err = d.items(e, parsed)
+	return d.placed(e, items), nil, err
+}
+
+// placed gives items what they have of their event.
+func (d *decoder) placed(e event, items []Item) []Item {
 	for i := range items {
 		items[i].Start, items[i].End = e.start, e.end
 		items[i].ServerID, items[i].Time = e.header.ServerID, e.header.Timestamp
-		items[i].container = kind.String()
 	}
-	return items, nil, err
+	return items
+}
+
+// verify is an error when an event is not what was written.
+func (d *decoder) verify(e event) error {
+	if d.format == nil {
+		return errNoFormat
+	}
+	n := len(e.raw) - replication.BinlogChecksumLength
+	if d.sum > 0 && (n < replication.EventHeaderSize || crc32.ChecksumIEEE(e.raw[:n]) != binary.LittleEndian.Uint32(e.raw[n:])) {
+		return fmt.Errorf("%w: %w", errDamaged, replication.ErrChecksumMismatch)
+	}
+	return nil
+}
+
+// mariadbGTID begins a transaction, or says that a statement stands alone. Layout: a sequence number of 8 bytes,
+// a domain of 4, and flags (MariaDB's log_event.h, Gtid_log_event).
+func (d *decoder) mariadbGTID(e event) error {
+	if err := d.verify(e); err != nil {
+		return err
+	}
+	const flags = replication.EventHeaderSize + 8 + 4
+	if len(e.raw) <= flags+d.sum {
+		return io.ErrUnexpectedEOF
+	}
+	d.inside = e.raw[flags]&replication.BINLOG_MARIADB_FL_STANDALONE == 0
+	return nil
 }
 
 func (d *decoder) items(e event, parsed *replication.BinlogEvent) ([]Item, error) {
 	switch body := parsed.Event.(type) {
 	case *replication.QueryEvent:
 		return d.query(body), nil
-	case *replication.XIDEvent:
-		return d.end(KindCommit), nil
-	case *replication.MariadbGTIDEvent:
-		d.inside = !body.IsStandalone()
-		return nil, nil
-	case *replication.TableMapEvent:
-		return nil, nil // row items carry the table
 	case *replication.RowsEvent:
 		changes, err := split(body, e.header.EventType)
 		list := make([]Item, len(changes))
@@ -154,11 +212,11 @@ func (d *decoder) items(e event, parsed *replication.BinlogEvent) ([]Item, error
 	body := e.raw[replication.EventHeaderSize:]
 	switch e.header.EventType {
 	case replication.BEGIN_LOAD_QUERY_EVENT:
-		return nil, d.loadBlock(body[:len(body)-d.checksum()])
+		return nil, d.loadBlock(body[:len(body)-d.sum])
 	case replication.EXECUTE_LOAD_QUERY_EVENT:
-		return d.loadExecute(body[:len(body)-d.checksum()])
+		return d.loadExecute(body[:len(body)-d.sum])
 	}
-	return []Item{{Kind: KindOther, text: fmt.Sprintf("%s %x", e.header.EventType, body[:len(body)-d.checksum()]), inside: d.inside}}, nil
+	return []Item{{Kind: KindOther, text: fmt.Sprintf("%s %x", e.header.EventType, body[:len(body)-d.sum]), inside: d.inside}}, nil
 }
 
 func intVar(kind replication.IntVarEventType) string {
@@ -166,15 +224,6 @@ func intVar(kind replication.IntVarEventType) string {
 		return "LAST_INSERT_ID"
 	}
 	return "INSERT_ID"
-}
-
-// checksum is how many bytes of checksum end an event of this log.
-func (d *decoder) checksum() int {
-	// The algorithm stands before the format description's own checksum.
-	if n := len(d.format); n > 5 && d.format[n-5] == byte(replication.BINLOG_CHECKSUM_ALG_CRC32) {
-		return replication.BinlogChecksumLength
-	}
-	return 0
 }
 
 // end is the end of a transaction.
@@ -248,7 +297,7 @@ const payloadMemory = 64 << 20
 
 func (d *decoder) payload(e event) (*payload, error) {
 	// Fields of a type, a length and a value, until the mark 0 (MySQL's codecs/binary.h, Transaction_payload).
-	body := e.raw[replication.EventHeaderSize : len(e.raw)-d.checksum()]
+	body := e.raw[replication.EventHeaderSize : len(e.raw)-d.sum]
 	compression := uint64(0)
 	for {
 		kind, _, n := mysql.LengthEncodedInt(body)
@@ -267,7 +316,7 @@ func (d *decoder) payload(e event) (*payload, error) {
 	// Its events carry no checksums.
 	format := bytes.Clone(d.format)
 	format[len(format)-5] = byte(replication.BINLOG_CHECKSUM_ALG_OFF)
-	head := &replication.EventHeader{EventType: replication.FORMAT_DESCRIPTION_EVENT}
+	head := replication.EventHeader{EventType: replication.FORMAT_DESCRIPTION_EVENT}
 	if _, err := p.decoder.parse(event{raw: format, header: head}); err != nil {
 		return nil, err
 	}
@@ -296,7 +345,7 @@ func (p *payload) next() ([]Item, error) {
 	if _, err := io.CopyN(raw, p.zstd, int64(size)-replication.EventHeaderSize); err != nil {
 		return nil, errors.Join(io.ErrUnexpectedEOF, err)
 	}
-	e := event{raw: raw.Bytes(), header: new(replication.EventHeader), start: p.outer.start, end: p.outer.end}
+	e := event{raw: raw.Bytes(), start: p.outer.start, end: p.outer.end}
 	if err := e.header.Decode(e.raw); err != nil {
 		return nil, err
 	}

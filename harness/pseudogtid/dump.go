@@ -2,21 +2,24 @@ package pseudogtid
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync/atomic"
+	"time"
 
+	"github.com/go-mysql-org/go-mysql/client"
 	"github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
+	"github.com/google/uuid"
 
 	"mysqlmatrix/harness/server"
 )
 
-// readAhead is how many events a server may send ahead of what is looked at: enough to keep it busy, few
-// enough that large rows do not add up.
-const readAhead = 64
+// dumpConnectLimit bounds how long a server may take to answer before it sends its log.
+const dumpConnectLimit = 10 * time.Second
 
 // Open takes note of which binary logs a server has and where they end.
 func Open(ctx context.Context, s *server.Server) (*Log, error) {
@@ -37,7 +40,7 @@ func openUpTo(ctx context.Context, s *server.Server, end server.Coordinates) (*L
 		store: dump{server: s, end: end}}
 	for _, one := range logs {
 		if (server.Coordinates{File: one.Name, Pos: start}).Compare(end) <= 0 {
-			l.files = append(l.files, one.Name)
+			l.files, l.sizes = append(l.files, one.Name), append(l.sizes, one.Size)
 		}
 	}
 	return l, nil
@@ -49,81 +52,47 @@ type dump struct {
 	end    server.Coordinates
 }
 
-func (d dump) open(_ context.Context, from server.Coordinates) (reader, error) {
-	syncer := replication.NewBinlogSyncer(d.config())
-	streamer, err := syncer.StartSync(mysql.Position{Name: from.File, Pos: uint32(from.Pos)})
-	if err != nil {
-		syncer.Close()
-		return nil, fmt.Errorf("read binary log %s of %s: %w", from, d.server.Endpoint.Addr(), err)
-	}
-	return &dumpReader{dump: d, syncer: syncer, streamer: streamer, file: from.File, pos: from.Pos}, nil
-}
-
-func (d dump) config() replication.BinlogSyncerConfig {
-	flavor := mysql.MySQLFlavor
-	if d.server.Flavor.IsMariaDB() {
-		flavor = mysql.MariaDBFlavor
-	}
-	ep := d.server.Endpoint
-	var flags uint16
-	if d.server.Flavor.IsMariaDB() {
-		// Positions are counted by what is sent, where MariaDB gives none.
-		flags = replication.BINLOG_SEND_ANNOTATE_ROWS_EVENT
-	}
-	return replication.BinlogSyncerConfig{
-		// A replica's id has to be unlike any other's at the same source, or the source ends the older one's dump.
-		ServerID: 1<<31 + rand.Uint32N(1<<30), Flavor: flavor, Localhost: "matrix",
-		Host: ep.Host, Port: uint16(ep.Port), User: ep.User, Password: ep.Password,
-		MaxReconnectAttempts: 1, DisableRetrySync: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		// Events are decoded where they are needed, and only those.
-		RawModeEnabled: true, EventCacheCount: readAhead, DiscardGTIDSet: true, VerifyChecksum: true,
-		DumpCommandFlag: flags,
-	}
-}
-
-// dumpReader is one connection.
-type dumpReader struct {
-	dump
-	syncer   *replication.BinlogSyncer
-	streamer *replication.BinlogStreamer
-	file     string
-	pos      uint64
-	done     bool
-}
-
-func (r *dumpReader) close() { r.syncer.Close() }
-
-func (r *dumpReader) next(ctx context.Context) (event, error) {
-	for !r.done {
-		e, err := r.streamer.GetEvent(ctx)
+// open has the server send its log from a place. It is asked as a replica asks it, but to end with the log, and
+// the answer is read by this package: go-mysql's syncer costs more for each event than all that is done with it.
+func (d dump) open(ctx context.Context, from server.Coordinates) (_ reader, err error) {
+	defer func() {
 		if err != nil {
-			return event{}, fmt.Errorf("read binary log %s of %s: %w", r.file, r.server.Endpoint.Addr(), err)
+			err = fmt.Errorf("read binary log %s of %s: %w", from, d.server.Endpoint.Addr(), err)
 		}
-		if rotate, ok := e.Event.(*replication.RotateEvent); ok {
-			if next := string(rotate.NextLogName); next != r.file {
-				r.file, r.pos = next, start
-			}
-			// A log that was rotated to ends at its first byte when nothing is written to it yet.
-			r.done = r.reached()
-			continue
-		}
-		from := r.pos
-		switch size := uint64(e.Header.EventSize); {
-		case e.Header.Flags&artificial != 0:
-		case e.Header.LogPos > 0:
-			r.pos = uint64(e.Header.LogPos)
-			from = max(start, r.pos-min(size, r.pos))
-		case e.Header.EventType != replication.FORMAT_DESCRIPTION_EVENT:
-			r.pos += size // MariaDB 11 gives events inside a transaction the position 0
-		}
-		r.done = r.reached()
-		return event{raw: e.RawData, header: e.Header, start: server.Coordinates{File: r.file, Pos: from},
-			end: server.Coordinates{File: r.file, Pos: r.pos}}, nil
+	}()
+	ep := d.server.Endpoint
+	connection, err := client.ConnectWithContext(ctx, ep.Addr(), ep.User, ep.Password, "", dumpConnectLimit)
+	if err != nil {
+		return nil, err
 	}
-	return event{}, io.EOF
+	if err := d.ask(connection, from); err != nil {
+		return nil, errors.Join(err, connection.Close())
+	}
+	return d.receive(ctx, connection.Conn.Conn, from), nil
 }
 
-// reached says whether this is the end of the log as it was opened.
-func (r *dumpReader) reached() bool {
-	return server.Coordinates{File: r.file, Pos: max(r.pos, start)}.Compare(r.end) >= 0
+// ask sends what replicas say of themselves, and COM_BINLOG_DUMP (MySQL's manual of the protocol).
+func (d dump) ask(c *client.Conn, from server.Coordinates) error {
+	// The log comes as it stands, checksums included. A server older than checksums takes no notice.
+	settings := []string{"@master_binlog_checksum = 'CRC32'", "@source_binlog_checksum = 'CRC32'"}
+	id := uuid.NewString() // for a source that ends the dump of a replica that it knows
+	settings = append(settings, "@slave_uuid = '"+id+"'", "@replica_uuid = '"+id+"'")
+	flags := replication.BINLOG_DUMP_NON_BLOCK
+	if d.server.Flavor.IsMariaDB() {
+		settings = append(settings, "@mariadb_slave_capability = 4") // it knows GTIDs
+		// Positions are counted by what is sent, where MariaDB gives none.
+		flags |= replication.BINLOG_SEND_ANNOTATE_ROWS_EVENT
+	}
+	if _, err := c.Execute("SET " + strings.Join(settings, ", ")); err != nil {
+		return err
+	}
+	const packetHeader = 4
+	request := make([]byte, packetHeader, packetHeader+1+4+2+4+len(from.File))
+	request = append(request, mysql.COM_BINLOG_DUMP)
+	request = binary.LittleEndian.AppendUint32(request, uint32(from.Pos))
+	request = binary.LittleEndian.AppendUint16(request, flags)
+	// A replica's id has to be unlike any other's at the same source, or the source ends the older one's dump.
+	request = binary.LittleEndian.AppendUint32(request, 1<<31+rand.Uint32N(1<<30))
+	c.ResetSequence()
+	return c.WritePacket(append(request, from.File...))
 }

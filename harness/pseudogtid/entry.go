@@ -37,9 +37,23 @@ type Entry struct {
 	time uint32             // when it was written, Unix seconds
 }
 
+// holdsMark says whether a text has what every entry has.
+func holdsMark(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, entryMark[0])
+		if i < 0 || i+len(entryMark) > len(text) {
+			return false
+		}
+		if bytes.EqualFold(text[i:i+len(entryMark)], entryMark) {
+			return true
+		}
+		text = text[i+1:]
+	}
+}
+
 // hintOf is the hint of a statement that is an entry, and "" of any other.
 func hintOf(statement []byte) string {
-	if !bytes.Contains(bytes.ToLower(statement), entryMark) {
+	if !holdsMark(statement) {
 		return ""
 	}
 	match := entryPattern.FindSubmatch(bytes.TrimSpace(statement))

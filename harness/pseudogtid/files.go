@@ -32,14 +32,21 @@ func OpenFiles(name string, mariadb bool, dir string, files []string, end server
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%s: no log files in %s", name, dir)
 	}
-	if end.Pos == 0 {
-		info, err := os.Stat(filepath.Join(dir, end.File))
+	l := &Log{Name: name, MariaDB: mariadb, files: files, opened: new(atomic.Int64)}
+	for _, file := range files {
+		info, err := os.Stat(filepath.Join(dir, file))
 		if err != nil {
 			return nil, err
 		}
-		end.Pos = uint64(info.Size())
+		l.sizes = append(l.sizes, uint64(info.Size()))
+		if file == end.File && end.Pos == 0 {
+			end.Pos = uint64(info.Size())
+		}
 	}
-	l := &Log{Name: name, MariaDB: mariadb, files: files, end: end, opened: new(atomic.Int64)}
+	if end.Pos == 0 {
+		return nil, fmt.Errorf("%s: no log file %s in %s", name, end.File, dir)
+	}
+	l.end = end
 	l.store = inFiles{files: files, end: end, open1: func(file string) (io.ReadCloser, error) {
 		return os.Open(filepath.Join(dir, file))
 	}}
@@ -144,7 +151,7 @@ func (r *fileReader) event() (event, error) {
 	if _, err := io.CopyN(&raw, r.buffer, int64(size)); err != nil {
 		return event{}, fmt.Errorf("an event of %d bytes: %w", size, io.ErrUnexpectedEOF)
 	}
-	e := event{raw: raw.Bytes(), header: new(replication.EventHeader), start: server.Coordinates{File: r.name(), Pos: r.pos}}
+	e := event{raw: raw.Bytes(), start: server.Coordinates{File: r.name(), Pos: r.pos}}
 	if err := e.header.Decode(e.raw); err != nil {
 		return event{}, err
 	}

@@ -39,13 +39,12 @@ type Item struct {
 	ServerID   uint32             // of the server that wrote it first
 	Time       uint32             // when it was written there, in Unix seconds; compared for statements
 
-	database  string
-	text      string // what is compared for all but rows
-	context   map[byte]string
-	row       *change
-	hint      string // of a Pseudo-GTID entry
-	inside    bool   // of a transaction
-	container string // the log's own word for the event, for people
+	database string
+	text     string // what is compared for all but rows
+	context  map[byte]string
+	row      *change
+	hint     string // of a Pseudo-GTID entry
+	inside   bool   // of a transaction
 }
 
 // longText is how long a text may be before only its beginning and a digest are kept.

@@ -27,7 +27,7 @@ const (
 // event is one event as it stands in a log, not yet decoded but for its header.
 type event struct {
 	raw        []byte // header, body and checksum
-	header     *replication.EventHeader
+	header     replication.EventHeader
 	start, end server.Coordinates
 }
 
@@ -49,6 +49,7 @@ type Log struct {
 	Name    string   // of the server, and of which of its logs this is
 	MariaDB bool     // which of the two formats its events have
 	files   []string // oldest first
+	sizes   []uint64 // of the files, in bytes
 	end     server.Coordinates
 	store   store
 	opened  *atomic.Int64 // files that were opened, for those who count

@@ -254,6 +254,7 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 		return nil, err
 	}
 	defer mine.close()
+	// The other server sends while this one's log is looked at.
 	theirs, err := w.theirs.log.walk(ctx, sharedEnd)
 	if err != nil {
 		return nil, err
@@ -266,6 +267,9 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 		return reordered(ctx, mine, theirs, answer)
 	}
 	for {
+		if err := w.pass(ctx, mine, theirs); err != nil {
+			return nil, err
+		}
 		own, err := mine.next(ctx)
 		if err != nil {
 			return nil, err
@@ -292,6 +296,25 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 		answer.At, err = oneTooFar(ctx, theirs, answer.At)
 	}
 	return answer, err
+}
+
+// pass goes past the rows that stand in both logs alike. Where every item is wanted, it does nothing.
+func (w *walk) pass(ctx context.Context, mine, theirs *cursor) error {
+	if w.skip != nil || w.seen != nil {
+		return nil
+	}
+	for {
+		own, err := mine.nextRows(ctx)
+		if own == nil || err != nil {
+			return err
+		}
+		other, err := theirs.nextRows(ctx)
+		if other == nil || err != nil || !own.equal(other) {
+			return err
+		}
+		mine.drop()
+		theirs.drop()
+	}
 }
 
 // apart is why two items part the histories, nil when they do not.

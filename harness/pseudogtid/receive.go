@@ -1,0 +1,300 @@
+package pseudogtid
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net"
+	"slices"
+
+	"github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-mysql-org/go-mysql/replication"
+
+	"mysqlmatrix/harness/server"
+)
+
+// Events are received ahead of what is looked at, in batches: enough to keep the server busy, few enough that
+// large rows do not add up. The first batches are small, since a search often wants only a log's first events.
+const (
+	receiveBuffer = 256 << 10 // bytes
+	batchBytes    = 512 << 10
+	firstBatch    = 16 // events
+	largestBatch  = 2048
+	batchesAhead  = 2
+)
+
+// batch is some events, and what came after them: nil, io.EOF at the end of the log, or an error.
+type batch struct {
+	events []event
+	then   error
+}
+
+// receiver reads what a server sends of its log.
+type receiver struct {
+	dump
+	file    string
+	pos     uint64
+	in      *bufio.Reader
+	format  *replication.BinlogParser // reads the formats of the logs
+	known   bool                      // a format came
+	arena   []byte                    // what is left of the memory that events are put into
+	batches chan batch
+	now     batch
+	read    int          // of its events
+	used    chan []event // batches that were read, to be filled again
+	quit    context.CancelFunc
+	ended   chan struct{}
+}
+
+// receive takes over a connection on which the server begins to send its log.
+func (d dump) receive(ctx context.Context, connection net.Conn, from server.Coordinates) *receiver {
+	ctx, quit := context.WithCancel(ctx)
+	r := &receiver{dump: d, file: from.File, pos: from.Pos, in: bufio.NewReaderSize(connection, receiveBuffer), quit: quit,
+		format: replication.NewBinlogParser(), batches: make(chan batch, batchesAhead), used: make(chan []event, batchesAhead), ended: make(chan struct{})}
+	r.format.SetRawMode(true)
+	go func() {
+		defer close(r.ended)
+		defer close(r.batches)
+		// The end of a context ends a read as well.
+		release := context.AfterFunc(ctx, func() { _ = connection.Close() })
+		defer func() {
+			if release() {
+				_ = connection.Close() // there is nothing more to say to the server
+			}
+		}()
+		for size := firstBatch; ; size = min(2*size, largestBatch) {
+			b := r.gather(size)
+			if ctx.Err() != nil {
+				b.then = ctx.Err()
+			}
+			select {
+			case r.batches <- b:
+			case <-ctx.Done():
+				return
+			}
+			if b.then != nil {
+				return
+			}
+		}
+	}()
+	return r
+}
+
+func (r *receiver) close() {
+	r.quit()
+	<-r.ended
+}
+
+func (r *receiver) next(ctx context.Context) (event, error) {
+	for r.read == len(r.now.events) {
+		if err := r.now.then; err != nil {
+			if errors.Is(err, io.EOF) {
+				return event{}, io.EOF
+			}
+			return event{}, fmt.Errorf("read binary log %s of %s: %w", r.file, r.server.Endpoint.Addr(), err)
+		}
+		select {
+		case r.used <- r.now.events:
+		default:
+		}
+		var ok bool
+		r.read = 0
+		if r.now, ok = <-r.batches; !ok {
+			r.now = batch{then: context.Cause(ctx)}
+			if r.now.then == nil {
+				r.now.then = net.ErrClosed
+			}
+		}
+	}
+	e := r.now.events[r.read]
+	r.read++
+	return e, nil
+}
+
+// gather receives up to so many events.
+func (r *receiver) gather(limit int) (b batch) {
+	select {
+	case b.events = <-r.used:
+		b.events = slices.Grow(b.events[:0], limit)
+	default:
+		b.events = make([]event, 0, limit)
+	}
+	for bytes := 0; len(b.events) < limit && bytes < batchBytes; {
+		if r.reached() {
+			b.then = io.EOF
+			return b
+		}
+		raw, err := r.packet()
+		if err != nil {
+			b.then = err
+			return b
+		}
+		e := event{raw: raw}
+		if err := e.header.Decode(raw); err != nil {
+			b.then = err
+			return b
+		}
+		if ok, err := r.place(&e); err != nil {
+			b.then = err
+			return b
+		} else if ok {
+			b.events = append(b.events, e)
+			bytes += len(raw)
+		}
+	}
+	return b
+}
+
+// place notes where an event stands. A rotation stands for itself, and is no event.
+func (r *receiver) place(e *event) (is bool, err error) {
+	header := &e.header
+	switch header.EventType {
+	case replication.ROTATE_EVENT:
+		return false, r.rotate(e.raw)
+	case replication.FORMAT_DESCRIPTION_EVENT:
+		if _, err := r.format.Parse(e.raw); err != nil {
+			return false, err
+		}
+		r.known = true
+	}
+	from := r.pos
+	switch size := uint64(header.EventSize); {
+	case e.artificial():
+	case header.LogPos > 0:
+		r.pos = uint64(header.LogPos)
+		from = max(start, r.pos-min(size, r.pos))
+	case header.EventType != replication.FORMAT_DESCRIPTION_EVENT:
+		r.pos += size // MariaDB 11 gives events inside a transaction the position 0
+	}
+	e.start, e.end = server.Coordinates{File: r.file, Pos: from}, server.Coordinates{File: r.file, Pos: r.pos}
+	return true, nil
+}
+
+// rotate goes on to another log. A server begins with a rotation to the log that it was asked for, whose
+// checksum follows other rules, and says nothing new.
+func (r *receiver) rotate(raw []byte) error {
+	if !r.known {
+		return nil
+	}
+	const position = 8
+	body := raw[replication.EventHeaderSize:]
+	// Whether it has a checksum is said by the log before or by the next one, when their formats differ.
+	if n := len(raw) - replication.BinlogChecksumLength; len(body) > position+replication.BinlogChecksumLength &&
+		binary.LittleEndian.Uint32(raw[n:]) == crc32.ChecksumIEEE(raw[:n]) {
+		body = body[:len(body)-replication.BinlogChecksumLength]
+	}
+	if len(body) <= position {
+		return fmt.Errorf("a rotation of %d bytes", len(raw))
+	}
+	if next := string(body[position:]); next != r.file {
+		r.file, r.pos = next, start
+	}
+	return nil
+}
+
+// reached says whether this is the end of the log as it was opened. A log that was rotated to ends at its first
+// byte when nothing is written to it yet.
+func (r *receiver) reached() bool {
+	if r.file == r.end.File {
+		return max(r.pos, start) >= r.end.Pos
+	}
+	return (server.Coordinates{File: r.file, Pos: r.pos}).Compare(r.end) >= 0
+}
+
+// packet is the next event that the server sends; io.EOF when it has sent all. An event of 16 MB and more comes
+// in several packets, each but the last of them full (MySQL's manual of the protocol, "Sending More Than 16Mb").
+func (r *receiver) packet() ([]byte, error) {
+	size, err := r.length()
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		return nil, errors.New("an empty packet")
+	}
+	status, err := r.in.ReadByte()
+	if err != nil {
+		return nil, unexpected(err)
+	}
+	rest := size - 1
+	switch status {
+	case mysql.OK_HEADER:
+	case mysql.EOF_HEADER:
+		return nil, io.EOF
+	case mysql.ERR_HEADER:
+		text := make([]byte, rest)
+		if _, err := io.ReadFull(r.in, text); err != nil {
+			return nil, unexpected(err)
+		}
+		return nil, refused(text)
+	default:
+		return nil, fmt.Errorf("a packet that begins with %#x", status)
+	}
+	if size < mysql.MaxPayloadLen {
+		raw := r.take(rest)
+		_, err := io.ReadFull(r.in, raw)
+		return raw, unexpected(err)
+	}
+	var whole bytes.Buffer
+	for {
+		if _, err := io.CopyN(&whole, r.in, int64(rest)); err != nil {
+			return nil, unexpected(err)
+		}
+		if size < mysql.MaxPayloadLen {
+			return whole.Bytes(), nil
+		}
+		if size, err = r.length(); err != nil {
+			return nil, err
+		}
+		rest = size
+	}
+}
+
+// length is how long the next packet is.
+func (r *receiver) length() (int, error) {
+	var head [4]byte // three bytes, and a number that TCP makes needless
+	if _, err := io.ReadFull(r.in, head[:]); err != nil {
+		return 0, unexpected(err)
+	}
+	return int(head[0]) | int(head[1])<<8 | int(head[2])<<16, nil
+}
+
+// unexpected tells a connection that ends from a log that does.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("the server ended the connection: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// refused is the error that a server sends: a number, a state after its mark, and a text.
+func refused(packet []byte) error {
+	const number, state = 2, 6
+	if len(packet) < number {
+		return io.ErrUnexpectedEOF
+	}
+	e := &mysql.MyError{Code: binary.LittleEndian.Uint16(packet)}
+	packet = packet[number:]
+	if len(packet) >= state && packet[0] == '#' {
+		e.State, packet = string(packet[1:state]), packet[state:]
+	}
+	e.Message = string(packet)
+	return e
+}
+
+// take is memory for an event. Small ones share it.
+func (r *receiver) take(size int) []byte {
+	if size > len(r.arena) {
+		if size > receiveBuffer/4 {
+			return make([]byte, size)
+		}
+		r.arena = make([]byte, receiveBuffer)
+	}
+	raw := r.arena[:size:size]
+	r.arena = r.arena[size:]
+	return raw
+}
