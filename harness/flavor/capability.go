@@ -19,7 +19,7 @@ const (
 	CapBinlogCompression Capability = "binlog-compression"             // transaction or event compression in the binary log
 	CapMD5               Capability = "md5"                            // MD5() built in (MySQL 9.6 moved it to a component)
 	CapSuperReadOnly     Capability = "super-read-only"                // MySQL 5.7.8
-	CapParallelApplier   Capability = "parallel-applier"               // parallel replication workers
+	CapParallelApplier   Capability = "parallel-applier"               // parallel replication workers (MySQL 5.6, by database only; MariaDB 10.0)
 	CapSequences         Capability = "sequences"                      // MariaDB 10.3
 	CapSystemVersioning  Capability = "system-versioning"              // MariaDB 10.3
 	CapCheckConstraints  Capability = "check-constraints"              // enforced CHECK

@@ -23,7 +23,7 @@ import (
 const (
 	goldenKind   = "goldens"
 	goldenFile   = "golden.json"
-	goldenFormat = "4" // raise it when what a golden sandbox holds changes
+	goldenFormat = "5" // raise it when what a golden sandbox holds changes
 	deployLimit  = 3 * time.Minute
 	sandboxName  = "golden" // dbdeployer's folder inside the cached one
 )

@@ -16,7 +16,7 @@ var probes = map[flavor.Capability][]string{
 	flavor.CapGTID:              {"SELECT @@GLOBAL.gtid_executed"},
 	flavor.CapMultiSource:       {"SELECT 1 FROM performance_schema.replication_connection_configuration WHERE channel_name = 'x'"},
 	flavor.CapBinlogCompression: {"SELECT @@GLOBAL.binlog_transaction_compression"},
-	flavor.CapParallelApplier:   {"SELECT @@GLOBAL.replica_parallel_type"},
+	flavor.CapParallelApplier:   {"SELECT @@GLOBAL.replica_parallel_workers"},
 	flavor.CapJSON:              {"CREATE TABLE matrix_probe.j (id INT PRIMARY KEY, doc JSON)"},
 	flavor.CapGeneratedColumns:  {"CREATE TABLE matrix_probe.g (a INT PRIMARY KEY, b INT AS (a+1) STORED, c INT AS (a+1) VIRTUAL)"},
 	flavor.CapInvisibleColumns:  {"CREATE TABLE matrix_probe.i (a INT PRIMARY KEY, b INT DEFAULT 1 INVISIBLE)"},
@@ -36,7 +36,7 @@ var alternatives = map[flavor.Capability][]string{
 	flavor.CapGTID:              {"SELECT @@GLOBAL.gtid_current_pos"},
 	flavor.CapMultiSource:       {"SELECT @@default_master_connection"},
 	flavor.CapBinlogCompression: {"SELECT @@GLOBAL.log_bin_compress"},
-	flavor.CapParallelApplier:   {"SELECT @@GLOBAL.slave_parallel_mode"},
+	flavor.CapParallelApplier:   {"SELECT @@GLOBAL.slave_parallel_workers"},
 }
 
 // Capabilities probes what the server can do. It creates and drops a database matrix_probe and, for

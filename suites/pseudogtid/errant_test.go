@@ -104,7 +104,7 @@ var _ = describe("Pseudo-GTID and errant transactions", func() {
 		s.inject(ctx)
 		s.awaitWrites(ctx, 50)
 		suitekit.NoFault(s.at(2).StopReplica(ctx, ""))
-		executed, err := s.at(2).GTIDExecuted(ctx)
+		executed, err := logged(ctx, s.at(2))
 		suitekit.NoFault(err)
 		s.awaitWrites(ctx, 50)
 		s.rest()
