@@ -81,8 +81,25 @@ func (s *Store) finish(ctx context.Context, e matrix.Entry, b *Basedir, dir, fin
 	if err := match(e, b); err != nil {
 		return err
 	}
-	return mark(dir, b.Flavor.Vendor)
+	return errors.Join(mark(dir, b.Flavor.Vendor), keyring(dir))
 }
+
+// keyring lets each server of MySQL 8.0.24 and later load the keyring that its own data directory names: components that
+// have to be there when a server starts are named by a file beside the program, which may send it on ("Installing
+// components", "The component_keyring_file component" in MySQL's manual). Servers whose data directory names none have none.
+func keyring(dir string) error {
+	plugins := filepath.Join(dir, "lib", "plugin")
+	if !exists(filepath.Join(plugins, KeyringComponent+".so")) {
+		return nil
+	}
+	return errors.Join(
+		writeOwn(filepath.Join(dir, "bin", "mysqld.my"), `{"read_local_manifest": true}`+"\n"),
+		writeOwn(filepath.Join(plugins, KeyringComponent+".cnf"), `{"read_local_config": true}`+"\n"),
+	)
+}
+
+// KeyringComponent is MySQL's keyring in a file, which encrypted binary logs want.
+const KeyringComponent = "component_keyring_file"
 
 // addNames adds the old names of MariaDB's programs where only the new ones are there.
 func addNames(dir string) error {

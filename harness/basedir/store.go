@@ -19,7 +19,7 @@ const (
 	// kind is the cache's folder for basedirs.
 	kind = "basedirs"
 	// recipe is part of every key: raise it when the layout of a built basedir changes.
-	recipe = "1"
+	recipe = "2"
 )
 
 // Store obtains basedirs and keeps them in a cache. It may be used by several goroutines and processes at
