@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -186,6 +187,14 @@ func (o *Orchestrator) awaitAnswer(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// API is the address that the program's own client is told (ORCHESTRATOR_API).
+func (o *Orchestrator) API() string { return strings.TrimSuffix(o.api.base, "/") }
+
+// StorePrimaries has it write every cluster's primary to its key-value stores now; it does so once a minute otherwise.
+func (o *Orchestrator) StorePrimaries(ctx context.Context) error {
+	return o.api.do(ctx, "submit-masters-to-kv-stores", "", nil)
 }
 
 // LogPath is where the program writes its log. It has the folder's name, so that several lie side by side.

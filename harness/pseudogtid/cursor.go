@@ -19,6 +19,7 @@ type cursor struct {
 	rows    *rawRows        // after the queue; nobody has taken them apart yet
 	skip    func(Item) bool // items that filters keep from one of the two servers
 	kept    bool            // the open transaction has an item that was not skipped
+	open    bool            // the last item does not end a transaction
 	at      server.Coordinates
 	seen    Tally
 }
@@ -52,6 +53,7 @@ func (c *cursor) next(ctx context.Context) (*Item, error) {
 		for len(c.queue) > 0 {
 			item := c.queue[0]
 			c.queue = c.queue[1:]
+			c.open = !item.Boundary
 			if c.keeps(item) {
 				return &item, nil
 			}
@@ -66,7 +68,7 @@ func (c *cursor) next(ctx context.Context) (*Item, error) {
 
 // complete is an error when the log ends in the middle of a transaction.
 func (c *cursor) complete() error {
-	if c.decoder.inside {
+	if c.decoder.inside || c.open {
 		return fmt.Errorf("%s: the log ends at %s in the middle of a transaction", c.log.Name, c.at)
 	}
 	return nil
@@ -91,7 +93,7 @@ func (c *cursor) nextRows(ctx context.Context) (*rawRows, error) {
 // drop goes past the rows that come next.
 func (c *cursor) drop() {
 	c.decoder.tables.endStatement(c.rows.event)
-	c.rows = nil
+	c.rows, c.open = nil, true
 }
 
 // fill decodes the next event. raw leaves rows as they are.

@@ -5,22 +5,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mysqlmatrix/harness/apt"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
 )
 
-// System obtains a program that a tool's own tests need, from the packages of the system's suite, with the
-// libraries that it wants, and without installing anything. When this machine cannot have it, the error is
-// an *UnavailableError.
-func (s *Store) System(ctx context.Context, name string) (*Program, error) {
+// System obtains a program that a tool or its tests need, from the packages of the system's suite or of the suites that are
+// named, with the libraries that it wants, and without installing anything. When this machine cannot have it, the error is an
+// *UnavailableError.
+func (s *Store) System(ctx context.Context, name string, suites ...string) (*Program, error) {
 	ref := matrix.ToolRef{Name: name, Version: "of the system's suite"}
+	if len(suites) > 0 {
+		ref.Version = "of " + strings.Join(suites, ", ")
+	}
 	release, err := os.ReadFile("/etc/os-release") // os-release(5): another release, another version
 	if err != nil {
 		return nil, unavailable(ctx, ref, apt.ErrNoApt)
 	}
-	source := &matrix.Apt{Packages: []string{name}}
+	source := &matrix.Apt{Packages: []string{name}, Suites: suites}
 	key, err := cacheKey("system-"+name, []any{source, string(release), scripts(name, "")})
 	if err != nil {
 		return nil, err

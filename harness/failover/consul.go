@@ -1,0 +1,136 @@
+package failover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
+)
+
+// Consul is one agent of Consul on loopback that keeps nothing on disk: a key-value store that orchestrator tells of
+// primaries, and that proxies ask.
+type Consul struct {
+	Program *tool.Program
+	Dir     string // for its log
+	Scope   string // the folder whose end is the agent's end; see proc.Find
+
+	process *proc.Process
+	leases  []*sandbox.Lease
+	log     *os.File
+	address string
+}
+
+// consulPrefix is where orchestrator is told to keep primaries, by their clusters' names.
+const consulPrefix = "mysql/master"
+
+// consulLimit is how long the agent may take until it can store something.
+const consulLimit = 30 * time.Second
+
+// Start returns when the agent leads its cluster of one, and so takes writes.
+func (c *Consul) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("consul: %w", err), c.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	// HTTP, the servers' own protocol and gossip; all else is off.
+	for range 3 {
+		lease, err := sandbox.LeasePort()
+		if err != nil {
+			return err
+		}
+		c.leases = append(c.leases, lease)
+	}
+	port := func(i int) string { return strconv.Itoa(c.leases[i].Port) }
+	c.address = "127.0.0.1:" + port(0)
+	if c.log, err = os.Create(c.LogPath()); err != nil {
+		return err
+	}
+	c.process, err = proc.Start(proc.Cmd{Path: c.Program.Path, Dir: c.Dir, Env: c.Program.Env, Scope: c.Scope, Stdout: c.log, Stderr: c.log, Args: []string{
+		"agent", "-dev", "-bind=127.0.0.1", "-client=127.0.0.1", "-http-port=" + port(0), "-server-port=" + port(1),
+		"-serf-lan-port=" + port(2), "-serf-wan-port=-1", "-dns-port=-1", "-grpc-port=-1",
+	}})
+	if err != nil {
+		return err
+	}
+	return c.awaitLeader(ctx)
+}
+
+func (c *Consul) awaitLeader(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, consulLimit)
+	defer cancel()
+	tick := time.NewTicker(refreshInterval)
+	defer tick.Stop()
+	for {
+		leader, err := c.ask(ctx, "status/leader")
+		if err == nil && len(leader) > len(`""`) {
+			return nil
+		}
+		select {
+		case <-c.process.Done():
+			return fmt.Errorf("it has ended: %w; see %s", c.process.Err(), c.LogPath())
+		case <-ctx.Done():
+			return fmt.Errorf("it has no leader, but %q: %w", leader, errors.Join(ctx.Err(), err))
+		case <-tick.C:
+		}
+	}
+}
+
+// LogPath is where the agent writes its log.
+func (c *Consul) LogPath() string { return filepath.Join(c.Dir, "consul.log") }
+
+// Settings lead orchestrator to the agent.
+func (c *Consul) Settings() map[string]any {
+	return map[string]any{"ConsulAddress": c.address, "KVClusterMasterPrefix": consulPrefix}
+}
+
+// Primary is the address that is stored as the cluster's primary, "" while there is none.
+func (c *Consul) Primary(ctx context.Context) (string, error) {
+	return c.ask(ctx, "kv/"+consulPrefix+"/"+clusterAlias+"?raw")
+}
+
+// ask reads one thing; "" is what the agent does not have.
+func (c *Consul) ask(ctx context.Context, path string) (_ string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+"/v1/"+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	text, err := io.ReadAll(response.Body)
+	switch {
+	case response.StatusCode == http.StatusNotFound:
+		return "", err
+	case response.StatusCode != http.StatusOK:
+		return "", errors.Join(fmt.Errorf("%s: %s: %s", path, response.Status, text), err)
+	}
+	return string(text), err
+}
+
+// Stop ends the agent; it is no error when it did not run.
+func (c *Consul) Stop(ctx context.Context) error {
+	var errs []error
+	if c.process != nil {
+		errs = append(errs, c.process.Stop(ctx, time.Second))
+	}
+	if c.log != nil {
+		errs = append(errs, c.log.Close())
+	}
+	for _, lease := range c.leases {
+		errs = append(errs, lease.Release())
+	}
+	c.process, c.log, c.leases = nil, nil, nil
+	return errors.Join(errs...)
+}
