@@ -37,7 +37,7 @@ const (
 )
 
 var _ = describe("Pseudo-GTID, whatever the topology, workload, format, rotations and stops", func() {
-	It("never answers wrongly", Label(cell.LabelFull), func(ctx SpecContext) { hold(ctx, 0, relocationsShort) })
+	It("never answers wrongly", func(ctx SpecContext) { hold(ctx, 0, relocationsShort) })
 	for part := range parts {
 		It(fmt.Sprintf("never answers wrongly, at length, part %d of %d", part+1, parts), Label(cell.LabelFull),
 			func(ctx SpecContext) { hold(ctx, part+1, relocations) })
