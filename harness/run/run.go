@@ -79,7 +79,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if c.UntilFailure {
 		c.Jobs = max(c.Jobs, len(cells)) // no cell ends before another may begin
 	}
-	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(fullWeight * int64(max(1, c.Procs)))}
+	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
 		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU()}}
 	for _, one := range cells {

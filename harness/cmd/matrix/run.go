@@ -90,7 +90,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 func (o *runFlags) registerRunning(f *pflag.FlagSet) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
-	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells; of those that mostly wait, four times as many")
+	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells, of those that mostly wait four times as many; fewer where memory is short")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
 	f.DurationVar(&o.limit, "limit", probeLimit, "time limit of one spec")
 	f.BoolVar(&o.keepData, "keep-failed", false, "keep the data directories of failed specs with their evidence: see matrix bundle")
