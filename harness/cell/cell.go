@@ -58,6 +58,8 @@ const (
 	LabelFull = "full" // only the full tier runs it
 	// LabelWaiting marks specs that wait for most of their time, so that several fit where one other does.
 	LabelWaiting = "waiting"
+	// LabelLong marks specs that do one thing many times, and get several times the time.
+	LabelLong = "long"
 )
 
 // Write stores a description for the process to be started.

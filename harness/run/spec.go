@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"mysqlmatrix/harness/cell"
@@ -32,7 +33,7 @@ const (
 func (r *runner) catalog(ctx context.Context, w *work) (catalog cell.Catalog, err error) {
 	ctx, cancel := context.WithTimeout(ctx, catalogLimit)
 	defer cancel()
-	err = r.process(ctx, w, "", 1, func(dir *rundir.Dir, events io.Reader, _ func() error) error {
+	err = r.process(ctx, w, cell.Spec{}, 1, func(dir *rundir.Dir, events io.Reader, _ func() error) error {
 		decodeErr := json.NewDecoder(events).Decode(&catalog)
 		if decodeErr != nil {
 			return fmt.Errorf("suite %s does not say which specs it has: %w\n%s", w.cell.Suite, decodeErr, outputTail(dir))
@@ -55,7 +56,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int)
 	}
 	last := report.Event{Type: report.EventSpecFinished, Cell: w.cell.ID(), Spec: spec.Text, Labels: spec.Labels}
 	var ended bool
-	err := r.process(ctx, w, spec.Text, attempt, func(dir *rundir.Dir, events io.Reader, wait func() error) error {
+	err := r.process(ctx, w, spec, attempt, func(dir *rundir.Dir, events io.Reader, wait func() error) error {
 		decoder := report.NewDecoder(events)
 		for {
 			e, err := decoder.Decode()
@@ -107,16 +108,16 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int)
 // errOvertime is the cause of a process that outlives its spec's limit.
 var errOvertime = errors.New("it did not end in time and was stopped")
 
-// process starts a suite process for a spec ("" for the catalog) in a folder of its own, lets read consume
+// process starts a suite process for a spec (the zero value is the catalog) in a folder of its own, lets read consume
 // what it sends, and clears whatever it leaves.
-func (r *runner) process(ctx context.Context, w *work, spec string, attempt int, read func(*rundir.Dir, io.Reader, func() error) error) (err error) {
+func (r *runner) process(ctx context.Context, w *work, spec cell.Spec, attempt int, read func(*rundir.Dir, io.Reader, func() error) error) (err error) {
 	dir, err := r.Root.Create(context.WithoutCancel(ctx), "s")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.leave(ctx, w, dir, spec)) }()
-	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Spec: spec, Dir: dir.Path,
-		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec, attempt)), Limit: r.Limit, Seed: r.Seed, Keep: r.Keep, KeepData: r.KeepData,
+	defer func() { err = errors.Join(err, r.leave(ctx, w, dir, spec.Text)) }()
+	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Spec: spec.Text, Dir: dir.Path,
+		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec.Text, attempt)), Limit: r.limit(spec), Seed: r.Seed, Keep: r.Keep, KeepData: r.KeepData,
 		Cache: r.Supply.Tools.Cache.Root()}
 	path := filepath.Join(dir.Path, "cell.json")
 	if err := description.Write(path); err != nil {
@@ -145,19 +146,30 @@ func (r *runner) process(ctx context.Context, w *work, spec string, attempt int,
 	if err := errors.Join(err, closeErr); err != nil {
 		return err
 	}
-	wait := r.supervise(ctx, process, events)
+	wait := r.supervise(ctx, process, events, r.limit(spec))
 	readErr := read(dir, events, wait)
 	return errors.Join(readErr, ignoreExit(wait()))
 }
 
+// longer is how many times the limit a spec has that is labelled long.
+const longer = 4
+
+// limit is how long a spec may take.
+func (r *runner) limit(s cell.Spec) time.Duration {
+	if slices.Contains(s.Labels, cell.LabelLong) {
+		return longer * r.Limit
+	}
+	return r.Limit
+}
+
 // supervise stops the process when ctx ends or its time is over, and unblocks the reader of its events
 // should something else hold them open. The function it returns waits for the end.
-func (r *runner) supervise(ctx context.Context, p *proc.Process, events *os.File) func() error {
+func (r *runner) supervise(ctx context.Context, p *proc.Process, events *os.File, limit time.Duration) func() error {
 	result := make(chan error, 1)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		timer := time.NewTimer(r.Limit + overtime)
+		timer := time.NewTimer(limit + overtime)
 		defer timer.Stop()
 		var cause error
 		select {

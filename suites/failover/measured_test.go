@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -22,7 +23,7 @@ const (
 )
 
 var _ = Describe("many failovers", func() {
-	It(fmt.Sprintf("are measured, %d of them", measuredRounds), quick(), func(ctx SpecContext) {
+	It(fmt.Sprintf("are measured, %d of them", measuredRounds), quick(), Label(cell.LabelLong), func(ctx SpecContext) {
 		measureRounds(ctx, measuredRounds, nil)
 	})
 
@@ -31,7 +32,7 @@ var _ = Describe("many failovers", func() {
 	})
 
 	for group := range killGroups {
-		It(fmt.Sprintf("lose no acknowledged write with semi-synchronous replication, kills %d to %d", group*killsOfGroup+1, (group+1)*killsOfGroup), quick(), func(ctx SpecContext) {
+		It(fmt.Sprintf("lose no acknowledged write with semi-synchronous replication, kills %d to %d", group*killsOfGroup+1, (group+1)*killsOfGroup), quick(), Label(cell.LabelLong), func(ctx SpecContext) {
 			lost := 0
 			for round := range killsOfGroup {
 				s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
