@@ -24,11 +24,11 @@ const (
 
 var _ = Describe("many failovers", func() {
 	It(fmt.Sprintf("are measured, %d of them", measuredRounds), quick(), Label(cell.LabelLong), func(ctx SpecContext) {
-		measureRounds(ctx, measuredRounds, nil)
+		measureRounds(ctx, measuredRounds, "", nil)
 	})
 
 	It("are measured once with polls of 5 s, as orchestrator 3.0.6 was when 15 to 20 s were published", quick(), func(ctx SpecContext) {
-		measureRounds(ctx, 1, func(c *failover.Config) { c.Interval = 5 * time.Second })
+		measureRounds(ctx, 1, ", polls of 5 s", func(c *failover.Config) { c.Interval = 5 * time.Second })
 	})
 
 	for group := range killGroups {
@@ -56,8 +56,8 @@ var _ = Describe("many failovers", func() {
 })
 
 // measureRounds crashes as many primaries and keeps the median, the 95th percentile and the worst of each
-// phase.
-func measureRounds(ctx context.Context, rounds int, change func(*failover.Config)) {
+// phase; how, what is otherwise than usual, is added to their names.
+func measureRounds(ctx context.Context, rounds int, how string, change func(*failover.Config)) {
 	GinkgoHelper()
 	phases := map[string][]float64{}
 	for round := range rounds {
@@ -79,11 +79,11 @@ func measureRounds(ctx context.Context, rounds int, change func(*failover.Config
 		list := phases[name]
 		slices.Sort(list)
 		for _, one := range list {
-			suitekit.Detail(name+", each", "ms", one)
+			suitekit.Detail(name+how+", each", "ms", one)
 		}
-		suitekit.Measure(name+", median", "ms", percentile(list, 0.5))
-		suitekit.Measure(name+", p95", "ms", percentile(list, 0.95))
-		suitekit.Measure(name+", worst", "ms", list[len(list)-1])
+		suitekit.Measure(name+how+", median", "ms", percentile(list, 0.5))
+		suitekit.Measure(name+how+", p95", "ms", percentile(list, 0.95))
+		suitekit.Measure(name+how+", worst", "ms", list[len(list)-1])
 	}
 }
 
