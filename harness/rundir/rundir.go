@@ -36,6 +36,7 @@ func Open(dir string) (*Root, error) {
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
+	spread(resolved)
 	return &Root{resolved}, nil
 }
 
