@@ -17,6 +17,11 @@ var (
 	_ Fault = Pause{}
 	_ Fault = StopThread{}
 	_ Fault = Refuse{}
+	_ Fault = ClockStep{}
+	_ Fault = Delay{}
+	_ Fault = KillCommitting{}
+	_ Fault = &GlobalLock{}
+	_ Fault = &NoConnections{}
 )
 
 func TestProcessState(t *testing.T) {

@@ -19,13 +19,18 @@ type Injector struct {
 
 // StartInjector injects until Stop is called. A server that cannot be written to ends it with an error.
 func StartInjector(ctx context.Context, s *server.Server, interval time.Duration) *Injector {
+	return StartInjectorBy(ctx, s, interval, time.Now)
+}
+
+// StartInjectorBy is StartInjector with a clock of the caller's.
+func StartInjectorBy(ctx context.Context, s *server.Server, interval time.Duration, now func() time.Time) *Injector {
 	ctx, cancel := context.WithCancel(ctx)
 	i := &Injector{cancel: cancel}
 	i.group.Go(func() {
 		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
-			if _, err := Inject(context.WithoutCancel(ctx), s); err != nil {
+			if _, err := InjectAt(context.WithoutCancel(ctx), s, now()); err != nil {
 				i.mu.Lock()
 				defer i.mu.Unlock()
 				i.err = err

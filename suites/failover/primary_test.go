@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -83,6 +84,40 @@ var _ = Describe("a dead primary of star:2 under load", func() {
 		s.settle(ctx)
 		s.measure(audit)
 		s.judge(ctx, audit)
+	})
+
+	It("is replaced by Pseudo-GTID though the clock that its entries have was set back", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{})
+		s.manage(ctx, func(c *failover.Config) { c.Rewire = pseudogtid.Match })
+		clock := new(fault.Clock)
+		entries := pseudogtid.StartInjectorBy(ctx, s.Primary().Server, entryInterval, clock.Now)
+		s.write(ctx)
+		s.breaks(ctx, fault.ClockStep{Clock: clock, By: -time.Hour})
+		s.awaitWrites(ctx, some)
+		suitekit.NoFault(entries.Stop())
+		s.lag(ctx, "replica1")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.judge(ctx, audit)
+	})
+
+	It("is replaced when it dies in a commit, and has the transaction whole or not at all", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (id BIGINT PRIMARY KEY)", aside)))
+		s.manage(ctx, nil)
+		s.write(ctx)
+		const rows = 3
+		dies := fault.KillCommitting{Node: s.Primary(), Statements: []string{fmt.Sprintf("INSERT INTO %s VALUES (1), (2)", aside), fmt.Sprintf("INSERT INTO %s VALUES (3)", aside)}}
+		s.inject(ctx, dies)
+		audit := s.recovered(ctx)
+		s.settle(ctx)
+		s.judgeKept(ctx, audit)
+		for _, n := range s.Replicas() {
+			found, err := n.Server.Rows(ctx, fmt.Sprintf("SELECT COUNT(*) AS count FROM %s", aside))
+			suitekit.NoFault(err)
+			Expect(found[0]["count"]).To(BeElementOf("0", fmt.Sprint(rows)), n.Name)
+		}
 	})
 
 	It("is replaced when it hangs, and is kept from taking writes when it comes back", quick(), func(ctx SpecContext) {

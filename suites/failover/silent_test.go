@@ -1,6 +1,8 @@
 package failover_test
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -11,6 +13,9 @@ import (
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
+
+// lateAnswer is longer each way than the embedded manager waits.
+const lateAnswer = 400 * time.Millisecond
 
 var _ = Describe("a primary that somebody cannot reach", func() {
 	It("is left alone when only the manager is cut off", quick(embedded), Label(cell.LabelWaiting), func(ctx SpecContext) {
@@ -43,6 +48,26 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 		s.reported(ctx, failover.UnreachablePrimary)
 		s.unmoved(ctx)
 		s.heals(ctx, drop)
+		s.settle(ctx)
+		s.expect(ctx, cluster{primary: s.Primary()})
+	})
+
+	It("is left alone when it answers the manager late", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		if !isEmbedded() {
+			suitekit.Unsupported("orchestrator reaches a server by the address that its replicas name: one link cannot be slowed without the other")
+		}
+		s := deploy(ctx, topology.Options{GTID: true})
+		link := s.link("manager")
+		s.manage(ctx, func(c *failover.Config) {
+			var err error
+			c.Members[0].Endpoint, err = link.Through(c.Members[0].Endpoint)
+			suitekit.NoFault(err)
+		})
+		s.write(ctx)
+		slow := fault.Slow{Link: link, Direction: fault.BothWays, Delay: lateAnswer}
+		s.breaks(ctx, slow)
+		s.unmoved(ctx)
+		s.heals(ctx, slow)
 		s.settle(ctx)
 		s.expect(ctx, cluster{primary: s.Primary()})
 	})

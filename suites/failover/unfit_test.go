@@ -11,6 +11,7 @@ import (
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -63,7 +64,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 	It("applies what delayed replicas have fetched before one of them takes writes", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		for _, n := range s.Replicas() {
-			s.delay(ctx, n)
+			s.breaks(ctx, fault.Delay{Node: n, By: delay})
 		}
 		s.manage(ctx, nil)
 		s.write(ctx)
@@ -156,15 +157,6 @@ func (s *scene) breakApplier(ctx context.Context, n *topology.Node) {
 		}
 		return statuses[0].SQLErrno, nil
 	}).WithTimeout(catchUpLimit).WithPolling(auditPoll).ShouldNot(BeZero(), "the applier of %s does not miss the table", n.Name)
-}
-
-// delay makes a replica apply everything later.
-func (s *scene) delay(ctx context.Context, n *topology.Node) {
-	GinkgoHelper()
-	d := n.Server.Dialect
-	suitekit.NoFault(n.Server.StopReplica(ctx, ""))
-	suitekit.NoFault(n.Server.Exec(ctx, fmt.Sprintf("%s %s_DELAY = %d", d.ChangeSource, d.SourcePrefix, int(delay.Seconds()))))
-	suitekit.NoFault(n.Server.StartReplica(ctx, ""))
 }
 
 // batchRows is how many rows one big transaction has.
