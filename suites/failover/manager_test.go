@@ -129,7 +129,7 @@ func (s *scene) endManager(ctx context.Context) error {
 func (s *scene) noteFetched(ctx context.Context) {
 	var furthest server.Coordinates
 	for _, n := range s.Replicas() {
-		if s.Nodes[n.Sources[0]] != s.Primary() {
+		if s.Nodes[n.Sources[0]] != s.Primary() || n.Name == s.errant {
 			continue
 		}
 		statuses, err := n.Server.ReplicaStatus(ctx)

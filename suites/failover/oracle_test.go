@@ -293,7 +293,7 @@ func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, pr
 			return fmt.Errorf("write %d was acknowledged, and the dead primary itself does not have it", lost.Number)
 		}
 	}
-	furthest := furthest(audit)
+	furthest := s.furthestOf(audit)
 	if furthest.IsZero() {
 		furthest = s.furthest // as the suite has seen it
 	}
@@ -308,9 +308,13 @@ func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, pr
 	return nil
 }
 
-// furthest is the last place in the dead primary's log that a survivor had fetched.
-func furthest(audit failover.Audit) (at server.Coordinates) {
+// furthestOf is the last place in the dead primary's log that a survivor had fetched. One that the spec has given a
+// transaction of its own is none: what only that one has cannot be had without the other.
+func (s *scene) furthestOf(audit failover.Audit) (at server.Coordinates) {
 	for _, o := range audit.State.Servers {
+		if o.Name == s.errant {
+			continue
+		}
 		for _, l := range o.Links {
 			if l.Read.Compare(at) > 0 {
 				at = l.Read

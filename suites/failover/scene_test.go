@@ -60,6 +60,7 @@ type scene struct {
 	following  time.Time       // all replicas were seen to follow it
 	// furthest is the last place in the primary's log that a replica had fetched before anything was touched.
 	furthest server.Coordinates
+	errant   string // a replica that the spec has given a transaction of its own
 }
 
 // deploy makes a topology, a star of three unless told otherwise, with a filled table.

@@ -48,6 +48,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		s.manage(ctx, nil)
 		s.write(ctx)
 		// In its own binary log, under its own name.
+		s.errant = "replica1"
 		suitekit.NoFault(s.named("replica1").Server.Exec(ctx, "CREATE DATABASE errant"))
 		s.awaitWrites(ctx, rate*int(quiet().Seconds())) // until the manager has seen it
 		s.killPrimary(ctx)
