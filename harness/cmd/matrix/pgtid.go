@@ -24,6 +24,9 @@ const exitRefused = 1
 // small, and what is read is not.
 const pgtidMemory = 40 << 20
 
+// pgtidGarbage is how much garbage may lie about before it is collected, in percent of what is in use.
+const pgtidGarbage = 300
+
 // pgtid are the flags that its commands share.
 type pgtid struct {
 	app      *app
@@ -57,8 +60,13 @@ Exit codes: 0 found, 1 refused, 2 a mistake in the command line, 3 a server that
 			}
 			return nil
 		},
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
-		PersistentPreRunE: func(*cobra.Command, []string) error { debug.SetMemoryLimit(pgtidMemory); return nil },
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			// The collector comes less often while there is room, and as often as it must near the limit.
+			debug.SetGCPercent(pgtidGarbage)
+			debug.SetMemoryLimit(pgtidMemory)
+			return nil
+		},
 	}
 	f := c.PersistentFlags()
 	f.BoolVar(&p.asJSON, "json", false, "print the answer, or the refusal, as JSON")
