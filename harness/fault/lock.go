@@ -79,15 +79,29 @@ func (f *GlobalLock) release() error {
 	return errors.Join(errs...)
 }
 
-// writes says whether a write that changes nothing gets through within a second.
-func (f *GlobalLock) writes(ctx context.Context) (bool, error) {
-	err := f.Node.Server.Unlogged(ctx, "SET SESSION lock_wait_timeout = 1", "DELETE FROM "+sandbox.ProofTable+" WHERE origin = -1",
-		"SET SESSION lock_wait_timeout = DEFAULT")
-	var refusal *mysql.MySQLError
-	if errors.As(err, &refusal) && refusal.Number == lockWait {
-		return false, nil
+// writes says whether a write that changes nothing gets through within a second, in a session of its own.
+func (f *GlobalLock) writes(ctx context.Context) (_ bool, err error) {
+	db, err := f.Node.Sandbox.Endpoint().OpenDB("")
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for _, statement := range []string{"SET SESSION sql_log_bin = 0", "SET SESSION lock_wait_timeout = 1", "DELETE FROM " + sandbox.ProofTable + " WHERE origin = -1"} {
+		_, err := conn.ExecContext(ctx, statement)
+		var refusal *mysql.MySQLError
+		if errors.As(err, &refusal) && refusal.Number == lockWait {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // KillCommitting ends a server by SIGKILL when a transaction is being committed: it has said COMMIT, and waits there for a

@@ -36,12 +36,7 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 			suitekit.Unsupported("orchestrator reaches a server by the address that its replicas name: one link cannot be cut without the other")
 		}
 		s := deploy(ctx, topology.Options{GTID: true})
-		link := s.link("manager")
-		s.manage(ctx, func(c *failover.Config) {
-			var err error
-			c.Members[0].Endpoint, err = link.Through(c.Members[0].Endpoint)
-			suitekit.NoFault(err)
-		})
+		link := s.manageThroughLink(ctx)
 		s.write(ctx)
 		drop := fault.Drop{Link: link, Direction: fault.BothWays}
 		s.breaks(ctx, drop)
@@ -57,12 +52,7 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 			suitekit.Unsupported("orchestrator reaches a server by the address that its replicas name: one link cannot be slowed without the other")
 		}
 		s := deploy(ctx, topology.Options{GTID: true})
-		link := s.link("manager")
-		s.manage(ctx, func(c *failover.Config) {
-			var err error
-			c.Members[0].Endpoint, err = link.Through(c.Members[0].Endpoint)
-			suitekit.NoFault(err)
-		})
+		link := s.manageThroughLink(ctx)
 		s.write(ctx)
 		slow := fault.Slow{Link: link, Direction: fault.BothWays, Delay: lateAnswer}
 		s.breaks(ctx, slow)
@@ -121,6 +111,18 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 		s.judge(ctx, audit)
 	})
 })
+
+// manageThroughLink starts the manager, which reaches the primary by a link of its own.
+func (s *scene) manageThroughLink(ctx SpecContext) *fault.Link {
+	GinkgoHelper()
+	link := s.link("manager")
+	s.manage(ctx, func(c *failover.Config) {
+		var err error
+		c.Members[0].Endpoint, err = link.Through(c.Members[0].Endpoint)
+		suitekit.NoFault(err)
+	})
+	return link
+}
 
 // link is a way to the primary that can be cut.
 func (s *scene) link(name string) *fault.Link {
