@@ -36,6 +36,14 @@ func quick(managers ...string) Labels {
 	return Label(cell.LabelFull)
 }
 
+// polling labels a spec that waits for most of its time under a manager that asks once a second, as orchestrator does.
+func polling() Labels {
+	if isEmbedded() {
+		return nil
+	}
+	return Label(cell.LabelWaiting)
+}
+
 // manage starts the manager under test. change says what is to be otherwise, in the embedded manager's
 // words; it may plant a fault in that one.
 func (s *scene) manage(ctx context.Context, change func(*failover.Config)) {

@@ -27,12 +27,12 @@ var _ = Describe("many failovers", func() {
 		measureRounds(ctx, measuredRounds, "", nil)
 	})
 
-	It("are measured once with polls of 5 s, as orchestrator 3.0.6 was when 15 to 20 s were published", quick(), func(ctx SpecContext) {
+	It("are measured once with polls of 5 s, as orchestrator 3.0.6 was when 15 to 20 s were published", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
 		measureRounds(ctx, 1, ", polls of 5 s", func(c *failover.Config) { c.Interval = 5 * time.Second })
 	})
 
 	for group := range killGroups {
-		It(fmt.Sprintf("lose no acknowledged write with semi-synchronous replication, kills %d to %d", group*killsOfGroup+1, (group+1)*killsOfGroup), quick(), Label(cell.LabelLong), func(ctx SpecContext) {
+		It(fmt.Sprintf("lose no acknowledged write with semi-synchronous replication, kills %d to %d", group*killsOfGroup+1, (group+1)*killsOfGroup), quick(), polling(), Label(cell.LabelLong), func(ctx SpecContext) {
 			lost := 0
 			for round := range killsOfGroup {
 				s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
