@@ -21,7 +21,8 @@ type Info struct {
 }
 
 // Find lists the running programs whose scope is the given folder or lies below it, other than this
-// process. It reads /proc/PID/environ (Linux), which a program cannot lose and its children inherit.
+// process. It reads /proc/PID/environ (Linux), which a program cannot lose and its children inherit. A program
+// without a scope belongs to the folder when it is a server that lies there: somebody has started it by hand.
 func Find(scope string) ([]Info, error) {
 	scope = filepath.Clean(scope)
 	entries, err := os.ReadDir("/proc")
@@ -35,6 +36,9 @@ func Find(scope string) ([]Info, error) {
 			continue
 		}
 		tag, ok := scopeOf(pid)
+		if !ok {
+			tag, ok = serves(pid)
+		}
 		if !ok || (tag != scope && !strings.HasPrefix(tag, scope+"/")) {
 			continue
 		}
@@ -121,6 +125,23 @@ func scopeOf(pid int) (string, bool) {
 		}
 	}
 	return scope, ok
+}
+
+// serves is where a server's files lie, as its command line has it: mysqld's and mysqld_safe's do, however they were
+// started. A shell or an editor that is at work there says nothing of the kind.
+func serves(pid int) (string, bool) {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return "", false
+	}
+	for argument := range bytes.SplitSeq(line, []byte{0}) {
+		for _, option := range []string{"--defaults-file=", "--datadir="} {
+			if path, ok := bytes.CutPrefix(argument, []byte(option)); ok && filepath.IsAbs(string(path)) {
+				return filepath.Clean(string(path)), true
+			}
+		}
+	}
+	return "", false
 }
 
 func commandOf(pid int) string {

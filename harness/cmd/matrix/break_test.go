@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -212,4 +215,51 @@ func TestTwoLabs(t *testing.T) {
 	exitCodeIs(t, code, exitUsage, output, "--all")
 	mustRun(t, runs, "down", "--all")
 	nothingLeft(t, runs)
+}
+
+// A user restarts a server by the sandbox's own script: what starts then carries no mark of this program's.
+func TestServerRestartedByHand(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs := runFolder(t)
+	mustRun(t, runs, "up", entryName, "--topology", "single")
+	var script string
+	if err := filepath.WalkDir(runs, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "restart" {
+			script = path
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	restart := exec.Command(script)
+	restart.Env = slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, proc.ScopeEnv+"=") })
+	if output, err := restart.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", script, err, output)
+	}
+	if output := mustRun(t, runs, "use", "primary", "--", "SELECT 4700 + 11"); !strings.Contains(output, "4711") {
+		t.Errorf("the restarted server does not answer: %s", output)
+	}
+	if len(commandLinesWith(t, runs)) == 0 {
+		t.Fatal("the restarted server is not among the processes")
+	}
+	mustRun(t, runs, "down")
+	for _, line := range commandLinesWith(t, runs) {
+		t.Errorf("it outlives down: %s", line)
+	}
+}
+
+// commandLinesWith are those of the processes that name a folder, whoever has started them.
+func commandLinesWith(t *testing.T, folder string) (lines []string) {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if line, err := os.ReadFile(path); err == nil && bytes.Contains(line, []byte(folder)) {
+			lines = append(lines, string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
+		}
+	}
+	return lines
 }
