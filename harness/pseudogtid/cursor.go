@@ -16,7 +16,8 @@ type cursor struct {
 	decoder *decoder
 	inner   *payload
 	queue   []Item
-	rows    *rawRows        // after the queue; nobody has taken them apart yet
+	plain   plain           // after the queue, when held
+	held    bool            // nobody has taken it apart yet
 	skip    func(Item) bool // items that filters keep from one of the two servers
 	kept    bool            // the open transaction has an item that was not skipped
 	open    bool            // the last item does not end a transaction
@@ -74,10 +75,10 @@ func (c *cursor) complete() error {
 	return nil
 }
 
-// nextRows are the rows that come next, when an event of them comes next and they have not been taken apart: they
-// may be dropped, or taken by next, one by one. They are nil before anything else.
-func (c *cursor) nextRows(ctx context.Context) (*rawRows, error) {
-	for len(c.queue) == 0 && c.rows == nil {
+// nextPlain is the event that comes next when it can be told by a look and was not taken apart: it may be dropped, or
+// taken by next, item by item. It is nil before anything else, and good until then.
+func (c *cursor) nextPlain(ctx context.Context) (*plain, error) {
+	for len(c.queue) == 0 && !c.held {
 		if err := c.fill(ctx, true); errors.Is(err, io.EOF) {
 			return nil, nil
 		} else if err != nil {
@@ -87,21 +88,20 @@ func (c *cursor) nextRows(ctx context.Context) (*rawRows, error) {
 	if len(c.queue) > 0 {
 		return nil, nil
 	}
-	return c.rows, nil
+	return &c.plain, nil
 }
 
-// drop goes past the rows that come next.
+// drop goes past the plain event that comes next.
 func (c *cursor) drop() {
-	c.decoder.tables.endStatement(c.rows.event)
-	c.rows, c.open = nil, true
+	c.decoder.pass(&c.plain)
+	c.held, c.open = false, !c.plain.commits()
 }
 
-// fill decodes the next event. raw leaves rows as they are.
-func (c *cursor) fill(ctx context.Context, raw bool) (err error) {
-	if c.rows != nil {
-		rows := c.rows
-		c.rows = nil
-		c.queue, _, err = c.decoder.decode(rows.event)
+// fill decodes the next event. leave leaves a plain one as it is.
+func (c *cursor) fill(ctx context.Context, leave bool) (err error) {
+	if c.held {
+		c.held = false
+		c.queue, _, err = c.decoder.decode(c.plain.event)
 		return err
 	}
 	if c.inner != nil {
@@ -121,8 +121,8 @@ func (c *cursor) fill(ctx context.Context, raw bool) (err error) {
 	c.at = e.end
 	c.seen.Events++
 	c.seen.Bytes += int64(len(e.raw))
-	if raw {
-		if c.rows, err = c.decoder.rows(e); c.rows != nil || err != nil {
+	if leave {
+		if c.held, err = c.decoder.plain(e, &c.plain); c.held || err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
+	"math"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 )
 
 // ignored are the events that faithful copies of a history need not share.
-var ignored = map[replication.EventType]bool{
+var ignored = [math.MaxUint8 + 1]bool{
 	replication.ROTATE_EVENT: true, replication.STOP_EVENT: true,
 	replication.HEARTBEAT_EVENT: true, replication.HEARTBEAT_LOG_EVENT_V2: true, replication.IGNORABLE_EVENT: true,
 	replication.GTID_EVENT: true, replication.ANONYMOUS_GTID_EVENT: true, replication.GTID_TAGGED_LOG_EVENT: true,
@@ -116,22 +117,17 @@ func (d *decoder) statementOf(e event) (statement []byte, err error) {
 
 // decode gives an event's items, or, for a compressed transaction, the events inside.
 func (d *decoder) decode(e event) (items []Item, inner *payload, err error) {
-	defer recovered(&err)
 	kind := e.header.EventType
-	if kind == replication.FORMAT_DESCRIPTION_EVENT {
+	switch {
+	case kind == replication.FORMAT_DESCRIPTION_EVENT:
 		_, err := d.parse(e)
 		return nil, nil, err
-	}
-	if e.artificial() {
+	case e.artificial():
 		return nil, nil, nil
-	}
-	if kind == replication.TRANSACTION_PAYLOAD_EVENT {
-		inner, err = d.payload(e)
-		return nil, inner, err
-	}
-	switch {
 	case kind == replication.MARIADB_GTID_EVENT:
 		return nil, nil, d.mariadbGTID(e)
+	case kind == replication.TABLE_MAP_EVENT:
+		return nil, nil, d.mapTable(e)
 	case kind == replication.XID_EVENT:
 		if err := d.verify(e); err != nil {
 			return nil, nil, err
@@ -141,10 +137,17 @@ func (d *decoder) decode(e event) (items []Item, inner *payload, err error) {
 		// Read for its checksum all the same: a damaged log must not pass for a sound one.
 		return nil, nil, d.verify(e)
 	}
-	if kind == replication.TABLE_MAP_EVENT {
-		return nil, nil, d.mapTable(e)
+	return d.decodeByLibrary(e)
+}
+
+// decodeByLibrary is decode for what is not told by a few bytes.
+func (d *decoder) decodeByLibrary(e event) (items []Item, inner *payload, err error) {
+	defer recovered(&err)
+	if e.header.EventType == replication.TRANSACTION_PAYLOAD_EVENT {
+		inner, err = d.payload(e)
+		return nil, inner, err
 	}
-	if isRows(kind) {
+	if isRows(e.header.EventType) {
 		if err := d.tables.parse(d); err != nil {
 			return nil, nil, err
 		}

@@ -34,10 +34,12 @@ func (l *Log) Last(ctx context.Context) (*Entry, error) {
 	return &entries[len(entries)-1], nil
 }
 
-// entries are those of one file, up to the log's end, until see says that it has seen enough.
-func (l *Log) entries(ctx context.Context, file string, oneFile bool, see func(Entry) (enough bool)) error {
+// entries are those of one file, up to the log's end, until see says that it has seen enough. What is read on the
+// way is kept on the tape, which may be nil.
+func (l *Log) entries(ctx context.Context, file string, oneFile bool, kept *tape, see func(Entry) (enough bool)) error {
 	d := newDecoder(l.MariaDB)
 	return l.scan(ctx, server.Coordinates{File: file, Pos: start}, oneFile, func(e event) error {
+		kept.record(e)
 		statement, err := d.statementOf(e)
 		if err != nil {
 			return place(err, l, e.start)
@@ -57,13 +59,20 @@ func (l *Log) newest(ctx context.Context, n int) ([]Entry, error) {
 	var found []Entry
 	for i := len(l.files) - 1; i >= 0; i-- {
 		var here []Entry
-		if err := l.entries(ctx, l.files[i], true, func(e Entry) bool {
+		var kept *tape
+		if i == len(l.files)-1 && l.tail == nil {
+			kept = &tape{file: l.files[i]}
+		}
+		if err := l.entries(ctx, l.files[i], true, kept, func(e Entry) bool {
 			if here = append(here, e); n != unlimited && len(here) > n {
 				here = here[1:]
 			}
 			return false
 		}); err != nil {
 			return nil, err
+		}
+		if kept != nil {
+			l.tail = kept
 		}
 		if n == unlimited {
 			found = append(here, found...)
@@ -91,7 +100,7 @@ const unlimited = 0
 
 // first finds the first entry at or after the i-th log.
 func (l *Log) first(ctx context.Context, i int) (found *Entry, err error) {
-	err = l.entries(ctx, l.files[i], false, func(e Entry) bool { found = &e; return true })
+	err = l.entries(ctx, l.files[i], false, nil, func(e Entry) bool { found = &e; return true })
 	return found, err
 }
 
@@ -197,7 +206,7 @@ func (l *Log) byLikelihood(likely int) []int {
 // says whether the last of them is there.
 func (l *Log) search(ctx context.Context, i int, hints []string) (oldest *located, whole bool, err error) {
 	wanted := hints[len(hints)-1]
-	err = l.entries(ctx, l.files[i], true, func(e Entry) bool {
+	err = l.entries(ctx, l.files[i], true, nil, func(e Entry) bool {
 		n := slices.Index(hints, e.Hint)
 		if n >= 0 && (oldest == nil || n < oldest.first) {
 			oldest = &located{entry: e, first: n}

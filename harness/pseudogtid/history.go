@@ -106,6 +106,26 @@ func (m Matcher) replicaHistory(ctx context.Context, s *server.Server) (*history
 			s.Endpoint.Addr(), relayErr, sourceErr)}, h.close())
 }
 
+// targetHistory opens what a server below which a replica may be put has in its binary logs.
+func targetHistory(ctx context.Context, s *server.Server) (*history, error) {
+	h, err := aboutOf(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	l, all, err := h.binaryLog(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case l == nil:
+		return nil, &RefusalError{Why: NoLog, Detail: "binary logging is off on the target"}
+	case !all:
+		return nil, &RefusalError{Why: NoLog, Detail: fmt.Sprintf("the target is a replica and does not log what it replicates (%s is off): a server below it would get nothing",
+			s.Dialect.LogUpdates)}
+	}
+	h.log = l
+	return h, nil
+}
+
 // open connects to a replica's source.
 func (m Matcher) open(ctx context.Context, s *server.Server, status server.ReplicaStatus) (*server.Server, error) {
 	ep := s.Endpoint

@@ -53,6 +53,7 @@ type Log struct {
 	end     server.Coordinates
 	store   store
 	opened  *atomic.Int64 // files that were opened, for those who count
+	tail    *tape         // the end of it, when that was read
 }
 
 // Opened is how many log files were opened so far.
@@ -108,15 +109,22 @@ func (l *Log) scan(ctx context.Context, from server.Coordinates, oneFile bool, s
 	}
 }
 
-// read opens the log at a place. At its end there is nothing to open.
+// read opens the log at a place. At its end there is nothing to open, and nothing where its end is on a tape.
 func (l *Log) read(ctx context.Context, from server.Coordinates) (reader, error) {
 	if from.Compare(l.end) >= 0 {
 		return ended{}, nil
+	}
+	kept, ok := l.tail.begin()
+	if ok && from.Compare(kept) >= 0 {
+		return l.tail.from(from.Pos), nil
 	}
 	l.opened.Add(1)
 	r, err := l.store.open(ctx, from)
 	if err != nil {
 		return nil, err
+	}
+	if ok {
+		r = &spliced{head: r, tail: l.tail.from(kept.Pos)}
 	}
 	return &counted{reader: r, log: l, file: from.File}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"mysqlmatrix/harness/server"
 )
@@ -65,28 +66,20 @@ func (m Matcher) Examine(ctx context.Context, replica, target *server.Server) (*
 }
 
 func (m Matcher) examine(ctx context.Context, replica, target *server.Server, seen *pairs) (_ *Answer, err error) {
-	mine, err := m.replicaHistory(ctx, replica)
+	var mine, theirs *history
+	var targetErr error
+	var group sync.WaitGroup
+	group.Go(func() { theirs, targetErr = targetHistory(ctx, target) })
+	mine, err = m.replicaHistory(ctx, replica)
+	group.Wait()
 	if err != nil {
-		return nil, m.named(err, replica, target)
+		return nil, m.named(err, replica.Endpoint.Addr(), target)
 	}
 	defer func() { err = errors.Join(err, mine.close()) }()
+	if targetErr != nil {
+		return nil, m.named(targetErr, mine.log.Name, target)
+	}
 	refuse := &RefusalError{Replica: mine.log.Name, Target: target.Endpoint.Addr()}
-	theirs, err := aboutOf(ctx, target)
-	if err != nil {
-		return nil, err
-	}
-	l, all, err := theirs.binaryLog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if l == nil {
-		return nil, refuse.because(NoLog, "binary logging is off on the target")
-	}
-	if !all {
-		return nil, refuse.because(NoLog, "the target is a replica and does not log what it replicates (%s is off): a server below it would get nothing",
-			target.Dialect.LogUpdates)
-	}
-	theirs.log = l
 	skip, err := m.checkFilters(ctx, mine, theirs, refuse)
 	if err != nil {
 		return nil, err
@@ -103,12 +96,12 @@ func (m Matcher) examine(ctx context.Context, replica, target *server.Server, se
 }
 
 // named gives a refusal that was made before both servers were known their names.
-func (m Matcher) named(err error, replica, target *server.Server) error {
+func (m Matcher) named(err error, replica string, target *server.Server) error {
 	var refusal *RefusalError
 	if errors.As(err, &refusal) {
 		refusal.Target = target.Endpoint.Addr()
 		if refusal.Replica == "" {
-			refusal.Replica = replica.Endpoint.Addr()
+			refusal.Replica = replica
 		}
 	}
 	return err
@@ -267,7 +260,7 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 		return reordered(ctx, mine, theirs, answer)
 	}
 	for {
-		if err := w.pass(ctx, mine, theirs); err != nil {
+		if err := w.pass(ctx, mine, theirs, answer); err != nil {
 			return nil, err
 		}
 		own, err := mine.next(ctx)
@@ -298,19 +291,23 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 	return answer, err
 }
 
-// pass goes past the rows that stand in both logs alike. Where every item is wanted, it does nothing.
-func (w *walk) pass(ctx context.Context, mine, theirs *cursor) error {
+// pass goes past what stands in both logs alike and can be told by a look. Where every item is wanted, it does nothing.
+func (w *walk) pass(ctx context.Context, mine, theirs *cursor, answer *Answer) error {
 	if w.skip != nil || w.seen != nil {
 		return nil
 	}
 	for {
-		own, err := mine.nextRows(ctx)
+		own, err := mine.nextPlain(ctx)
 		if own == nil || err != nil {
 			return err
 		}
-		other, err := theirs.nextRows(ctx)
+		other, err := theirs.nextPlain(ctx)
 		if other == nil || err != nil || !own.equal(other) {
 			return err
+		}
+		if other.commits() {
+			answer.At = other.end
+			w.refuse.agreedReplica, w.refuse.agreedTarget = own.end, other.end
 		}
 		mine.drop()
 		theirs.drop()

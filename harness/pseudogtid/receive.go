@@ -1,7 +1,6 @@
 package pseudogtid
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -22,6 +21,7 @@ import (
 // large rows do not add up. The first batches are small, since a search often wants only a log's first events.
 const (
 	receiveBuffer = 256 << 10 // bytes
+	smallestRead  = 16 << 10
 	batchBytes    = 512 << 10
 	firstBatch    = 16 // events
 	largestBatch  = 2048
@@ -39,10 +39,12 @@ type receiver struct {
 	dump
 	file    string
 	pos     uint64
-	in      *bufio.Reader
+	in      io.Reader
+	buffer  []byte                    // what is received; events lie in it, and it is never used again
+	taken   int                       // of the buffer: events
+	filled  int                       // of the buffer
 	format  *replication.BinlogParser // reads the formats of the logs
 	known   bool                      // a format came
-	arena   []byte                    // what is left of the memory that events are put into
 	batches chan batch
 	now     batch
 	read    int          // of its events
@@ -54,7 +56,7 @@ type receiver struct {
 // receive takes over a connection on which the server begins to send its log.
 func (d dump) receive(ctx context.Context, connection net.Conn, from server.Coordinates) *receiver {
 	ctx, quit := context.WithCancel(ctx)
-	r := &receiver{dump: d, file: from.File, pos: from.Pos, in: bufio.NewReaderSize(connection, receiveBuffer), quit: quit,
+	r := &receiver{dump: d, file: from.File, pos: from.Pos, in: connection, quit: quit,
 		format: replication.NewBinlogParser(), batches: make(chan batch, batchesAhead), used: make(chan []event, batchesAhead), ended: make(chan struct{})}
 	r.format.SetRawMode(true)
 	go func() {
@@ -216,32 +218,34 @@ func (r *receiver) packet() ([]byte, error) {
 	if size == 0 {
 		return nil, errors.New("an empty packet")
 	}
-	status, err := r.in.ReadByte()
-	if err != nil {
-		return nil, unexpected(err)
-	}
-	rest := size - 1
-	switch status {
-	case mysql.OK_HEADER:
-	case mysql.EOF_HEADER:
-		return nil, io.EOF
-	case mysql.ERR_HEADER:
-		text := make([]byte, rest)
-		if _, err := io.ReadFull(r.in, text); err != nil {
-			return nil, unexpected(err)
-		}
-		return nil, refused(text)
-	default:
-		return nil, fmt.Errorf("a packet that begins with %#x", status)
-	}
+	// Its first byte says what it is.
+	var packet []byte
 	if size < mysql.MaxPayloadLen {
-		raw := r.take(rest)
-		_, err := io.ReadFull(r.in, raw)
-		return raw, unexpected(err)
+		packet, err = r.take(size)
+	} else {
+		packet, err = r.take(1)
+	}
+	if err != nil {
+		return nil, err
+	}
+	status, packet := packet[0], packet[1:]
+	switch {
+	case status == mysql.EOF_HEADER:
+		return nil, io.EOF
+	case status == mysql.ERR_HEADER:
+		return nil, refused(packet)
+	case status != mysql.OK_HEADER:
+		return nil, fmt.Errorf("a packet that begins with %#x", status)
+	case size < mysql.MaxPayloadLen:
+		return packet, nil
 	}
 	var whole bytes.Buffer
+	rest := size - 1
 	for {
-		if _, err := io.CopyN(&whole, r.in, int64(rest)); err != nil {
+		ahead := r.buffer[r.taken:min(r.filled, r.taken+rest)]
+		r.taken += len(ahead)
+		whole.Write(ahead)
+		if _, err := io.CopyN(&whole, r.in, int64(rest-len(ahead))); err != nil {
 			return nil, unexpected(err)
 		}
 		if size < mysql.MaxPayloadLen {
@@ -256,11 +260,29 @@ func (r *receiver) packet() ([]byte, error) {
 
 // length is how long the next packet is.
 func (r *receiver) length() (int, error) {
-	var head [4]byte // three bytes, and a number that TCP makes needless
-	if _, err := io.ReadFull(r.in, head[:]); err != nil {
-		return 0, unexpected(err)
+	head, err := r.take(4) // three bytes, and a number that TCP makes needless
+	if err != nil {
+		return 0, err
 	}
 	return int(head[0]) | int(head[1])<<8 | int(head[2])<<16, nil
+}
+
+// take is the next so many bytes, where they were received.
+func (r *receiver) take(size int) ([]byte, error) {
+	if missing := size - (r.filled - r.taken); missing > 0 {
+		if len(r.buffer)-r.filled < max(missing, smallestRead) {
+			next := make([]byte, max(receiveBuffer, size))
+			r.filled, r.taken, r.buffer = copy(next, r.buffer[r.taken:r.filled]), 0, next
+		}
+		n, err := io.ReadAtLeast(r.in, r.buffer[r.filled:], missing)
+		r.filled += n
+		if err != nil {
+			return nil, unexpected(err)
+		}
+	}
+	bytes := r.buffer[r.taken : r.taken+size : r.taken+size]
+	r.taken += size
+	return bytes, nil
 }
 
 // unexpected tells a connection that ends from a log that does.
@@ -284,17 +306,4 @@ func refused(packet []byte) error {
 	}
 	e.Message = string(packet)
 	return e
-}
-
-// take is memory for an event. Small ones share it.
-func (r *receiver) take(size int) []byte {
-	if size > len(r.arena) {
-		if size > receiveBuffer/4 {
-			return make([]byte, size)
-		}
-		r.arena = make([]byte, receiveBuffer)
-	}
-	raw := r.arena[:size:size]
-	r.arena = r.arena[size:]
-	return raw
 }

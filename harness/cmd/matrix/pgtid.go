@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/server"
@@ -93,11 +94,25 @@ func (p *pgtid) open(ctx context.Context, names []string, do func([]*server.Serv
 		}
 	}
 	servers := make([]*server.Server, len(names))
-	for i, ep := range endpoints {
-		if servers[i], err = server.Open(ctx, ep); err != nil {
-			return err
+	defer func() {
+		for _, s := range servers {
+			if s != nil {
+				err = errors.Join(err, s.Close())
+			}
 		}
-		defer func() { err = errors.Join(err, servers[i].Close()) }()
+	}()
+	var group errgroup.Group
+	for i, ep := range endpoints {
+		group.Go(func() error {
+			s, err := server.Open(ctx, ep)
+			if err == nil {
+				servers[i] = s
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
 	}
 	return do(servers)
 }

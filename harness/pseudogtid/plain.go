@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 )
 
-// Most events of most logs are rows, and on faithful copies they mostly stand there byte by byte, but for the
-// number by which each server calls the table. Those are told by a look, and only the others are taken apart.
+// Most events of most logs are rows and the commits after them, and on faithful copies rows mostly stand there byte by
+// byte, but for the number by which each server calls the table. Those are told by a look, and only the others are
+// taken apart.
 
 // A table's number stands at the head of its map and of its rows, in 6 bytes, and in logs from before MySQL 5.1.4
 // in 4 (Table_map_event in its sources, by the length of the head that the format says it has).
@@ -22,7 +24,6 @@ const (
 // tableMaps are the maps of the statement that is being read, as they stand in the log.
 type tableMaps struct {
 	number int // length of a table's number
-	raw    map[uint64]event
 	order  []event
 	parsed int // how many of them the library has read
 }
@@ -47,10 +48,6 @@ func (d *decoder) mapTable(e event) error {
 	if len(e.raw) < replication.EventHeaderSize+tableNumber+d.sum {
 		return io.ErrUnexpectedEOF
 	}
-	if d.tables.raw == nil {
-		d.tables.raw = map[uint64]event{}
-	}
-	d.tables.raw[d.tables.of(e)] = e
 	d.tables.order = append(d.tables.order, e)
 	return nil
 }
@@ -69,7 +66,6 @@ func (t *tableMaps) parse(d *decoder) error {
 func (t *tableMaps) endStatement(rows event) {
 	flags := replication.EventHeaderSize + t.number
 	if len(rows.raw) > flags && rows.raw[flags]&replication.RowsEventStmtEndFlag != 0 {
-		clear(t.raw)
 		t.order, t.parsed = t.order[:0], 0
 	}
 }
@@ -81,32 +77,63 @@ func (t *tableMaps) of(e event) uint64 {
 	return binary.LittleEndian.Uint64(number[:])
 }
 
-// rawRows are rows that nobody has taken apart yet.
-type rawRows struct {
-	event
-	body, table []byte // of the rows and of their table's map, without the table's number and checksums
+// find is the map of the table whose rows an event has: the last one of that number. A statement has few.
+func (t *tableMaps) find(rows event) (table event, ok bool) {
+	number := t.of(rows)
+	for _, table := range slices.Backward(t.order) {
+		if t.of(table) == number {
+			return table, true
+		}
+	}
+	return event{}, false
 }
 
-// rows are an event's rows as they stand in the log; nil when it has none, or they cannot be told by a look.
-func (d *decoder) rows(e event) (*rawRows, error) {
-	if !isRows(e.header.EventType) || e.artificial() {
-		return nil, nil
+// plain is an event that can be told by a look, which nobody has taken apart yet: rows, or the commit of a transaction.
+type plain struct {
+	event
+	body, table []byte // of rows and of their table's map, without the table's number and checksums
+}
+
+// commits says whether it is the commit of a transaction.
+func (p *plain) commits() bool { return p.header.EventType == replication.XID_EVENT }
+
+// plain says whether an event is one, and makes it one.
+func (d *decoder) plain(e event, p *plain) (bool, error) {
+	if e.artificial() {
+		return false, nil
+	}
+	if e.header.EventType == replication.XID_EVENT {
+		*p = plain{event: e}
+		return true, d.verify(e)
+	}
+	if !isRows(e.header.EventType) {
+		return false, nil
 	}
 	if err := d.verify(e); err != nil {
-		return nil, err
+		return false, err
 	}
 	if len(e.raw) < replication.EventHeaderSize+tableNumber+d.sum {
-		return nil, nil
+		return false, nil
 	}
-	table, ok := d.tables.raw[d.tables.of(e)]
+	table, ok := d.tables.find(e)
 	if !ok {
-		return nil, nil
+		return false, nil
 	}
 	head := replication.EventHeaderSize + d.tables.number
-	return &rawRows{event: e, body: e.raw[head : len(e.raw)-d.sum], table: table.raw[head : len(table.raw)-d.sum]}, nil
+	*p = plain{event: e, body: e.raw[head : len(e.raw)-d.sum], table: table.raw[head : len(table.raw)-d.sum]}
+	return true, nil
 }
 
-// equal says whether two events change the same rows in the same way. When it says no, they may still.
-func (r *rawRows) equal(o *rawRows) bool {
-	return r.header.EventType == o.header.EventType && bytes.Equal(r.body, o.body) && bytes.Equal(r.table, o.table)
+// pass is what the decoder has to know of a plain event that is not decoded.
+func (d *decoder) pass(p *plain) {
+	if p.commits() {
+		d.inside = false
+		return
+	}
+	d.tables.endStatement(p.event)
+}
+
+// equal says whether two events change the same rows in the same way, or commit. When it says no, they may still.
+func (p *plain) equal(o *plain) bool {
+	return p.header.EventType == o.header.EventType && bytes.Equal(p.body, o.body) && bytes.Equal(p.table, o.table)
 }
