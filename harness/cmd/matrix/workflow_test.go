@@ -16,6 +16,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 )
 
@@ -28,6 +29,7 @@ type workflow struct {
 
 type workflowJob struct {
 	Uses     string
+	With     map[string]string
 	Strategy struct {
 		FailFast *bool  `yaml:"fail-fast"`
 		Matrix   string `yaml:"matrix"`
@@ -114,6 +116,7 @@ type service struct {
 	artifacts string
 	runs      string // folder for servers
 	basedirs  string // what a warm cache holds
+	caller    string // the repository that calls the workflow, when it is not this one
 }
 
 // machine is one job's.
@@ -158,6 +161,8 @@ func (m *machine) run(list []step) {
 			m.script(s)
 		case strings.HasPrefix(name, "./"):
 			m.composite(name, with)
+		case name == "actions/checkout" && with["repository"] == "" && m.caller != "":
+			m.ok(os.CopyFS(filepath.Join(m.workspace, with["path"]), os.DirFS(m.caller)))
 		case name == "actions/checkout":
 			m.checkout(filepath.Join(m.workspace, with["path"]))
 		case name == "actions/cache":
@@ -336,6 +341,73 @@ func TestWorkflowSteps(t *testing.T) {
 	if n := strings.Count(lost.printed.String(), "::error "); n != 1 || !strings.Contains(lost.printed.String(), "::error title=mysql-5.6%3A 1 cell errored::") {
 		t.Errorf("%d annotations:\n%s", n, lost.printed.String())
 	}
+}
+
+// A fork of gh-ost calls the workflow with its own checkout, as the example in the README does: that is built and tested.
+// Its code is gh-ost's own, which asks this server for a variable that it does not have: the gate must turn red, and say so.
+func TestWorkflowOfAFork(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	mustRun(t, runFolder(t), "fetch", entryName)
+	shared, err := cacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w, fork workflow
+	readYAML(t, reusableFile, &w)
+	readYAML(t, "fixtures/gh-ost-fork.yml", &fork)
+	given := fork.Jobs["matrix"].With
+	given["entries"], given["focus"] = entryName, "^gh-ost allow-on-master: keys: a text key whose collation folds case and accents$"
+	s := service{t: t, artifacts: t.TempDir(), runs: temporaryFolder(t), basedirs: filepath.Join(shared, "basedirs"), caller: ghostSource(t)}
+	values := inputs(t, w, given)
+	plan := s.machine(values)
+	plan.run(w.Jobs["plan"].Steps)
+	plan.mustPass()
+	matrixJSON := plan.outputs()["matrix"]
+	var planned struct{ Include []map[string]string }
+	if err := json.Unmarshal([]byte(matrixJSON), &planned); err != nil || len(planned.Include) != 1 {
+		t.Fatalf("the plan is %s (%v)", matrixJSON, err)
+	}
+	one := maps.Clone(values)
+	for name, value := range planned.Include[0] {
+		one["matrix."+name] = value
+	}
+	entry := s.machine(one)
+	entry.run(w.Jobs["entry"].Steps)
+	if entry.failed == nil {
+		t.Errorf("the entry's job passes:\n%s", entry.printed.String())
+	}
+	if !strings.Contains(entry.printed.String(), "build gh-ost from "+entry.workspace) {
+		t.Errorf("the checkout is not built:\n%s", entry.printed.String())
+	}
+	one["needs.plan.outputs.matrix"] = matrixJSON
+	gate := s.machine(one)
+	gate.run(w.Jobs["gate"].Steps)
+	if gate.failed == nil {
+		t.Error("the gate passes")
+	}
+	gate.says(gate.summary, entryName, "✗ failed 1", "gh-ost unversioned", "Unknown system variable 'transaction_isolation'")
+}
+
+// ghostSource is a folder with the code of the gh-ost that matrix.yaml names first.
+func ghostSource(t *testing.T) string {
+	t.Helper()
+	m, err := matrix.Load(filepath.Join(projectRoot(t), "matrix.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells, err := m.Plan(matrix.Selection{Entries: []string{entryName}, Suites: []string{"migration"}, Tools: []string{"gh-ost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command("go", "mod", "download", "-json", cells[0].Tool.Source.Module.Path+"@"+cells[0].Tool.Version)
+	c.Dir = t.TempDir() // outside of this module
+	out, err := c.Output()
+	var module struct{ Dir, Error string }
+	if jsonErr := json.Unmarshal(out, &module); err != nil || jsonErr != nil || module.Error != "" {
+		t.Fatalf("%s: %v %v %s", c, err, jsonErr, out)
+	}
+	return module.Dir
 }
 
 // temporaryFolder is a short $TMPDIR, in which no server may be left.
