@@ -32,9 +32,6 @@ type Consul struct {
 // consulPrefix is where orchestrator is told to keep primaries, by their clusters' names.
 const consulPrefix = "mysql/master"
 
-// consulLimit is how long the agent may take until it can store something.
-const consulLimit = 30 * time.Second
-
 // Start returns when the agent leads its cluster of one, and so takes writes.
 func (c *Consul) Start(ctx context.Context) (err error) {
 	defer func() {
@@ -62,27 +59,19 @@ func (c *Consul) Start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.awaitLeader(ctx)
+	if err := awaitAnswer(ctx, c.process, c.leads); err != nil {
+		return fmt.Errorf("%w; see %s", err, c.LogPath())
+	}
+	return nil
 }
 
-func (c *Consul) awaitLeader(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, consulLimit)
-	defer cancel()
-	tick := time.NewTicker(refreshInterval)
-	defer tick.Stop()
-	for {
-		leader, err := c.ask(ctx, "status/leader")
-		if err == nil && len(leader) > len(`""`) {
-			return nil
-		}
-		select {
-		case <-c.process.Done():
-			return fmt.Errorf("it has ended: %w; see %s", c.process.Err(), c.LogPath())
-		case <-ctx.Done():
-			return fmt.Errorf("it has no leader, but %q: %w", leader, errors.Join(ctx.Err(), err))
-		case <-tick.C:
-		}
+// leads is an error while the agent does not lead its cluster, and so takes no writes.
+func (c *Consul) leads(ctx context.Context) error {
+	leader, err := c.ask(ctx, "status/leader")
+	if err == nil && len(leader) <= len(`""`) {
+		err = fmt.Errorf("it has no leader, but %q", leader)
 	}
+	return err
 }
 
 // LogPath is where the agent writes its log.

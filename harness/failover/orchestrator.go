@@ -61,9 +61,6 @@ type Orchestrator struct {
 	detected time.Time         // when the last failure was
 }
 
-// startLimit is how long orchestrator may take until it answers.
-const startLimit = 30 * time.Second
-
 // clusterAlias names the cluster in orchestrator's key-value store.
 const clusterAlias = "shop"
 
@@ -134,7 +131,8 @@ func (o *Orchestrator) launch(ctx context.Context) error {
 	}
 	o.watching, o.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	o.running.Go(func() { o.calls.serve(o.watching) })
-	if err := o.awaitAnswer(ctx); err != nil {
+	healthy := func(ctx context.Context) error { return o.api.do(ctx, "health", "", nil) }
+	if err := awaitAnswer(ctx, o.process, healthy); err != nil {
 		return fmt.Errorf("orchestrator: %w; last lines of its log:\n%s", err, o.LogTail())
 	}
 	return nil
@@ -166,27 +164,6 @@ func (o *Orchestrator) start() (err error) {
 		Scope: o.config.Scope, Stdout: o.logFile, Stderr: o.logFile,
 	})
 	return err
-}
-
-// awaitAnswer waits until the program serves requests and says that it is healthy.
-func (o *Orchestrator) awaitAnswer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	tick := time.NewTicker(refreshInterval)
-	defer tick.Stop()
-	for {
-		err := o.api.do(ctx, "health", "", nil)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-o.process.Done():
-			return fmt.Errorf("it has ended: %w", o.process.Err())
-		case <-ctx.Done():
-			return fmt.Errorf("it does not answer: %w", errors.Join(ctx.Err(), err))
-		case <-tick.C:
-		}
-	}
 }
 
 // API is the address that the program's own client is told (ORCHESTRATOR_API).
