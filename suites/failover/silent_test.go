@@ -56,6 +56,7 @@ var _ = Describe("a primary that somebody cannot reach", func() {
 		s.write(ctx)
 		slow := fault.Slow{Link: link, Direction: fault.BothWays, Delay: lateAnswer}
 		s.breaks(ctx, slow)
+		s.reported(ctx, failover.UnreachablePrimary) // it is longer than the manager waits
 		s.unmoved(ctx)
 		s.heals(ctx, slow)
 		s.settle(ctx)
