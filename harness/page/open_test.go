@@ -1,10 +1,13 @@
 package page
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"mysqlmatrix/harness/report"
 )
 
 // docs is where the README's pictures lie.
@@ -129,7 +132,67 @@ func TestMarkupInBrowser(t *testing.T) {
 	}
 }
 
-// The README's pictures, taken with -update.
+// The page of a run of one's own: go test ./harness/page -run OfARun -of ../../build/runs/NAME. It shows every cell of
+// the run, a cell that is not as it should be opens to what is known of it, and its command is copied.
+func TestPageOfARun(t *testing.T) {
+	if *runFolder == "" {
+		t.Skip("opens the page of the run that -of names")
+	}
+	file, err := os.Open(filepath.Join(*runFolder, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	run, err := report.ReadRun(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := filepath.Abs(filepath.Join(*runFolder, "page.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := openBrowser(t)
+	b.open(path)
+	b.open(path) // the first one pays for what a browser does only at its start
+	t.Logf("%d cells, loaded and drawn in %v ms, by the browser's own clock", len(run.Cells), b.eval(`(document.body.offsetHeight, performance.now().toFixed())`))
+	b.is(`document.querySelectorAll("#grid button").length`, len(run.Cells))
+	for _, verdict := range []report.Verdict{report.VerdictPassed, report.VerdictKnown, report.VerdictFailed, report.VerdictUnavailable} {
+		want := 0
+		for i := range run.Cells {
+			if run.Cells[i].Verdict == verdict {
+				want++
+			}
+		}
+		b.is(`document.querySelectorAll("#grid button.v-`+verdict.String()+`").length`, want)
+		if want == 0 {
+			continue
+		}
+		b.eval(`document.querySelector("#filters").reset()`)
+		b.eval(`(() => { const f = document.getElementById("f-verdict"); f.value = "` + verdict.String() + `"; f.dispatchEvent(new Event("input")); })()`)
+		b.until(`document.querySelectorAll("#grid button:not(.off)").length === ` + strconv.Itoa(want))
+		b.eval(`document.querySelector("#grid button.v-` + verdict.String() + `:not(.off)").click()`)
+		b.is(`document.querySelector("#detail").hidden`, false)
+		b.is(`document.querySelector("#detail").textContent.length > 20`, true)
+		if verdict == report.VerdictKnown || verdict == report.VerdictFailed {
+			b.call("Browser.grantPermissions", map[string]any{"permissions": []string{"clipboardReadWrite", "clipboardSanitizedWrite"}})
+			b.click("#detail .repro .copy")
+			b.until(`document.querySelector("#detail .repro .copy").textContent === "copied"`)
+			b.is(`navigator.clipboard.readText().then(text => text.startsWith("bin/matrix run --entry "))`, true)
+		}
+		b.key("Escape")
+	}
+	if bad := b.complaints(); bad != "" {
+		t.Errorf("the page complains:\n%s", bad)
+	}
+	if *update {
+		b.window(1180, 860)
+		b.media(map[string]string{"prefers-color-scheme": "light"})
+		b.open(path)
+		b.screenshot(filepath.Join(docs, "page.png"))
+	}
+}
+
+// The README's pictures of one cell, taken with -update. That of the whole is TestPageOfARun's.
 func TestScreenshots(t *testing.T) {
 	if !*update {
 		t.Skip("takes the README's pictures with -update")
@@ -139,7 +202,6 @@ func TestScreenshots(t *testing.T) {
 	b := openBrowser(t)
 	b.window(1180, 860)
 	b.open(path)
-	b.screenshot(filepath.Join(docs, "page.png"))
 	b.eval(`document.querySelector("#grid button.v-failed").click()`)
 	b.eval(`document.querySelector("#detail").scrollIntoView()`)
 	b.screenshot(filepath.Join(docs, "page-cell.png"))

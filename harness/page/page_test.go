@@ -12,7 +12,10 @@ import (
 	"mysqlmatrix/harness/report"
 )
 
-var update = flag.Bool("update", false, "write the screenshots of docs anew")
+var (
+	update    = flag.Bool("update", false, "write the screenshots of docs anew")
+	runFolder = flag.String("of", "", "folder of a run whose page is opened")
+)
 
 const streams = "../report/testdata"
 
