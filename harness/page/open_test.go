@@ -10,8 +10,8 @@ import (
 	"mysqlmatrix/harness/report"
 )
 
-// docs is where the README's pictures lie.
-const docs = "../../docs"
+// pictures is where the README's lie.
+const pictures = "../../fixtures"
 
 // The page of recorded runs, in a real browser: nothing of it comes from elsewhere, a failed cell is found by filter
 // and by keyboard, and the command that repeats the failure is copied.
@@ -188,7 +188,7 @@ func TestPageOfARun(t *testing.T) {
 		b.window(1180, 860)
 		b.media(map[string]string{"prefers-color-scheme": "light"})
 		b.open(path)
-		b.screenshot(filepath.Join(docs, "page.png"))
+		b.screenshot(filepath.Join(pictures, "page.png"))
 	}
 }
 
@@ -204,8 +204,8 @@ func TestScreenshots(t *testing.T) {
 	b.open(path)
 	b.eval(`document.querySelector("#grid button.v-failed").click()`)
 	b.eval(`document.querySelector("#detail").scrollIntoView()`)
-	b.screenshot(filepath.Join(docs, "page-cell.png"))
+	b.screenshot(filepath.Join(pictures, "page-cell.png"))
 	b.media(map[string]string{"prefers-color-scheme": "dark"})
 	b.eval(`document.querySelector("#h-charts").scrollIntoView()`)
-	b.screenshot(filepath.Join(docs, "page-dark.png"))
+	b.screenshot(filepath.Join(pictures, "page-dark.png"))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "write the screenshots of docs anew")
+	update    = flag.Bool("update", false, "take the pictures of the README anew")
 	runFolder = flag.String("of", "", "folder of a run whose page is opened")
 )
 
