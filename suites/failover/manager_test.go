@@ -135,9 +135,9 @@ func (s *scene) endManager(ctx context.Context) error {
 
 // noteFetched keeps how far the replicas of the dead primary have fetched, before anybody touches them.
 func (s *scene) noteFetched(ctx context.Context) {
-	var furthest server.Coordinates
+	fetched := map[string]server.Coordinates{}
 	for _, n := range s.Replicas() {
-		if s.Nodes[n.Sources[0]] != s.Primary() || n.Name == s.errant {
+		if s.Nodes[n.Sources[0]] != s.Primary() {
 			continue
 		}
 		statuses, err := n.Server.ReplicaStatus(ctx)
@@ -145,14 +145,14 @@ func (s *scene) noteFetched(ctx context.Context) {
 			continue // dead as well
 		}
 		for _, status := range statuses {
-			if status.Read.Compare(furthest) > 0 {
-				furthest = status.Read
+			if status.Read.Compare(fetched[n.Name]) > 0 {
+				fetched[n.Name] = status.Read
 			}
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.furthest = furthest
+	s.fetched = fetched
 }
 
 // redirect tells the application of the new primary, and looks from then on when everybody follows it.

@@ -293,10 +293,7 @@ func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, pr
 			return fmt.Errorf("write %d was acknowledged, and the dead primary itself does not have it", lost.Number)
 		}
 	}
-	furthest := s.furthestOf(audit)
-	if furthest.IsZero() {
-		furthest = s.furthest // as the suite has seen it
-	}
+	furthest := s.furthestOf(audit, primary.Name)
 	unreceived, err := transactionsFrom(ctx, dead.Server, furthest)
 	if err != nil {
 		return err
@@ -308,17 +305,26 @@ func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, pr
 	return nil
 }
 
-// furthestOf is the last place in the dead primary's log that a survivor had fetched. One that the spec has given a
-// transaction of its own is none: what only that one has cannot be had without the other.
-func (s *scene) furthestOf(audit failover.Audit) (at server.Coordinates) {
+// furthestOf is the last place in the dead primary's log that a survivor had fetched, as the manager says or, when it does
+// not, as the suite has seen it. One that the spec has given a transaction of its own is none, unless it was promoted:
+// what only that one has cannot be had without the other.
+func (s *scene) furthestOf(audit failover.Audit, promoted string) (at server.Coordinates) {
+	fetched := map[string]server.Coordinates{}
 	for _, o := range audit.State.Servers {
-		if o.Name == s.errant {
-			continue
-		}
 		for _, l := range o.Links {
-			if l.Read.Compare(at) > 0 {
-				at = l.Read
+			if l.Read.Compare(fetched[o.Name]) > 0 {
+				fetched[o.Name] = l.Read
 			}
+		}
+	}
+	if len(fetched) == 0 {
+		s.mu.Lock()
+		fetched = s.fetched
+		s.mu.Unlock()
+	}
+	for name, read := range fetched {
+		if (name != s.errant || name == promoted) && read.Compare(at) > 0 {
+			at = read
 		}
 	}
 	return at

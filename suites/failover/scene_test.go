@@ -58,9 +58,9 @@ type scene struct {
 	lastBefore time.Time       // last acknowledged write before that
 	firstAfter time.Time       // first one after it
 	following  time.Time       // all replicas were seen to follow it
-	// furthest is the last place in the primary's log that a replica had fetched before anything was touched.
-	furthest server.Coordinates
-	errant   string // a replica that the spec has given a transaction of its own
+	// fetched is how far in the primary's log each replica had fetched before anything was touched.
+	fetched map[string]server.Coordinates
+	errant  string // a replica that the spec has given a transaction of its own
 }
 
 // deploy makes a topology, a star of three unless told otherwise, with a filled table.
