@@ -306,8 +306,8 @@ func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, pr
 }
 
 // furthestOf is the last place in the dead primary's log that a survivor had fetched, as the manager says or, when it does
-// not, as the suite has seen it. One that the spec has given a transaction of its own is none, unless it was promoted:
-// what only that one has cannot be had without the other.
+// not, as the suite has seen it. One that the spec has made unfit for promotion is none, unless it was promoted: what only
+// that one has cannot be had.
 func (s *scene) furthestOf(audit failover.Audit, promoted string) (at server.Coordinates) {
 	fetched := map[string]server.Coordinates{}
 	for _, o := range audit.State.Servers {
@@ -323,7 +323,7 @@ func (s *scene) furthestOf(audit failover.Audit, promoted string) (at server.Coo
 		s.mu.Unlock()
 	}
 	for name, read := range fetched {
-		if (name != s.errant || name == promoted) && read.Compare(at) > 0 {
+		if (name != s.unfit || name == promoted) && read.Compare(at) > 0 {
 			at = read
 		}
 	}

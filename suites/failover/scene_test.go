@@ -60,7 +60,7 @@ type scene struct {
 	following  time.Time       // all replicas were seen to follow it
 	// fetched is how far in the primary's log each replica had fetched before anything was touched.
 	fetched map[string]server.Coordinates
-	errant  string // a replica that the spec has given a transaction of its own
+	unfit   string // a replica that is not to be promoted: the spec has given it a transaction of its own, or a newer server
 }
 
 // deploy makes a topology, a star of three unless told otherwise, with a filled table.

@@ -48,7 +48,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		s.manage(ctx, nil)
 		s.write(ctx)
 		// In its own binary log, under its own name.
-		s.errant = "replica1"
+		s.unfit = "replica1"
 		suitekit.NoFault(s.named("replica1").Server.Exec(ctx, "CREATE DATABASE errant"))
 		s.awaitWrites(ctx, rate*int(quiet().Seconds())) // until the manager has seen it
 		s.killPrimary(ctx)
@@ -115,6 +115,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		older := suitekit.OlderSource(sandbox.ProfileDurable)
 		s := deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older, 2: older}})
 		AddReportEntry("versions", fmt.Sprintf("replica1 is %s, the others are %s", s.named("replica1").Server.Flavor, older.Flavor))
+		s.unfit = "replica1"
 		s.manage(ctx, func(c *failover.Config) { prefer(c, "replica1") })
 		s.write(ctx)
 		s.killPrimary(ctx)
