@@ -21,6 +21,10 @@ const (
 	filler     = "matrix_filler.filler"
 	fillerRow  = 7500 // bytes: in its page; MariaDB 11.8 aborts when a column outside of it finds no space
 	fillerRows = 4000 // more than the limit holds
+	// freeAgain is how much space there is again after healing, in bytes: much of what LimitedSpace leaves for tables.
+	freeAgain = 6 << 20
+	// freshStatistics has MySQL 8 and later look for the free space each time; others take it for a comment.
+	freshStatistics = "/*!80000 , SESSION information_schema_stats_expiry = 0 */"
 	// tableFull is the server's error for a tablespace that cannot grow, for whichever reason.
 	tableFull = 1114
 )
@@ -56,12 +60,40 @@ func (f FullSpace) Inject(ctx context.Context) error {
 	return nil
 }
 
-// Heal returns when the server takes a row again.
-func (f FullSpace) Heal(ctx context.Context) error {
-	statements := slices.Concat(fillerTable[:1], []string{"DROP TABLE IF EXISTS " + filler}, fillerTable[1:])
-	err := f.Node.Server.Unlogged(ctx, append(statements,
-		fmt.Sprintf("INSERT INTO %s (content) VALUES (REPEAT('x', %d))", filler, fillerRow), "DROP DATABASE matrix_filler")...)
+// Heal returns when the server has so much space again. MariaDB 11.8 gives back that of a dropped table when it purges
+// what was committed, which it does while there are transactions (seen on 11.8.9).
+func (f FullSpace) Heal(ctx context.Context) (err error) {
+	db, err := f.Node.Sandbox.Endpoint().OpenDB("")
 	if err != nil {
+		return fmt.Errorf("heal: %s: %w", f, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("heal: %s: %w", f, err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	statements := slices.Concat([]string{"SET SESSION sql_log_bin = 0 " + freshStatistics}, fillerTable[:1],
+		[]string{"DROP TABLE IF EXISTS " + filler}, fillerTable[1:], []string{"INSERT INTO " + filler + " (content) VALUES ('')"})
+	err = await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+		for _, statement := range statements {
+			_, err := conn.ExecContext(ctx, statement)
+			var refusal *mysql.MySQLError
+			if errors.As(err, &refusal) && refusal.Number == tableFull {
+				return refusal.Message, false, nil
+			}
+			if err != nil {
+				return statement, false, err
+			}
+		}
+		var free int64
+		err := conn.QueryRowContext(ctx, "SELECT DATA_FREE FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'matrix_filler'").Scan(&free)
+		return fmt.Sprintf("%d bytes free", free), free >= freeAgain, err
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, "DROP DATABASE matrix_filler"); err != nil {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}
 	return nil
