@@ -75,11 +75,21 @@ type builder struct {
 	texts        map[string]int
 	measured     map[[2]string]int
 	expectations map[report.Expectation]int
-	long         []int // indices of texts that may be cut
+	undeclared   []int // indices of long texts of failures that nobody has declared; they are cut last
+	declared     []int // of the others
+	alike        map[alike]int
+	unshown      int // declared failures whose evidence is not on the page
+}
+
+// alike are a cell's failures that one declaration explains.
+type alike struct {
+	cell        report.CellID
+	expectation int
 }
 
 func newData(in Input) (_ data, err error) {
-	b := &builder{in: in, texts: map[string]int{}, measured: map[[2]string]int{}, expectations: map[report.Expectation]int{}}
+	b := &builder{in: in, texts: map[string]int{}, measured: map[[2]string]int{}, expectations: map[report.Expectation]int{},
+		alike: map[alike]int{}}
 	b.data.Verdicts = []verdict{{Mark: report.VerdictUnknown.Mark(false)}}
 	for _, v := range report.Verdicts() {
 		b.data.Verdicts = append(b.data.Verdicts, verdict{v.String(), v.Mark(false), v.Broken() || v.Bad()})
@@ -120,7 +130,11 @@ func (b *builder) cell(c *report.Cell) (cell, error) {
 }
 
 func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outcome, error) {
-	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.long1(o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
+	long := &b.declared
+	if o.Verdict.Bad() && o.Verdict != report.VerdictKnown {
+		long = &b.undeclared
+	}
+	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.longest(long, o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
 	if o.Expectation != nil {
 		i := intern(b.expectations, &b.data.Expectations, *o.Expectation)
 		out.Expectation = &i
@@ -130,19 +144,26 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 		out.Measurements = append(out.Measurements, [2]float64{float64(i), round(m.Value)})
 	}
 	for _, a := range o.Attempts {
-		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.long1(a.Error)})
+		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.longest(long, a.Error)})
 	}
 	if o.Failure == "" {
 		return out, nil
 	}
 	out.Repro, out.Folder = report.Command(o.Repro), report.Command(o.Evidence)
 	out.New, out.Attribution = b.broke[o.Failure], b.in.Attributions[o.Failure]
+	if out.Expectation != nil && o.Verdict == report.VerdictKnown {
+		which := alike{c.ID, *out.Expectation}
+		if b.alike[which]++; b.alike[which] > shownAlike {
+			b.unshown++
+			return out, nil
+		}
+	}
 	tails, err := b.evidence.read(o.Evidence)
 	if err != nil {
 		return out, err
 	}
 	for _, t := range tails {
-		f := file{Name: report.OneLine(t.name), Text: b.longText(t.text)}
+		f := file{Name: report.OneLine(t.name), Text: b.longText(long, t.text)}
 		if int64(len(t.text)) < t.size {
 			f.Size = t.size
 		}
@@ -173,44 +194,55 @@ func round(v float64) float64 {
 func (b *builder) text(s string) int { return intern(b.texts, &b.data.Texts, s) }
 
 // longText interns a text that may be cut when the page would grow too big.
-func (b *builder) longText(s string) int {
+func (b *builder) longText(long *[]int, s string) int {
 	before := len(b.data.Texts)
 	i := b.text(s)
 	if i == before {
-		b.long = append(b.long, i)
+		*long = append(*long, i)
 	}
 	return i
 }
 
-func (b *builder) long1(s string) *int {
+func (b *builder) longest(long *[]int, s string) *int {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	i := b.longText(lastBytes(report.Neutral(s), largestTail))
+	i := b.longText(long, lastBytes(report.Neutral(s), largestTail))
 	return &i
 }
 
-// fit cuts the long texts, all to the same length, until they are within the budget together.
+// fit cuts the long texts until they are within the budget together: first those of declared failures, for which what
+// the others leave of it must do.
 func (b *builder) fit() {
-	limit, cut := largestTail, 0
-	for ; limit > smallestCut; limit /= 2 {
-		total := 0
-		for _, i := range b.long {
-			total += min(len(b.data.Texts[i]), limit)
+	spent, cut, limit := b.shorten(b.undeclared, textBudget)
+	_, more, smaller := b.shorten(b.declared, textBudget-spent)
+	if cut+more > 0 {
+		b.data.Cut = cutWords(cut+more, min(limit, smaller))
+	}
+	if b.unshown > 0 {
+		b.data.Cut = strings.TrimPrefix(b.data.Cut+"; "+unshownWords(b.unshown), "; ")
+	}
+}
+
+// shorten cuts texts, all to the same length, until they are within a budget together. It returns how much of it they
+// take, how many were cut, and to what.
+func (b *builder) shorten(texts []int, budget int) (spent, cut, limit int) {
+	for limit = largestTail; ; limit = max(smallestCut, limit*3/4) {
+		spent = 0
+		for _, i := range texts {
+			spent += min(len(b.data.Texts[i]), limit)
 		}
-		if total <= textBudget {
+		if spent <= budget || limit <= smallestCut {
 			break
 		}
 	}
-	for _, i := range b.long {
+	for _, i := range texts {
 		if s := b.data.Texts[i]; len(s) > limit {
 			b.data.Texts[i] = lastBytes(s, limit)
 			cut++
 		}
 	}
-	if cut > 0 {
-		b.data.Cut = cutWords(cut, limit)
-	}
+	return spent, cut, limit
 }
 
 func intern[K comparable](index map[K]int, list *[]K, value K) int {

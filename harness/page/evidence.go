@@ -16,7 +16,9 @@ import (
 
 const (
 	// textBudget is how many bytes all errors and evidence of a page may have together.
-	textBudget = 2 << 20
+	textBudget = 3 << 19
+	// shownAlike is of how many of a cell's failures that one declaration explains the evidence is shown.
+	shownAlike = 3
 	// filesOfFailure bounds the files that are shown of one failure.
 	filesOfFailure = 24
 	// largestTail is what is read of a file; as many failures need less to stay within the budget.

@@ -184,15 +184,9 @@ func TestPageOfARun(t *testing.T) {
 	if bad := b.complaints(); bad != "" {
 		t.Errorf("the page complains:\n%s", bad)
 	}
-	if *update {
-		b.window(1180, 860)
-		b.media(map[string]string{"prefers-color-scheme": "light"})
-		b.open(path)
-		b.screenshot(filepath.Join(pictures, "page.png"))
-	}
 }
 
-// The README's pictures of one cell, taken with -update. That of the whole is TestPageOfARun's.
+// The README's pictures, taken with -update.
 func TestScreenshots(t *testing.T) {
 	if !*update {
 		t.Skip("takes the README's pictures with -update")
@@ -202,6 +196,7 @@ func TestScreenshots(t *testing.T) {
 	b := openBrowser(t)
 	b.window(1180, 860)
 	b.open(path)
+	b.screenshot(filepath.Join(pictures, "page.png"))
 	b.eval(`document.querySelector("#grid button.v-failed").click()`)
 	b.eval(`document.querySelector("#detail").scrollIntoView()`)
 	b.screenshot(filepath.Join(pictures, "page-cell.png"))

@@ -162,7 +162,7 @@ func TestEvidenceStaysInTheFolder(t *testing.T) {
 const (
 	manyEntries = 30
 	manySpecs   = 400
-	pageLimit   = 5 << 20
+	pageLimit   = 5_000_000
 )
 
 // many is a run of many entries, made of the cells that were recorded: each entry has all the recorded cells' specs,

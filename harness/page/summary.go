@@ -167,6 +167,11 @@ func notes(run *report.Run) []string {
 	return list
 }
 
+func unshownWords(failures int) string {
+	return fmt.Sprintf("of what one declaration explains in a cell, the evidence of the first %d is shown; that of %d others lies in the run's folder",
+		shownAlike, failures)
+}
+
 func cutWords(texts, limit int) string {
 	return fmt.Sprintf("%d long texts are shown from their end, %d bytes of each; the run's folder has all of them", texts, limit)
 }
