@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -226,5 +227,45 @@ func TestBigPage(t *testing.T) {
 	b.is(`document.querySelectorAll("#grid tbody tr").length`, manyEntries)
 	if bad := b.complaints(); bad != "" {
 		t.Error(bad)
+	}
+}
+
+// What nobody has declared keeps its words however many declared failures there are beside it.
+func TestDeclaredFailuresMakeRoom(t *testing.T) {
+	const declared, words = 3000, 10_000
+	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost@v1.1.10"}}
+	for i := range declared {
+		c.Specs = append(c.Specs, report.Spec{Text: fmt.Sprintf("spec %d", i), Outcome: report.Outcome{Verdict: report.VerdictKnown, Failure: fmt.Sprint(i),
+			Error: fmt.Sprintf("%d %s", i, strings.Repeat("known ", 500)), Expectation: &report.Expectation{Error: "known"}, Evidence: "known"}})
+	}
+	c.Specs = append(c.Specs, report.Spec{Text: "new", Outcome: report.Outcome{Verdict: report.VerdictFailed, Failure: "new",
+		Error: strings.Repeat("x", words), Evidence: "new"}})
+	folder := t.TempDir()
+	for _, name := range []string{"known", "new"} {
+		if err := errors.Join(os.Mkdir(filepath.Join(folder, name), 0o755),
+			os.WriteFile(filepath.Join(folder, name, "error.log"), []byte(strings.Repeat(name, words/len(name))), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := newData(Input{Run: &report.Run{Cells: []report.Cell{c}}, Folders: []string{folder}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := d.Cells[0].Specs
+	last := specs[declared]
+	if len(d.Texts[*last.Error]) != words || len(last.Files) != 1 || len(d.Texts[last.Files[0].Text]) < words-len("new") {
+		t.Errorf("the undeclared failure has %d bytes of its error, and the files %v", len(d.Texts[*last.Error]), last.Files)
+	}
+	for i, want := range []int{1, 1, 1, 0, 0} {
+		if len(specs[i].Files) != want {
+			t.Errorf("declared failure %d has %d files, want %d", i+1, len(specs[i].Files), want)
+		}
+	}
+	total := 0
+	for _, text := range d.Texts {
+		total += len(text)
+	}
+	if total > textBudget+declared*len("spec 1000") || !strings.Contains(d.Cut, fmt.Sprint(declared-shownAlike)) {
+		t.Errorf("%d bytes of text; the page says %q", total, d.Cut)
 	}
 }
