@@ -131,10 +131,10 @@ func (b *builder) cell(c *report.Cell) (cell, error) {
 
 func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outcome, error) {
 	long := &b.declared
-	if o.Verdict.Bad() && o.Verdict != report.VerdictKnown {
+	if o.Verdict.Bad() {
 		long = &b.undeclared
 	}
-	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.longest(long, o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
+	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.longError(long, o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
 	if o.Expectation != nil {
 		i := intern(b.expectations, &b.data.Expectations, *o.Expectation)
 		out.Expectation = &i
@@ -144,7 +144,7 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 		out.Measurements = append(out.Measurements, [2]float64{float64(i), round(m.Value)})
 	}
 	for _, a := range o.Attempts {
-		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.longest(long, a.Error)})
+		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.longError(long, a.Error)})
 	}
 	if o.Failure == "" {
 		return out, nil
@@ -203,7 +203,7 @@ func (b *builder) longText(long *[]int, s string) int {
 	return i
 }
 
-func (b *builder) longest(long *[]int, s string) *int {
+func (b *builder) longError(long *[]int, s string) *int {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}

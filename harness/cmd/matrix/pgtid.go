@@ -103,11 +103,8 @@ func (p *pgtid) open(ctx context.Context, names []string, do func([]*server.Serv
 	}()
 	var group errgroup.Group
 	for i, ep := range endpoints {
-		group.Go(func() error {
-			s, err := server.Open(ctx, ep)
-			if err == nil {
-				servers[i] = s
-			}
+		group.Go(func() (err error) {
+			servers[i], err = server.Open(ctx, ep)
 			return err
 		})
 	}
