@@ -37,19 +37,25 @@ func (f *GlobalLock) Inject(ctx context.Context) (err error) {
 			err = errors.Join(fmt.Errorf("%s: %w", f, err), f.release())
 		}
 	}()
-	if f.db, err = f.Node.Sandbox.Endpoint().OpenDB(""); err != nil {
-		return err
-	}
-	if f.conn, err = f.db.Conn(ctx); err != nil {
-		return err
-	}
-	if _, err := f.conn.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
+	if err := f.take(ctx); err != nil {
 		return err
 	}
 	if passes, err := f.writes(ctx); err != nil || passes {
 		return errors.Join(errors.New("a write does not wait"), err)
 	}
 	return nil
+}
+
+// take has the lock until release.
+func (f *GlobalLock) take(ctx context.Context) (err error) {
+	if f.db, err = f.Node.Sandbox.Endpoint().OpenDB(""); err != nil {
+		return err
+	}
+	if f.conn, err = f.db.Conn(ctx); err != nil {
+		return err
+	}
+	_, err = f.conn.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK")
+	return err
 }
 
 // Heal returns when a write is through.
@@ -119,52 +125,57 @@ func (f KillCommitting) String() string { return "kill " + f.Node.Name + " in a 
 var waitsForLock = regexp.MustCompile(`(?i)waiting for .*lock`)
 
 // Inject returns when the process is gone.
-func (f KillCommitting) Inject(ctx context.Context) (err error) {
+func (f KillCommitting) Inject(ctx context.Context) error {
 	if !f.Node.Sandbox.Running() {
 		return nil
 	}
+	if err := f.strike(ctx); err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	return stopped(ctx, f, f.Node)
+}
+
+func (f KillCommitting) strike(ctx context.Context) error {
 	db, err := f.Node.Sandbox.Endpoint().OpenDB("")
 	if err != nil {
-		return fmt.Errorf("%s: %w", f, err)
+		return err
 	}
 	defer func() { _ = db.Close() }() // the server is dead
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", f, err)
+		return err
 	}
 	var id string
 	if err := conn.QueryRowContext(ctx, "SELECT CONNECTION_ID()").Scan(&id); err != nil {
-		return fmt.Errorf("%s: %w", f, err)
+		return err
 	}
 	for _, statement := range append([]string{"BEGIN"}, f.Statements...) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", f, err)
+			return err
 		}
 	}
-	locker, err := db.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f, err)
-	}
-	if _, err := locker.ExecContext(ctx, "FLUSH TABLES WITH READ LOCK"); err != nil {
-		return fmt.Errorf("%s: %w", f, err)
+	lock := &GlobalLock{Node: f.Node}
+	defer func() { _ = lock.release() }() // as above
+	if err := lock.take(ctx); err != nil {
+		return err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_, _ = conn.ExecContext(ctx, "COMMIT") // nobody hears how it ends
 	}()
-	err = await(ctx, f.String(), func(ctx context.Context) (string, bool, error) {
-		states, err := column(ctx, locker, "SELECT COALESCE(STATE, '') FROM information_schema.PROCESSLIST WHERE ID = "+id)
-		return fmt.Sprintf("COMMIT: %q", states), len(states) == 1 && waitsForLock.MatchString(states[0]), err
+	err = await(ctx, "COMMIT waits", func(ctx context.Context) (string, bool, error) {
+		states, err := column(ctx, lock.conn, "SELECT COALESCE(STATE, '') FROM information_schema.PROCESSLIST WHERE ID = "+id)
+		return fmt.Sprintf("state %q", states), len(states) == 1 && waitsForLock.MatchString(states[0]), err
 	})
-	if err == nil {
-		err = f.Node.Sandbox.Kill()
-	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", f, err)
+		return err
+	}
+	if err := f.Node.Sandbox.Kill(); err != nil {
+		return err
 	}
 	<-ended
-	return stopped(ctx, f, f.Node)
+	return nil
 }
 
 // Heal starts the server; it recovers by itself.

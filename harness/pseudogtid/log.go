@@ -124,7 +124,7 @@ func (l *Log) read(ctx context.Context, from server.Coordinates) (reader, error)
 		return nil, err
 	}
 	if ok {
-		r = &spliced{head: r, tail: l.tail.from(kept.Pos)}
+		r = &spliced{head: r, tail: l.tail.events(kept.Pos)}
 	}
 	return &counted{reader: r, log: l, file: from.File}, nil
 }

@@ -81,8 +81,15 @@ func (t *tape) begin() (at server.Coordinates, ok bool) {
 	return server.Coordinates{File: t.file, Pos: t.pieces[0].start}, true
 }
 
-// from plays the tape from a place that is not before its beginning.
+// from plays the format, for a decoder that has read nothing yet, and then the tape from a place that is not before its beginning.
 func (t *tape) from(pos uint64) *replay {
+	r := t.events(pos)
+	r.opening = true
+	return r
+}
+
+// events plays the tape from a place that is not before its beginning, without the format.
+func (t *tape) events(pos uint64) *replay {
 	r := &replay{tape: t, pos: pos}
 	for r.piece < len(t.pieces) && t.pieces[r.piece].end() <= pos {
 		r.piece++
@@ -90,20 +97,20 @@ func (t *tape) from(pos uint64) *replay {
 	return r
 }
 
-// replay reads a tape. A decoder that has read nothing yet gets the format first.
+// replay reads a tape.
 type replay struct {
 	tape    *tape
 	piece   int
 	pos     uint64 // where the next event stands
-	running bool
+	opening bool   // the format comes next
 }
 
 func (r *replay) close() {}
 
 func (r *replay) next(ctx context.Context) (e event, err error) {
 	e.start.File, e.end.File = r.tape.file, r.tape.file
-	if !r.running {
-		r.running = true
+	if r.opening {
+		r.opening = false
 		e.raw, e.start.Pos, e.end.Pos = r.tape.format, start, start
 		return e, e.header.Decode(e.raw)
 	}
@@ -158,6 +165,5 @@ func (s *spliced) next(ctx context.Context) (event, error) {
 		return event{}, fmt.Errorf("no event begins at %s, where one did a moment ago, but one at %s", at, e.start)
 	}
 	s.close()
-	s.tail.running = true // the format is known
 	return s.tail.next(ctx)
 }

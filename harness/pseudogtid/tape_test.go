@@ -90,8 +90,7 @@ func TestTapeKeepsTheEndWithoutGaps(t *testing.T) {
 		if !ok {
 			return 0, 0, 0
 		}
-		r := tp.from(at.Pos)
-		r.running = true
+		r := tp.events(at.Pos)
 		for next := at.Pos; ; n++ {
 			e, err := r.next(t.Context())
 			if errors.Is(err, io.EOF) {

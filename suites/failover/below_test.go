@@ -76,6 +76,7 @@ var _ = Describe("a dead server that is not the primary", func() {
 		s.heals(ctx, lost)
 		suitekit.NoFault(s.WaitCaughtUp(ctx))
 		s.awaitWrites(ctx, rate) // until the manager has seen it
+		s.lag(ctx, "replica2")   // which would have to be promoted if it had one transaction more
 		s.killPrimary(ctx)
 		audit := s.recovered(ctx)
 		s.settle(ctx)

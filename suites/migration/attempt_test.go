@@ -301,9 +301,10 @@ func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
 	select {
 	case <-a.done:
 	case <-timer.C:
+		replication := a.stage.replication(ctx) // a tool may wait for a replica
 		a.stop()
 		<-a.done
-		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %v", attemptLimit, a.err))
+		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %s%v", attemptLimit, replication, a.err))
 	case <-ctx.Done():
 		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 30)))
 	}

@@ -200,6 +200,23 @@ func (s *stage) traffic(ctx context.Context, t *traffic) *traffic {
 // applier is the server on which the tool builds the new table: the primary, in the modes of these specs.
 func (s *stage) applier() *server.Server { return s.primary }
 
+// replication is what the replicas say of their threads, a line each.
+func (s *stage) replication(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, stateLimit)
+	defer cancel()
+	var text strings.Builder
+	for _, n := range s.Replicas() {
+		statuses, err := n.Server.ReplicaStatus(ctx)
+		if err != nil {
+			fmt.Fprintf(&text, "%s: %v\n", n.Name, err)
+		}
+		for _, status := range statuses {
+			fmt.Fprintf(&text, "%s: %s\n", n.Name, status)
+		}
+	}
+	return text.String()
+}
+
 // await waits for a state, with the state seen last in its failure.
 func await(ctx context.Context, what string, look func(context.Context) (seen string, ok bool)) error {
 	ctx, cancel := context.WithTimeout(ctx, stateLimit)
