@@ -66,7 +66,7 @@ func (l Labs) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(Lab{Name: name, Profile: string(golden.Profile)})
+	text, err := json.Marshal(Lab{Name: name})
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +147,7 @@ func (l Labs) open(kept rundir.Kept) (*Lab, error) {
 		if len(plans) > 1 {
 			prefix = "t" + strconv.Itoa(i+1) + "."
 		}
-		lab.Entry, lab.Topology, lab.Server = t.Nodes[0].Sandbox.Entry(), t.Shape.String(), t.Flavor.String()
+		lab.Entry, lab.Topology, lab.Server, lab.Profile = t.Nodes[0].Sandbox.Entry(), t.Shape.String(), t.Flavor.String(), string(t.Profile)
 		lab.Nodes = append(lab.Nodes, nodes(t, prefix)...)
 	}
 	return lab, nil

@@ -37,6 +37,7 @@ type Options struct {
 type Topology struct {
 	Nodes    []*Node
 	Flavor   flavor.Flavor // of the primary
+	Profile  sandbox.Profile
 	Shape    Shape
 	GTID     bool
 	SemiSync bool
@@ -91,7 +92,7 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 	if err := o.check(golden); err != nil {
 		return nil, err
 	}
-	t := &Topology{Flavor: golden.Flavor, Shape: o.Shape, GTID: o.GTID, SemiSync: o.SemiSync, Dir: dir}
+	t := &Topology{Flavor: golden.Flavor, Profile: golden.Profile, Shape: o.Shape, GTID: o.GTID, SemiSync: o.SemiSync, Dir: dir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("topology %s of %s: %w", o.Shape, golden.Entry, err), t.Close())
@@ -296,6 +297,7 @@ func (t *Topology) Disconnect() error {
 
 // saved is a topology in its folder.
 type saved struct {
+	Profile  string      `json:"profile"`
 	Shape    string      `json:"shape"`
 	GTID     bool        `json:"gtid"`
 	SemiSync bool        `json:"semi_sync"`
@@ -309,7 +311,7 @@ type savedNode struct {
 }
 
 func (t *Topology) save() error {
-	s := saved{Shape: t.Shape.String(), GTID: t.GTID, SemiSync: t.SemiSync}
+	s := saved{Profile: string(t.Profile), Shape: t.Shape.String(), GTID: t.GTID, SemiSync: t.SemiSync}
 	for _, n := range t.Nodes {
 		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Sandbox.Dir(), n.Sources})
 	}
@@ -335,7 +337,7 @@ func Load(dir string) (*Topology, error) {
 	if err != nil {
 		return nil, fmt.Errorf("topology %s: %w", dir, err)
 	}
-	t := &Topology{Shape: shape, GTID: s.GTID, SemiSync: s.SemiSync, Dir: dir}
+	t := &Topology{Profile: sandbox.Profile(s.Profile), Shape: shape, GTID: s.GTID, SemiSync: s.SemiSync, Dir: dir}
 	for _, one := range s.Nodes {
 		n := &Node{Name: one.Name, Sources: one.Sources}
 		if n.Sandbox, err = sandbox.Open(one.Dir); err != nil {
