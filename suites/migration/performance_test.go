@@ -199,8 +199,9 @@ func (g *performance) perform(ctx SpecContext, tool migration.Tool) {
 	}
 }
 
-// direct lets the tool exchange the tables once the scripts have written enough while it follows them, and
-// says how many transactions that was when it ended. A script that met an error ends the tool as well.
+// direct lets the tool exchange the tables once the scripts have written enough while it copies, and says how many
+// transactions there were in all since it had made the new table. What is written before the first row is copied may
+// reach the new table by the copy alone, and is not counted as enough. A script that met an error ends the tool as well.
 func (g *performance) direct(ctx context.Context, abandon context.CancelCauseFunc, job *migration.Job, play *workload.Play, ended <-chan error) (during int, err error) {
 	applier := g.primary
 	if job.Mode.Target(job.Table).Node == migration.NodeReplica {
@@ -210,7 +211,7 @@ func (g *performance) direct(ctx context.Context, abandon context.CancelCauseFun
 	defer tick.Stop()
 	begin, released := -1, false
 	var made time.Time // when the new table was seen
-	copied := false
+	copying := -1      // how much was written when the first row was there
 	for {
 		select {
 		case err := <-ended:
@@ -230,11 +231,13 @@ func (g *performance) direct(ctx context.Context, abandon context.CancelCauseFun
 			if applier.DB.QueryRowContext(ctx, followed).Scan(&follows) == nil && follows > 0 {
 				begin, made = g.record.Len(), time.Now()
 			}
-		case !copied && g.refusedAs == "":
-			if copied = g.copied(ctx, applier); !copied && time.Since(made) > copyLimit {
+		case copying < 0 && g.refusedAs == "":
+			if g.copied(ctx, applier) {
+				copying = g.record.Len()
+			} else if time.Since(made) > copyLimit {
 				abandon(fmt.Errorf("%s after it had made the new table the tool had copied nothing", copyLimit))
 			}
-		case g.record.Len()-begin >= g.enough() && g.refusedAs == "":
+		case g.record.Len()-copying >= g.enough() && g.refusedAs == "":
 			if g.quiet && !released {
 				if err := play.Stop(); err != nil {
 					return 0, errors.Join(err, <-ended)
