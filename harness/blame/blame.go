@@ -76,10 +76,10 @@ func neighbourEntry(m *matrix.Matrix, e matrix.Entry, obtainable func(matrix.Ent
 	return e, false
 }
 
-// InOrder sorts entries by vendor, and then by version.
+// InOrder sorts entries by vendor, and then by version; an exact release comes after its series.
 func InOrder(entries []matrix.Entry) []matrix.Entry {
 	return slices.SortedStableFunc(slices.Values(entries), func(a, b matrix.Entry) int {
-		return cmp.Or(cmp.Compare(a.Vendor.String(), b.Vendor.String()), compareVersions(a.Series, b.Series))
+		return cmp.Or(cmp.Compare(a.Vendor.String(), b.Vendor.String()), compareVersions(a.Series, b.Series), compareVersions(a.Release, b.Release))
 	})
 }
 
@@ -111,7 +111,10 @@ type Finding struct {
 // Conclude says whose fault a failure is, in one sentence. again is the same cell run once more; the others are its
 // neighbours, or nil where there is none. A neighbour that could not be had tells nothing.
 func Conclude(again Finding, tool, server *Finding) string {
-	if !again.Verdict.Broken() {
+	switch says(&again) {
+	case unknown:
+		return fmt.Sprintf("not told: %s is %s now", again.Cell, again.Verdict)
+	case works:
 		return fmt.Sprintf("it did not fail again: %s is %s now; run it with --repeat to see how often it fails", again.Cell, again.Verdict)
 	}
 	toolSays, serverSays := says(tool), says(server)

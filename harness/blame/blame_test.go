@@ -64,6 +64,26 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
+// Exact releases have the order of their versions, whatever order they were named in.
+func TestInOrder(t *testing.T) {
+	m := loaded(t)
+	var entries []matrix.Entry
+	for _, ref := range []string{"mysql@8.0.33", "mysql-9.7", "mysql@8.0.4", "mysql-8.0", "mysql@8.0.21"} {
+		e, err := m.Resolve(ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	var got []string
+	for _, e := range InOrder(entries) {
+		got = append(got, e.Name)
+	}
+	if want := "mysql-8.0 mysql@8.0.4 mysql@8.0.21 mysql@8.0.33 mysql-9.7"; strings.Join(got, " ") != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
 func TestConclude(t *testing.T) {
 	finding := func(v report.Verdict) *Finding {
 		if v == report.VerdictUnknown {
@@ -76,6 +96,7 @@ func TestConclude(t *testing.T) {
 		want                string
 	}{
 		{P, F, F, "it did not fail again"},
+		{U, F, P, "not told: e/s/t@1 is unavailable now"},
 		{F, P, F, "the tool: with t@1 it is passed on the same server; the server version makes no difference"},
 		{K, P, K, "the tool: "},
 		{F, F, P, "the server: on e it is passed with the same tool; the tool's version makes no difference"},

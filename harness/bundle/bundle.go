@@ -6,7 +6,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +50,7 @@ func Pack(w io.Writer, folder string, f Failure, limits Limits) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.text("failure.json", what); err != nil {
+	if err := p.write("failure.json", what); err != nil {
 		return err
 	}
 	if err := p.text("README.txt", []byte(words(f))); err != nil {
@@ -68,7 +67,7 @@ func Pack(w io.Writer, folder string, f Failure, limits Limits) (err error) {
 	return errors.Join(p.tar.Close(), z.Close())
 }
 
-// describe is the failure as run.json has it, with what it belongs to.
+// describe is the failure as run.json has it, with what it belongs to and without passwords.
 func describe(f Failure) ([]byte, error) {
 	cell := *f.Cell
 	cell.Specs = slices.DeleteFunc(slices.Clone(cell.Specs), func(s report.Spec) bool { return s.Text != f.Spec })
@@ -76,11 +75,10 @@ func describe(f Failure) ([]byte, error) {
 	run.Cells = []report.Cell{cell}
 	run.Notes = slices.DeleteFunc(slices.Clone(run.Notes), func(n report.Note) bool { return n.Cell != f.Cell.ID })
 	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetIndent("", "  ")
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(run)
-	return b.Bytes(), err
+	if err := encoder(&b).Encode(run); err != nil {
+		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	return redactJSON(b.Bytes())
 }
 
 func words(f Failure) string {
@@ -171,13 +169,15 @@ func (p *packer) textFile(name string) (err error) {
 	if err != nil {
 		return err
 	}
-	size := min(info.Size(), p.limits.Text)
-	text, err := io.ReadAll(io.NewSectionReader(f, info.Size()-size, size))
+	from := max(0, info.Size()-p.limits.Text-1)
+	text, err := io.ReadAll(io.NewSectionReader(f, from, info.Size()-from))
 	if err != nil {
 		return fmt.Errorf("bundle %s: %w", name, err)
 	}
-	if size < info.Size() {
-		p.note("cut: %s has %d bytes, its last %d are here", name, info.Size(), size)
+	if info.Size() > p.limits.Text {
+		// From the beginning of a line: half a line may begin within a password, which nothing would show then.
+		_, text, _ = bytes.Cut(text, []byte("\n"))
+		p.note("cut: %s has %d bytes, its last %d are here", name, info.Size(), len(text))
 	}
 	return p.text(name, text)
 }
@@ -186,16 +186,20 @@ func (p *packer) textFile(name string) (err error) {
 var account = regexp.MustCompile(`(?i)identified\s+(by|with|via)|set\s+password|(master|source)_password`)
 
 func (p *packer) binaryLog(name string) error {
+	info, err := fs.Stat(p.root.FS(), name)
+	if err != nil {
+		return fmt.Errorf("bundle: %w", err)
+	}
+	if p.binary+info.Size() > p.limits.BinaryLogs {
+		p.note("left out: %s has %d bytes, more than binary logs may have together", name, info.Size())
+		return nil
+	}
 	content, err := fs.ReadFile(p.root.FS(), name)
 	if err != nil {
 		return fmt.Errorf("bundle: %w", err)
 	}
-	switch {
-	case account.Match(content):
+	if account.Match(content) {
 		p.note("left out: %s has a statement about an account's password", name)
-		return nil
-	case p.binary+int64(len(content)) > p.limits.BinaryLogs:
-		p.note("left out: %s has %d bytes, more than binary logs may have together", name, len(content))
 		return nil
 	}
 	p.binary += int64(len(content))

@@ -46,6 +46,7 @@
 //	  server, tool_version   their own words
 //	  tool_flag      the --tool argument that chooses the tool
 //	  seed, total            total: specs announced
+//	  limit, checksum, trust_first_use   what the run was told, and a repetition is told again
 //	  state          "pending", "running", "finished", "interrupted"
 //	  verdict        only when finished: "passed", "vacuous", "failed", "known", "flaky", "fixed", "unsupported", "unavailable", "errored", "timed-out"
 //	  started, seconds

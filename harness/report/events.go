@@ -16,11 +16,11 @@ type EventType uint8
 
 const (
 	EventUnknown      EventType = iota
-	EventRunStarted             // Plan, Host, MatrixDigest, Seed
+	EventRunStarted             // Plan, Host, MatrixDigest, Seed, Terms
 	EventCellStarted            // Cell, Total, Server, ToolVersion, ToolFlag, Seed
 	EventSpecStarted            // Cell, Spec, Labels, Attempt
 	EventSpecFinished           // Cell, Spec, Verdict, Seconds, Attempt, and what belongs to the verdict
-	EventCellFinished           // Cell, Seconds, and Verdict where the runner has one beyond its specs'; not sent for a cell that an interrupt ended
+	EventCellFinished           // Cell, Seconds, ToolFlag, and Verdict where the runner has one beyond its specs'; not sent for a cell that an interrupt ended
 	EventNote                   // Message, and Cell where it belongs to one
 	EventRunFinished            // Seconds, Status
 )
@@ -148,6 +148,14 @@ type Event struct {
 	MatrixDigest string    `json:"matrix_digest,omitempty"` // of matrix.yaml; runs of different ones are not merged
 	Seed         int64     `json:"seed,omitempty"`
 	Status       RunStatus `json:"status,omitzero"` // of run-finished: complete (also when left out) or interrupted
+	Terms
+}
+
+// Terms are what a run was told that a repetition of one of its specs has to be told again.
+type Terms struct {
+	Limit         Seconds `json:"limit,omitempty"`           // of one spec
+	Checksum      string  `json:"checksum,omitempty"`        // of a release that matrix.yaml does not list
+	TrustFirstUse bool    `json:"trust_first_use,omitempty"` // such a release was taken unverified
 }
 
 // Validate says what an event lacks that its type needs.

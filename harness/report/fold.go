@@ -10,6 +10,7 @@ import (
 // Aggregate folds events into a Run. The zero Aggregate is ready; it is not safe for concurrent use.
 type Aggregate struct {
 	run   Run
+	terms Terms // of every cell
 	index map[CellID]int
 	last  time.Time
 	ended bool
@@ -107,6 +108,7 @@ func (a *Aggregate) startRun(e Event) {
 	a.run.Started = e.Time
 	a.run.MatrixDigest = e.MatrixDigest
 	a.run.Seed = e.Seed
+	a.terms = e.Terms
 	if e.Host != nil {
 		a.run.Hosts = append(a.run.Hosts, *e.Host)
 	}
@@ -121,7 +123,7 @@ func (a *Aggregate) cell(id CellID) *Cell {
 	if !ok {
 		i = len(a.run.Cells)
 		a.index[id] = i
-		a.run.Cells = append(a.run.Cells, Cell{ID: id, Seed: a.run.Seed, Outcome: Outcome{State: StatePending}})
+		a.run.Cells = append(a.run.Cells, Cell{ID: id, Seed: a.run.Seed, Terms: a.terms, Outcome: Outcome{State: StatePending}})
 	}
 	return &a.run.Cells[i]
 }
@@ -182,6 +184,7 @@ func (a *Aggregate) finishCell(e Event) {
 	c.take(e)
 	keep(&c.Server, e.Server)
 	keep(&c.ToolVersion, e.ToolVersion)
+	keep(&c.ToolFlag, e.ToolFlag)
 	c.Total = max(c.Total, e.Total)
 	a.settle(c, e.Time)
 }

@@ -69,6 +69,7 @@ type Cell struct {
 	ToolFlag    string `json:"tool_flag,omitempty"`
 	Seed        int64  `json:"seed,omitempty"`
 	Total       int    `json:"total"` // specs announced; 0 before the suite said it
+	Terms
 	Outcome
 	Specs []Spec `json:"specs,omitempty"`
 }

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"mysqlmatrix/harness/cell"
@@ -13,7 +14,7 @@ import (
 // some attempts passed and some did not is flaky, however it ended.
 type Attempts struct {
 	Repeat       int  // every spec runs as many times
-	Retries      int  // a spec that failed runs again, at most as many times, unless its whole cell is broken
+	Retries      int  // a spec that failed runs again, at most as many times, unless nothing of its cell passed
 	UntilFailure bool // every spec runs again and again until one fails, in whatever cell
 }
 
@@ -49,24 +50,32 @@ func (r *runner) attempts(ctx context.Context, w *work) {
 
 // next chooses the specs of round n by the verdicts of the round before.
 func (a Attempts) next(n int, specs []cell.Spec, verdicts []report.Verdict, w *work, failed bool) []cell.Spec {
+	chosen := func(by func(report.Verdict) bool) (again []cell.Spec) {
+		for i, v := range verdicts {
+			if by(v) {
+				again = append(again, specs[i])
+			}
+		}
+		return again
+	}
 	switch {
-	case a.UntilFailure && !failed, n <= a.Repeat:
+	case n <= a.Repeat:
 		return w.specs
+	case a.UntilFailure && !failed:
+		// What the server lacks never fails: a cell of nothing else would go on for ever.
+		return chosen(func(v report.Verdict) bool { return v != report.VerdictUnsupported })
 	case n > 1+a.Retries:
 		return nil
+	case n == 2 && len(specs) > 1 && !slices.ContainsFunc(verdicts, passed):
+		return nil // it is no flake: to try again would cost its time and tell nothing
 	}
-	var again []cell.Spec
-	for i, v := range verdicts {
-		if v == report.VerdictFailed || v == report.VerdictTimedOut || v == report.VerdictErrored {
-			again = append(again, specs[i])
-		}
-	}
-	// Where nothing at all worked, it is no flake: to try again would cost its time and tell nothing.
-	if n == 2 && len(specs) > 1 && len(again) == len(specs) {
-		return nil
-	}
-	return again
+	return chosen(func(v report.Verdict) bool {
+		return v == report.VerdictFailed || v == report.VerdictTimedOut || v == report.VerdictErrored
+	})
 }
+
+// passed says whether a verdict shows that the cell's server and tool work at all. One that proved nothing does not.
+func passed(v report.Verdict) bool { return v == report.VerdictPassed || v == report.VerdictFixed }
 
 // round runs specs at once, as many as there is room for, and returns their verdicts; the verdict of one that was
 // interrupted or not begun is unknown.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestNextAttempts(t *testing.T) {
-	const P, F, K, U, X, E = report.VerdictPassed, report.VerdictFailed, report.VerdictKnown, report.VerdictUnsupported, report.VerdictFixed, report.VerdictErrored
+	const P, F, K, U, X, E, V = report.VerdictPassed, report.VerdictFailed, report.VerdictKnown, report.VerdictUnsupported, report.VerdictFixed, report.VerdictErrored, report.VerdictVacuous
 	all := []cell.Spec{{Text: "a"}, {Text: "b"}, {Text: "c"}}
 	for _, c := range []struct {
 		attempts Attempts
@@ -26,13 +26,20 @@ func TestNextAttempts(t *testing.T) {
 		{Attempts{Retries: 2}, 3, "ac", []report.Verdict{F, E}, true, "ac"}, // one of the cell had passed
 		{Attempts{Retries: 2}, 3, "ac", []report.Verdict{P, E}, true, "c"},
 		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{F, F, F}, true, ""}, // the whole cell is broken
+		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{F, F, U}, true, ""}, // and here, since nothing passed
+		{Attempts{Retries: 5}, 2, "ab", []report.Verdict{F, K}, true, ""},
+		{Attempts{Retries: 5}, 2, "ab", []report.Verdict{E, V}, true, ""},
+		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{F, K, P}, true, "a"},
+		{Attempts{Retries: 5}, 2, "ab", []report.Verdict{F, X}, true, "a"},
 		{Attempts{Retries: 5}, 2, "a", []report.Verdict{F}, true, "a"},        // one spec is no cell
 		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{K, U, X}, true, ""}, // as declared, or nothing that another attempt could mend
 		{Attempts{Repeat: 3}, 2, "abc", []report.Verdict{F, F, F}, true, "abc"},
 		{Attempts{Repeat: 3}, 3, "abc", []report.Verdict{P, P, P}, false, "abc"},
 		{Attempts{Repeat: 3}, 4, "abc", []report.Verdict{P, F, P}, true, ""},
 		{Attempts{UntilFailure: true}, 99, "abc", []report.Verdict{P, P, P}, false, "abc"},
-		{Attempts{UntilFailure: true}, 2, "abc", []report.Verdict{P, P, P}, true, ""}, // in another cell
+		{Attempts{UntilFailure: true}, 2, "abc", []report.Verdict{P, U, K}, false, "ac"},
+		{Attempts{UntilFailure: true}, 2, "abc", []report.Verdict{U, U, U}, false, ""}, // or it would never end
+		{Attempts{UntilFailure: true}, 2, "abc", []report.Verdict{P, P, P}, true, ""},  // in another cell
 	} {
 		var before []cell.Spec
 		for _, text := range strings.Split(c.specs, "") {

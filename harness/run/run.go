@@ -51,8 +51,14 @@ type Config struct {
 	Attempts
 	Seed  int64         // 0 draws one
 	Limit time.Duration // for one spec
-	Emit  func(report.Event)
+	// Checksum and TrustFirstUse are the user's word on archives, which the cells' entries have already.
+	Checksum      string
+	TrustFirstUse bool
+	Emit          func(report.Event)
 }
+
+// DefaultLimit is the time limit of one spec where the user gives none.
+const DefaultLimit = 5 * time.Minute
 
 // ErrNoSpecs says that the focus left nothing to run.
 var ErrNoSpecs = errors.New("no spec's text matches the focus")
@@ -81,7 +87,8 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	}
 	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
-		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU()}}
+		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse},
+		Host:  &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU()}}
 	for _, one := range cells {
 		started.Plan = append(started.Plan, one.ID())
 	}
@@ -121,7 +128,7 @@ func (r *runner) emit(e report.Event) {
 // cell prepares a cell and runs its specs.
 func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 	begin := time.Now()
-	finished := report.Event{Type: report.EventCellFinished, Cell: c.ID()}
+	finished := report.Event{Type: report.EventCellFinished, Cell: c.ID(), ToolFlag: c.Tool.Flag()}
 	defer func() {
 		if ctx.Err() != nil {
 			return // an interrupted cell has no end
@@ -244,10 +251,20 @@ func (r *runner) settle(c matrix.Cell, e report.Event) report.Event {
 	return e
 }
 
-// Repro is the command that repeats one spec.
-func Repro(c matrix.Cell, spec string, seed int64) string {
-	return strings.Join([]string{"bin/matrix run", "--entry", shellQuote(c.Entry.Name), "--suite", c.Suite,
-		"--tool", shellQuote(c.Tool.Flag()), "--seed", strconv.FormatInt(seed, 10), "--focus", shellQuote("^" + regexp.QuoteMeta(spec) + "$")}, " ")
+// repro is the command that repeats one spec.
+func (c *Config) repro(one matrix.Cell, spec string) string {
+	words := []string{"bin/matrix run", "--entry", shellQuote(one.Entry.Name), "--suite", one.Suite,
+		"--tool", shellQuote(one.Tool.Flag()), "--seed", strconv.FormatInt(c.Seed, 10)}
+	if c.Limit != DefaultLimit {
+		words = append(words, "--limit", c.Limit.String())
+	}
+	if c.Checksum != "" {
+		words = append(words, "--checksum", c.Checksum)
+	}
+	if c.TrustFirstUse {
+		words = append(words, "--trust-first-use")
+	}
+	return strings.Join(append(words, "--focus", shellQuote("^"+regexp.QuoteMeta(spec)+"$")), " ")
 }
 
 func shellQuote(s string) string {

@@ -15,6 +15,7 @@ import (
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
+	"mysqlmatrix/harness/topology"
 )
 
 const (
@@ -27,6 +28,7 @@ const (
 	drainLimit = 2 * time.Second
 	outputFile = "output.log"
 	tailLines  = 30
+	leftFolder = "left" // of what a dead suite process's servers say, as nodes1 and so on are of a living one's
 )
 
 // catalog asks a suite which specs it has for the cell.
@@ -56,6 +58,10 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int)
 	}
 	last := report.Event{Type: report.EventSpecFinished, Cell: w.cell.ID(), Spec: spec.Text, Labels: spec.Labels}
 	var ended bool
+	// A folder of results may be used again: what an earlier run has left there says nothing of this one.
+	if err := os.RemoveAll(filepath.Join(r.Out, evidence)); err != nil {
+		r.emit(report.Event{Type: report.EventNote, Cell: w.cell.ID(), Message: "old evidence: " + err.Error()})
+	}
 	err := r.process(ctx, w, spec, attempt, func(dir *rundir.Dir, events io.Reader, wait func() error) error {
 		decoder := report.NewDecoder(events)
 		for {
@@ -82,10 +88,14 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int)
 				last.Verdict = report.VerdictTimedOut
 			}
 		}
-		if last.Verdict.Bad() {
-			return copyOutput(dir, filepath.Join(r.Out, evidence))
+		if !last.Verdict.Bad() {
+			return nil
 		}
-		return nil
+		err := copyOutput(dir, filepath.Join(r.Out, evidence))
+		if !ended && ctx.Err() == nil {
+			err = errors.Join(err, r.salvage(ctx, dir, filepath.Join(r.Out, evidence)))
+		}
+		return err
 	})
 	if ctx.Err() != nil && !last.Verdict.Valid() || ctx.Err() != nil && last.Verdict.Bad() {
 		return report.VerdictUnknown // interrupted: neither the subject nor the harness failed
@@ -96,7 +106,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, attempt int)
 	if last.Seconds == 0 {
 		last.Seconds = report.SecondsOf(time.Since(begin))
 	}
-	last.Repro = Repro(w.cell, spec.Text, r.Seed)
+	last.Repro = r.repro(w.cell, spec.Text)
 	if last.Verdict.Bad() {
 		last.Evidence = filepath.ToSlash(evidence)
 	}
@@ -232,6 +242,24 @@ func (r *runner) leave(ctx context.Context, w *work, dir *rundir.Dir, spec strin
 		}
 	}
 	return dir.Remove(context.WithoutCancel(ctx))
+}
+
+// salvage gathers what the servers of a dead suite process say of themselves, before its folder is removed.
+func (r *runner) salvage(ctx context.Context, dir *rundir.Dir, to string) error {
+	folders, err := filepath.Glob(filepath.Join(dir.Path, "*"))
+	errs := []error{err}
+	for _, folder := range folders {
+		t, err := topology.Left(folder)
+		errs = append(errs, err)
+		if len(t.Nodes) == 0 {
+			continue
+		}
+		errs = append(errs, t.Evidence(ctx, filepath.Join(to, leftFolder, filepath.Base(folder))))
+		if r.KeepData && !dir.Kept() {
+			errs = append(errs, t.SaveData(filepath.Join(to, "data", filepath.Base(folder))))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func outputTail(dir *rundir.Dir) string {

@@ -72,6 +72,22 @@ func Open(dir string) (*Sandbox, error) {
 	return s, nil
 }
 
+// OpenAll finds the sandboxes in a folder; one whose making was cut off is none.
+func OpenAll(dir string) ([]*Sandbox, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "*", metaFile))
+	errs := []error{err}
+	var list []*Sandbox
+	for _, path := range paths {
+		s, err := Open(filepath.Dir(path))
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, s)
+	}
+	return list, errors.Join(errs...)
+}
+
 // Dir is the sandbox's folder, with dbdeployer's scripts.
 func (s *Sandbox) Dir() string { return s.dir }
 
@@ -343,6 +359,9 @@ func grep(text, word string) string {
 	}
 	return strings.Join(found, "\n")
 }
+
+// ConfigPath is the server's option file.
+func (s *Sandbox) ConfigPath() string { return filepath.Join(s.dir, configFile) }
 
 // ErrorLogPath is where the server writes its error log.
 func (s *Sandbox) ErrorLogPath() string { return filepath.Join(s.DataDir(), errorLog) }

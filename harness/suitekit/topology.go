@@ -71,13 +71,15 @@ func Vacuous(reason string) {
 	ginkgo.AddReportEntry(entryVacuous, reason, types.ReportEntryVisibilityNever)
 }
 
-// Deploy gives the spec a fresh, proven topology. When the spec ends, evidence is gathered if it failed,
-// and the servers are removed. A server that lacks what the topology needs makes the spec unsupported; any
+// Deploy gives the spec a fresh, proven topology. When the spec ends, or this fails, evidence is gathered if it
+// failed, and the servers are removed. A server that lacks what the topology needs makes the spec unsupported; any
 // other failure to deploy is the harness's and not the subject's, and makes it errored.
 func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Options) *topology.Topology {
 	ginkgo.GinkgoHelper()
 	deployed++
 	golden := Golden(profile)
+	evidence := filepath.Join(current.Evidence, "nodes"+strconv.Itoa(deployed))
+	options.Evidence = evidence
 	begin := time.Now()
 	t, err := topology.Deploy(ctx, golden, options, filepath.Join(current.Dir, "t"+strconv.Itoa(deployed)), current.Dir)
 	var unsupported *topology.UnsupportedError
@@ -90,7 +92,6 @@ func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Optio
 		ginkgo.Fail(err.Error())
 	}
 	Detail("provisioning "+options.Shape.String(), "s", time.Since(begin).Seconds())
-	evidence := filepath.Join(current.Evidence, "nodes"+strconv.Itoa(deployed))
 	ginkgo.DeferCleanup(func(ctx context.Context) error {
 		failed := ginkgo.CurrentSpecReport().Failed()
 		var evidenceErr error

@@ -31,6 +31,8 @@ type Options struct {
 	PerNode  map[int][]string // option lines for one node, by index
 	// Golden overrides the golden sandbox of single nodes (by index), for mixed versions.
 	Golden map[int]*sandbox.Golden
+	// Evidence is a folder for what the nodes say of themselves when the deployment fails; "" is none.
+	Evidence string
 }
 
 // Topology is a set of running, wired servers. Nodes[0] is the primary (of a ring or fan-in, the first).
@@ -95,7 +97,11 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 	t := &Topology{Flavor: golden.Flavor, Profile: golden.Profile, Shape: o.Shape, GTID: o.GTID, SemiSync: o.SemiSync, Dir: dir}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("topology %s of %s: %w", o.Shape, golden.Entry, err), t.Close())
+			err = fmt.Errorf("topology %s of %s: %w", o.Shape, golden.Entry, err)
+			if o.Evidence != "" {
+				err = errors.Join(err, t.Evidence(ctx, o.Evidence))
+			}
+			err = errors.Join(err, t.Close())
 		}
 	}()
 	places := o.Shape.places()

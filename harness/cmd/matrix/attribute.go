@@ -32,12 +32,12 @@ folder, and its page shows it.`,
 			return a.attribute(c.Context(), c.OutOrStdout(), f, o)
 		},
 	}
-	o.registerRunning(c.Flags())
+	o.registerRunning(c.Flags(), 0)
 	return c
 }
 
 func (a *app) attribute(ctx context.Context, w io.Writer, f *failure, o runFlags) error {
-	m, cells, focus, err := a.again(f)
+	m, cells, focus, err := a.again(f, &o)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,6 @@ func (a *app) attribute(ctx context.Context, w io.Writer, f *failure, o runFlags
 			cells = append(cells, *neighbour)
 		}
 	}
-	o.seed = f.cell.Seed
 	result, _, err := a.runCells(ctx, w, m, cells, focus, o)
 	if err != nil {
 		return err
@@ -126,7 +125,8 @@ on which one they first end otherwise. Entries that cannot be had are stepped ov
 	c.Flags().StringArrayVar(&o.selection.Suites, "suite", nil, "suites; may be repeated")
 	c.Flags().StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path; the default is each tool's first")
 	c.Flags().Int64Var(&o.seed, "seed", 1, "seed of random workloads, the same on every entry")
-	o.registerRunning(c.Flags())
+	c.Flags().BoolVar(&o.trust, "trust-first-use", false, "take releases that matrix.yaml does not list unverified, and record their SHA-256 in basedirs.lock")
+	o.registerRunning(c.Flags(), run.DefaultLimit)
 	return c
 }
 
@@ -143,6 +143,9 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 	cells, err := m.Plan(o.selection)
 	if err != nil {
 		return unfit(err)
+	}
+	if err := o.trustCells(cells); err != nil {
+		return err
 	}
 	var entries []matrix.Entry
 	byEntry := map[string][]matrix.Cell{}

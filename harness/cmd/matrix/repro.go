@@ -1,17 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
-	"time"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"mysqlmatrix/harness/lab"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/run"
 )
 
 func (a *app) reproCommand() *cobra.Command {
@@ -19,8 +23,8 @@ func (a *app) reproCommand() *cobra.Command {
 	var shell bool
 	c := &cobra.Command{
 		Use: "repro RUN/ID", Short: "Run one failed spec again: same server, topology, options, tool and seed", Args: exactArgs(1, "RUN/ID"),
-		Long: `repro runs just the spec that failed, with its seed. RUN is the folder of a run, ID stands with each failure.
-With --shell its servers are left as they were when it failed: matrix status and matrix use then lead to them.`,
+		Long: `repro runs just the spec that failed, with its seed and time limit. RUN is the folder of a run, ID stands with
+each failure. With --shell its servers are left as they were when it failed: matrix status and matrix use then lead to them.`,
 		Example: "  matrix repro build/runs/20261123-180000.000/25d71237\n  matrix repro out/25d71237 --shell && matrix use primary",
 		RunE: func(c *cobra.Command, args []string) error {
 			f, err := findFailure(args[0])
@@ -32,12 +36,12 @@ With --shell its servers are left as they were when it failed: matrix status and
 		},
 	}
 	c.Flags().BoolVar(&shell, "shell", false, "leave the servers up at the point of failure")
-	o.registerRunning(c.Flags())
+	o.registerRunning(c.Flags(), 0)
 	return c
 }
 
-// again plans a failure's cell anew, with the focus that leaves its spec alone.
-func (a *app) again(f *failure) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, error) {
+// again plans a failure's cell anew, on the terms of its run, with the focus that leaves its spec alone.
+func (a *app) again(f *failure, o *runFlags) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, error) {
 	m, err := a.loadMatrix()
 	if err != nil {
 		return nil, nil, nil, err
@@ -45,6 +49,11 @@ func (a *app) again(f *failure) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, 
 	cells, err := m.Plan(matrix.Selection{Entries: []string{f.cell.ID.Entry}, Suites: []string{f.cell.ID.Suite}, Tools: []string{toolFlag(f.cell)}})
 	if err != nil {
 		return nil, nil, nil, unfit(fmt.Errorf("%s cannot be planned any more: %w", f.cell.ID, err))
+	}
+	o.seed, o.limit = f.cell.Seed, cmp.Or(o.limit, f.cell.Limit.Duration(), run.DefaultLimit)
+	o.checksum, o.trust = f.cell.Checksum, f.cell.TrustFirstUse
+	if err := o.trustCells(cells); err != nil {
+		return nil, nil, nil, err
 	}
 	if sum, err := digest(m.Path); err == nil && f.run.MatrixDigest != "" && sum != f.run.MatrixDigest {
 		logLine("matrix.yaml has changed since that run: what it declares and where servers come from may differ")
@@ -56,23 +65,18 @@ func (a *app) again(f *failure) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, 
 }
 
 func (a *app) repro(ctx context.Context, w io.Writer, f *failure, o runFlags) error {
-	m, cells, focus, err := a.again(f)
+	m, cells, focus, err := a.again(f, &o)
 	if err != nil {
 		return err
 	}
-	o.seed = f.cell.Seed
 	result, _, err := a.runCells(ctx, w, m, cells, focus, o)
 	if err != nil && (ctx.Err() == nil || result == nil) {
 		return err
 	}
 	now := verdictOf(result, f.spec)
-	word := "it did not fail again"
-	if now.Broken() {
-		word = "it failed again"
-	}
-	fmt.Fprintf(w, "\nthen %s, now %s: %s\n", f.Verdict, now, word)
+	fmt.Fprintf(w, "\nthen %s, now %s: %s\n", f.Verdict, now, whatOf(now))
 	if o.keep {
-		if err := a.printLabs(ctx, w); err != nil {
+		if err := a.printLeft(ctx, w, f); err != nil {
 			return err
 		}
 	}
@@ -80,6 +84,17 @@ func (a *app) repro(ctx context.Context, w io.Writer, f *failure, o runFlags) er
 		return codeError{code}
 	}
 	return nil
+}
+
+// whatOf says what it means that a failure's spec ended so when it ran once more.
+func whatOf(now report.Verdict) string {
+	switch {
+	case now.Broken():
+		return "it failed again"
+	case now == report.VerdictUnknown || now == report.VerdictUnavailable || now == report.VerdictUnsupported:
+		return "that tells nothing"
+	}
+	return "it did not fail again"
 }
 
 // verdictOf is how a spec of a run's only cell ended, or the cell itself.
@@ -96,7 +111,8 @@ func verdictOf(run *report.Run, spec string) report.Verdict {
 	return c.Verdict
 }
 
-func (a *app) printLabs(ctx context.Context, w io.Writer) error {
+// printLeft prints the servers that a failure's spec has left up.
+func (a *app) printLeft(ctx context.Context, w io.Writer, f *failure) error {
 	labs, err := a.labs(ctx)
 	if err != nil {
 		return err
@@ -105,6 +121,7 @@ func (a *app) printLabs(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(one lab.Lab) bool { return !strings.HasPrefix(one.Why, f.cell.ID.String()+" "+f.spec) })
 	if len(list) == 0 {
 		return errors.New("its servers are not up: only those of a spec that fails are left")
 	}
@@ -115,6 +132,3 @@ func (a *app) printLabs(ctx context.Context, w io.Writer) error {
 	}
 	return nil
 }
-
-// probeLimit is the time limit of one spec where no flag gives it.
-const probeLimit = 5 * time.Minute

@@ -51,8 +51,8 @@ and installations of your own (dir:/path). --tool chooses a version (gh-ost=v1.1
 (gh-ost=/path/to/gh-ost).
 
 A spec of which some attempts passed and some did not is flaky. With --retries it is reported and the run goes on as
-if it had passed; with --repeat, --until-failure or --strict it fails the run. A cell in which nothing passed is broken,
-and is not tried again.
+if it had passed; with --repeat, --until-failure or --strict it fails the run. A cell of several specs
+of which none passed is broken, and is not tried again.
 
 Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 bad usage or matrix.yaml;
 3 errored cells, or with --strict (or for an entry named in full) unavailable ones; 130 interrupted.`,
@@ -83,16 +83,20 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.strict, "strict", false, "exit 3 when a cell is unavailable")
 	f.Int64Var(&o.seed, "seed", 0, "seed of random workloads (default: drawn)")
 	trustFlags(f, &o.checksum, &o.trust)
-	o.registerRunning(f)
+	o.registerRunning(f, run.DefaultLimit)
 }
 
-// registerRunning registers how to run, whatever is run.
-func (o *runFlags) registerRunning(f *pflag.FlagSet) {
+// registerRunning registers how to run, whatever is run. A limit of 0 is that of the run that is repeated; see again.
+func (o *runFlags) registerRunning(f *pflag.FlagSet, limit time.Duration) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
 	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells, of those that mostly wait four times as many; fewer where memory is short")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
-	f.DurationVar(&o.limit, "limit", probeLimit, "time limit of one spec")
+	words := "time limit of one spec"
+	if limit == 0 {
+		words += " (default: as it was)"
+	}
+	f.DurationVar(&o.limit, "limit", limit, words)
 	f.BoolVar(&o.keepData, "keep-failed", false, "keep the data directories of failed specs with their evidence: see matrix bundle")
 }
 
@@ -100,6 +104,16 @@ func (o *runFlags) registerRunning(f *pflag.FlagSet) {
 func trustFlags(f *pflag.FlagSet, checksum *string, trust *bool) {
 	f.StringVar(checksum, "checksum", "", "checksum (MD5, SHA-256 or SHA-512) of a release that matrix.yaml does not list")
 	f.BoolVar(trust, "trust-first-use", false, "take such a release unverified and record its SHA-256 in basedirs.lock")
+}
+
+// trustCells puts the user's word into the sources of cells' releases beyond matrix.yaml.
+func (o *runFlags) trustCells(cells []matrix.Cell) (err error) {
+	for i := range cells {
+		if cells[i].Entry, err = trusting(cells[i].Entry, o.checksum, o.trust); err != nil {
+			return unfit(err)
+		}
+	}
+	return nil
 }
 
 // trusting puts a checksum, or the user's word, into the sources of a release beyond matrix.yaml.
@@ -136,10 +150,8 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 	if cells, err = matrix.OnlyCells(cells, strings.Fields(strings.Join(o.cells, " "))); err != nil {
 		return unfit(err)
 	}
-	for i := range cells {
-		if cells[i].Entry, err = trusting(cells[i].Entry, o.checksum, o.trust); err != nil {
-			return unfit(err)
-		}
+	if err := o.trustCells(cells); err != nil {
+		return err
 	}
 	result, _, err := a.runCells(ctx, w, m, cells, focus, o)
 	if err != nil && ctx.Err() == nil {
@@ -233,6 +245,7 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	}
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: sum, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
-			Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit},
+			Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
+			Checksum: o.checksum, TrustFirstUse: o.trust},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
 }

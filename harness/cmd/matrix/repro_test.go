@@ -1,0 +1,75 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/run"
+)
+
+// A failure is planned again on the terms of its run: its seed, its time limit, and the user's word on the release.
+func TestAgain(t *testing.T) {
+	a := &app{matrixPath: filepath.Join(projectRoot(t), matrixFile)}
+	id := report.CellID{Entry: "mysql@8.0.21", Suite: "failover", Tool: "embedded@builtin"}
+	sum := strings.Repeat("a", 32)
+	for _, c := range []struct {
+		terms report.Terms
+		flag  time.Duration // the user's --limit
+		want  time.Duration
+	}{
+		{report.Terms{Limit: 15, Checksum: sum}, 0, 15 * time.Second},
+		{report.Terms{Limit: 15, TrustFirstUse: true}, time.Minute, time.Minute},
+		{report.Terms{}, 0, run.DefaultLimit}, // a run of before they were recorded
+	} {
+		o := runFlags{limit: c.flag}
+		_, cells, focus, err := a.again(&failure{run: &report.Run{}, cell: &report.Cell{ID: id, Seed: 7, Terms: c.terms}, spec: "x", Outcome: &report.Outcome{}}, &o)
+		if err != nil || len(cells) != 1 || !focus.MatchString("x") {
+			t.Fatalf("%d cells, focus %s, %v", len(cells), focus, err)
+		}
+		if o.limit != c.want || o.seed != 7 {
+			t.Errorf("%+v: limit %s, seed %d", c.terms, o.limit, o.seed)
+		}
+		if archive := cells[0].Entry.Sources[0].Tarball; archive.MD5 != c.terms.Checksum || archive.TrustFirstUse != c.terms.TrustFirstUse {
+			t.Errorf("%+v: the archive is %+v", c.terms, archive)
+		}
+	}
+}
+
+// What another spec or matrix up has left is not taken for the servers of this one.
+func TestPrintLeft(t *testing.T) {
+	a := &app{runDir: t.TempDir()}
+	root, err := a.openRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &failure{cell: &report.Cell{ID: report.CellID{Entry: "e", Suite: "s", Tool: "t@1"}}, spec: "x"}
+	for _, c := range []struct{ why, fault string }{{"matrix up", "its servers are not up"}, {"e/s/t@1 y", "its servers are not up"}, {"e/s/t@1 x", ""}} {
+		dir, err := root.Create(t.Context(), "s")
+		if err == nil {
+			err = dir.Keep(c.why)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		err = a.printLeft(t.Context(), &out, f)
+		if c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) || c.fault == "" && (err != nil || strings.Count(out.String(), c.why) != 1) {
+			t.Errorf("with those of %q: %v, %q", c.why, err, out.String())
+		}
+	}
+}
+
+func TestWhatOf(t *testing.T) {
+	for now, want := range map[report.Verdict]string{
+		report.VerdictFailed: "it failed again", report.VerdictKnown: "it failed again", report.VerdictErrored: "it failed again",
+		report.VerdictPassed: "it did not fail again", report.VerdictFixed: "it did not fail again",
+		report.VerdictUnavailable: "that tells nothing", report.VerdictUnknown: "that tells nothing",
+	} {
+		if got := whatOf(now); got != want {
+			t.Errorf("%s: %s, want %s", now, got, want)
+		}
+	}
+}
