@@ -109,8 +109,18 @@ type Finding struct {
 }
 
 // Conclude says whose fault a failure is, in one sentence. again is the same cell run once more; the others are its
-// neighbours, or nil where there is none. A neighbour that could not be had tells nothing.
+// neighbours, or nil where there is none. A neighbour that could not be had tells nothing, and one that is errored only of
+// a failure that is itself an error.
 func Conclude(again Finding, tool, server *Finding) string {
+	says := speaks
+	if again.Verdict == report.VerdictErrored { // then it is about this
+		says = func(f *Finding) word {
+			if f != nil && f.Verdict == report.VerdictErrored {
+				return breaks
+			}
+			return speaks(f)
+		}
+	}
 	switch says(&again) {
 	case unknown:
 		return fmt.Sprintf("not told: %s is %s now", again.Cell, again.Verdict)
@@ -120,7 +130,7 @@ func Conclude(again Finding, tool, server *Finding) string {
 	toolSays, serverSays := says(tool), says(server)
 	switch {
 	case toolSays == unknown && serverSays == unknown:
-		return "nothing to compare with: no neighbouring version of the tool or the server could be had"
+		return "nothing to compare with: no neighbouring version of the tool or the server tells anything"
 	case toolSays == works && serverSays == works:
 		return fmt.Sprintf("the two together: it works with %s, and on %s, so that what %s changed does not fit what %s changed",
 			tool.Cell.Tool, server.Cell.Entry, again.Cell.Tool, again.Cell.Entry)
@@ -129,14 +139,14 @@ func Conclude(again Finding, tool, server *Finding) string {
 	case serverSays == works:
 		return fmt.Sprintf("the server: on %s it is %s with the same tool; %s", server.Cell.Entry, server.Verdict, aside(toolSays, tool, "the tool's version makes no difference"))
 	case toolSays == unknown || serverSays == unknown:
-		return "not told: the one neighbour that could be had fails as well"
+		return "not told: the one neighbour that tells anything fails as well"
 	}
 	return fmt.Sprintf("neither changes it: it fails with %s and on %s as well, so that it is older than both, or lies in the spec", tool.Cell.Tool, server.Cell.Entry)
 }
 
 func aside(said word, other *Finding, otherwise string) string {
 	if said == unknown {
-		return "the other neighbour could not be had"
+		return "the other neighbour tells nothing"
 	}
 	return otherwise + " (" + other.Cell.String() + " is " + other.Verdict.String() + ")"
 }
@@ -149,9 +159,9 @@ const (
 	breaks
 )
 
-func says(f *Finding) word {
+func speaks(f *Finding) word {
 	switch {
-	case f == nil:
+	case f == nil, f.Verdict == report.VerdictErrored: // what gave way before the spec could tell anything
 		return unknown
 	case f.Verdict.Broken():
 		return breaks

@@ -17,6 +17,7 @@ const (
 	K = report.VerdictKnown
 	U = report.VerdictUnavailable
 	S = report.VerdictUnsupported
+	E = report.VerdictErrored
 )
 
 func loaded(t *testing.T) *matrix.Matrix {
@@ -102,10 +103,12 @@ func TestConclude(t *testing.T) {
 		{F, F, P, "the server: on e it is passed with the same tool; the tool's version makes no difference"},
 		{F, P, P, "the two together"},
 		{F, F, K, "neither changes it"},
-		{F, P, U, "the tool: with t@1 it is passed on the same server; the other neighbour could not be had"},
+		{F, P, U, "the tool: with t@1 it is passed on the same server; the other neighbour tells nothing"},
 		{F, F, S, "not told"},
 		{F, 0, 0, "nothing to compare with"},
 		{F, 0, P, "the server: "},
+		{F, E, P, "the server: on e it is passed with the same tool; the other neighbour tells nothing"},
+		{E, P, E, "the tool: with t@1 it is passed on the same server; the server version makes no difference"},
 	} {
 		if got := Conclude(*finding(c.again), finding(c.tool), finding(c.server)); !strings.HasPrefix(got, c.want) {
 			t.Errorf("again %v, tool %v, server %v: %q, want %q", c.again, c.tool, c.server, got, c.want)
@@ -125,6 +128,7 @@ func TestBisect(t *testing.T) {
 		{[]report.Verdict{K, F, F, P, P, P}, 2, 3, "[]", ""},
 		{[]report.Verdict{U, P, P, U, F, U}, 2, 4, "[3]", ""},
 		{[]report.Verdict{P, U, U, U, S, F}, 0, 5, "[1 2 3 4]", ""},
+		{[]report.Verdict{E, P, E, F}, 1, 3, "[2]", ""},
 		{[]report.Verdict{P, P, P, P, P, P, P, P, F}, 7, 8, "[]", ""},
 		{[]report.Verdict{P, F, P}, 0, 0, "", "it does not change: the first and the last entry that tell something are both passed"},
 		{[]report.Verdict{U, P, U}, 0, 0, "", "it does not change"},
