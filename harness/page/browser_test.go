@@ -282,6 +282,19 @@ func (b *browser) key(name string) {
 	b.call("Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": name, "code": name, "windowsVirtualKeyCode": codes[name]})
 }
 
+// tabTo goes by the Tab key to the next element that a selector matches.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	const most = 200
+	for range most {
+		b.key("Tab")
+		if b.eval(`document.activeElement.matches("`+selector+`")`) == true {
+			return
+		}
+	}
+	b.t.Fatalf("the Tab key does not come to %s", selector)
+}
+
 // click clicks with the mouse in the middle of an element.
 func (b *browser) click(selector string) {
 	b.t.Helper()

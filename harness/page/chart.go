@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -9,9 +10,11 @@ import (
 )
 
 // first are the measurements that people look for, in the order in which they are drawn: what a migration costs those
-// who write meanwhile, what a failover takes and its phases, what it costs to get servers. The rest follow.
-var first = []string{"cut-over stall", "longest write", "failover", "detected", "first write", "all following", "rows copied",
-	"events applied", "replica lag", "tool cpu", "tool memory", "provisioning"}
+// who write meanwhile, what a failover takes, phase by phase, how fast tools are and what they use, what it costs to get
+// servers. They are drawn though they be details; the rest follow.
+var first = []string{"cut-over stall", "longest write", "failover", "time without a write", "suspected", "detected", "frozen", "relay log applied",
+	"writable", "first write", "all following", "longest time without a write", "rows copied", "events applied", "replica lag", "tool cpu",
+	"tool memory", "provisioning"}
 
 // chartGroup is one measurement, a chart for each tool, all to the same scale.
 type chartGroup struct {
@@ -27,24 +30,26 @@ type chart struct {
 
 // bar is one server version's values: their median as a bar, and a line from the least to the greatest.
 type bar struct {
-	Entry                   string
-	Median, Min, Max        string // exact values
-	N                       int
-	Y, TextY, LineY         int
-	Width, From, To, ValueX float64
-	Hover, Unit             string
+	Entry            string
+	Median, Min, Max string // exact values
+	N                int
+	Y                int
+	Width, From, To  float64
+	Hover            string
 }
 
 // The measures of a chart, in pixels.
 const (
-	barHeight = 20
-	labelRoom = 120
-	barRoom   = 240
+	headHeight = 16 // of the word over the column of medians
+	barHeight  = 20
+	labelRoom  = 120
+	barRoom    = 240
 )
 
-// charted are the measurements that are drawn: those that a run shows, and what provisioning took.
+// charted are the measurements that are drawn: those that a run shows, and the details among those of first; what
+// provisioning took is told by topology.
 func charted(m report.Measurement) bool {
-	return report.Shown(m) || strings.HasPrefix(m.Name, "provisioning")
+	return report.Shown(m) || slices.Contains(first, m.Name) || strings.HasPrefix(m.Name, "provisioning ")
 }
 
 func charts(run *report.Run) []chartGroup {
@@ -96,12 +101,21 @@ func (c *chart) add(s report.Statistic, largest float64, unit string) {
 		}
 		return round(max(0, v) / largest * barRoom)
 	}
-	v := report.Numbers(s.Median, s.Min, s.Max)
-	y := len(c.Bars) * barHeight
-	b := bar{Entry: report.OneLine(s.Cell.Entry), Median: v[0], Min: v[1], Max: v[2], N: s.N, Unit: unit, Y: y + 4, TextY: y + 14, LineY: y + 10,
-		Width: x(s.Median), From: labelRoom + x(s.Min), To: labelRoom + x(s.Max)}
-	b.ValueX = b.To + 6
-	b.Hover = fmt.Sprintf("%s: median %s %s, from %s to %s, %d values", b.Entry, b.Median, unit, b.Min, b.Max, b.N)
+	b := bar{Entry: report.OneLine(s.Cell.Entry), Median: report.Exact(s.Median), Min: report.Exact(s.Min), Max: report.Exact(s.Max), N: s.N,
+		Y: headHeight + len(c.Bars)*barHeight + 4, Width: x(s.Median), From: labelRoom + x(s.Min), To: labelRoom + x(s.Max)}
+	b.Hover = strings.TrimRight(fmt.Sprintf("%s: %s %s", b.Entry, b.Median, unit), " ")
+	if s.N > 1 {
+		b.Hover = fmt.Sprintf("%s: median %s, from %s to %s %s (%d values)", b.Entry, b.Median, b.Min, b.Max, unit, b.N)
+	}
 	c.Bars = append(c.Bars, b)
-	c.Height = len(c.Bars)*barHeight + 2
+	c.Height = headHeight + len(c.Bars)*barHeight + 2
+}
+
+// round keeps four digits of a length in pixels: more is not seen.
+func round(v float64) float64 {
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0
+	}
+	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
+	return math.Round(v*scale) / scale
 }

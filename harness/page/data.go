@@ -1,9 +1,9 @@
 package page
 
 import (
+	"encoding/json"
 	"errors"
-	"math"
-	"strings"
+	"strconv"
 
 	"mysqlmatrix/harness/report"
 )
@@ -15,6 +15,7 @@ type data struct {
 	Texts        []string             `json:"texts"`
 	Measured     [][2]string          `json:"measured"` // name and unit
 	Expectations []report.Expectation `json:"expectations"`
+	States       map[string]string    `json:"states"` // marks of cells without a verdict
 	Cells        []cell               `json:"cells"`
 	Cut          string               `json:"cut,omitempty"` // what was cut from evidence and errors, in words
 }
@@ -45,19 +46,20 @@ type spec struct {
 
 // outcome has short names, since there are ten thousands of them.
 type outcome struct {
-	Verdict      int          `json:"v"` // index; 0 for none
-	Seconds      float64      `json:"d"`
-	Error        *int         `json:"err,omitempty"`
-	Reason       string       `json:"why,omitempty"`
-	Expectation  *int         `json:"exp,omitempty"`
-	Repro        string       `json:"run,omitempty"`
-	Failure      string       `json:"id,omitempty"`
-	New          bool         `json:"new,omitempty"`
-	Attribution  string       `json:"fault,omitempty"`
-	Folder       string       `json:"dir,omitempty"`
-	Files        []file       `json:"files,omitempty"`
-	Measurements [][2]float64 `json:"ms,omitempty"`
-	Attempts     []attempt    `json:"tries,omitempty"`
+	Verdict      int              `json:"v"` // index; 0 for none
+	Seconds      float64          `json:"d"`
+	Error        *int             `json:"err,omitempty"`
+	Reason       string           `json:"why,omitempty"`
+	Expectation  *int             `json:"exp,omitempty"`
+	Repro        string           `json:"run,omitempty"`
+	Failure      string           `json:"id,omitempty"`
+	New          bool             `json:"new,omitempty"`
+	Attribution  string           `json:"fault,omitempty"`
+	Folder       string           `json:"dir,omitempty"`
+	Files        []file           `json:"files,omitempty"`
+	MoreFiles    int              `json:"more,omitempty"` // in the folder, and not among Files
+	Measurements [][2]json.Number `json:"ms,omitempty"`   // index and exact value
+	Attempts     []attempt        `json:"tries,omitempty"`
 }
 
 type attempt struct {
@@ -75,10 +77,11 @@ type builder struct {
 	texts        map[string]int
 	measured     map[[2]string]int
 	expectations map[report.Expectation]int
-	undeclared   []int // indices of long texts of failures that nobody has declared; they are cut last
-	declared     []int // of the others
+	undeclared   longTexts // of failures that nobody has declared; they are cut last
+	declared     longTexts // of the others
 	alike        map[alike]int
-	unshown      int // declared failures whose evidence is not on the page
+	unshown      int // declared failures whose evidence is not on the page, since it is alike
+	unread       int // failures whose evidence is not on the page, since there is too much
 }
 
 // alike are a cell's failures that one declaration explains.
@@ -89,10 +92,13 @@ type alike struct {
 
 func newData(in Input) (_ data, err error) {
 	b := &builder{in: in, texts: map[string]int{}, measured: map[[2]string]int{}, expectations: map[report.Expectation]int{},
-		alike: map[alike]int{}}
+		alike: map[alike]int{}, data: data{States: map[string]string{}}}
 	b.data.Verdicts = []verdict{{Mark: report.VerdictUnknown.Mark(false)}}
 	for _, v := range report.Verdicts() {
 		b.data.Verdicts = append(b.data.Verdicts, verdict{v.String(), v.Mark(false), v.Broken() || v.Bad()})
+	}
+	for _, state := range unended {
+		b.data.States[state.String()] = state.Mark(false)
 	}
 	if in.Base != nil {
 		b.broke = report.Compare(in.Base, in.Run).NewIDs()
@@ -141,7 +147,7 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 	}
 	for _, m := range o.Measurements {
 		i := intern(b.measured, &b.data.Measured, [2]string{report.OneLine(m.Name), report.OneLine(m.Unit)})
-		out.Measurements = append(out.Measurements, [2]float64{float64(i), round(m.Value)})
+		out.Measurements = append(out.Measurements, [2]json.Number{json.Number(strconv.Itoa(i)), json.Number(report.Exact(m.Value))})
 	}
 	for _, a := range o.Attempts {
 		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.longError(long, a.Error)})
@@ -158,7 +164,11 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 			return out, nil
 		}
 	}
-	tails, err := b.evidence.read(o.Evidence)
+	if o.Evidence != "" && long.files >= mostFiles {
+		b.unread++
+		return out, nil
+	}
+	tails, more, err := b.evidence.read(o.Evidence)
 	if err != nil {
 		return out, err
 	}
@@ -169,6 +179,7 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 		}
 		out.Files = append(out.Files, f)
 	}
+	out.MoreFiles, long.files = more, long.files+len(tails)
 	return out, nil
 }
 
@@ -180,69 +191,6 @@ func place(v report.Verdict) int {
 		}
 	}
 	return 0
-}
-
-// round keeps four digits: more is not measured.
-func round(v float64) float64 {
-	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return 0
-	}
-	scale := math.Pow(10, 3-math.Floor(math.Log10(math.Abs(v))))
-	return math.Round(v*scale) / scale
-}
-
-func (b *builder) text(s string) int { return intern(b.texts, &b.data.Texts, s) }
-
-// longText interns a text that may be cut when the page would grow too big.
-func (b *builder) longText(long *[]int, s string) int {
-	before := len(b.data.Texts)
-	i := b.text(s)
-	if i == before {
-		*long = append(*long, i)
-	}
-	return i
-}
-
-func (b *builder) longError(long *[]int, s string) *int {
-	if strings.TrimSpace(s) == "" {
-		return nil
-	}
-	i := b.longText(long, lastBytes(report.Neutral(s), largestTail))
-	return &i
-}
-
-// fit cuts the long texts until they are within the budget together: first those of declared failures, for which what
-// the others leave of it must do.
-func (b *builder) fit() {
-	spent, cut, limit := b.shorten(b.undeclared, textBudget)
-	_, more, smaller := b.shorten(b.declared, textBudget-spent)
-	if cut+more > 0 {
-		b.data.Cut = cutWords(cut+more, min(limit, smaller))
-	}
-	if b.unshown > 0 {
-		b.data.Cut = strings.TrimPrefix(b.data.Cut+"; "+unshownWords(b.unshown), "; ")
-	}
-}
-
-// shorten cuts texts, all to the same length, until they are within a budget together. It returns how much of it they
-// take, how many were cut, and to what.
-func (b *builder) shorten(texts []int, budget int) (spent, cut, limit int) {
-	for limit = largestTail; ; limit = max(smallestCut, limit*3/4) {
-		spent = 0
-		for _, i := range texts {
-			spent += min(len(b.data.Texts[i]), limit)
-		}
-		if spent <= budget || limit <= smallestCut {
-			break
-		}
-	}
-	for _, i := range texts {
-		if s := b.data.Texts[i]; len(s) > limit {
-			b.data.Texts[i] = lastBytes(s, limit)
-			cut++
-		}
-	}
-	return spent, cut, limit
 }
 
 func intern[K comparable](index map[K]int, list *[]K, value K) int {

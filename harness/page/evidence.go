@@ -15,15 +15,10 @@ import (
 )
 
 const (
-	// textBudget is how many bytes all errors and evidence of a page may have together.
-	textBudget = 3 << 19
-	// shownAlike is of how many of a cell's failures that one declaration explains the evidence is shown.
-	shownAlike = 3
 	// filesOfFailure bounds the files that are shown of one failure.
 	filesOfFailure = 24
 	// largestTail is what is read of a file; as many failures need less to stay within the budget.
 	largestTail = 16 << 10
-	smallestCut = 256
 )
 
 // file is one file of a failure's evidence: the end of it.
@@ -63,24 +58,24 @@ type tail struct {
 	size int64
 }
 
-// read reads the ends of a failure's text files: the tool's output first, then what each node says of itself.
-// Evidence that is gone is passed over, since results are often copied without it.
-func (e *evidence) read(folder string) ([]tail, error) {
+// read reads the ends of a failure's text files: the tool's output first, then what each node says of itself. It says
+// how many more files there are. Evidence that is gone is passed over, since results are often copied without it.
+func (e *evidence) read(folder string) (tails []tail, more int, err error) {
 	for _, root := range e.roots {
-		tails, err := readTails(root, path.Clean(folder))
+		tails, more, err := readTails(root, path.Clean(folder))
 		if err != nil || len(tails) > 0 {
-			return tails, err
+			return tails, more, err
 		}
 	}
-	return nil, nil
+	return nil, 0, nil
 }
 
-func readTails(root *os.Root, folder string) ([]tail, error) {
+func readTails(root *os.Root, folder string) (tails []tail, more int, err error) {
 	if folder == "." {
-		return nil, nil // it has none
+		return nil, 0, nil // it has none
 	}
 	var names []string
-	err := fs.WalkDir(root.FS(), folder, func(name string, entry fs.DirEntry, err error) error {
+	err = fs.WalkDir(root.FS(), folder, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -92,23 +87,23 @@ func readTails(root *os.Root, folder string) ([]tail, error) {
 		return nil
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return nil, nil
+		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("evidence %s: %w", folder, err)
+		return nil, 0, fmt.Errorf("evidence %s: %w", folder, err)
 	}
 	slices.SortStableFunc(names, func(a, b string) int { return rank(a) - rank(b) })
-	var tails []tail
-	for _, name := range names[:min(len(names), filesOfFailure)] {
+	shown := min(len(names), filesOfFailure)
+	for _, name := range names[:shown] {
 		one, err := readTail(root, name)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if one.name = strings.TrimPrefix(name, folder+"/"); one.text != "" {
 			tails = append(tails, one)
 		}
 	}
-	return tails, nil
+	return tails, len(names) - shown, nil
 }
 
 // dataFolder holds the data directories of matrix run --keep-failed.

@@ -60,7 +60,7 @@ func newGrid(run *report.Run) grid {
 func newGridCell(index int, c *report.Cell) *gridCell {
 	one := &gridCell{Index: index, Verdict: c.Verdict.String(), Mark: c.Verdict.Mark(false)}
 	if c.State != report.StateFinished {
-		one.Verdict, one.Mark = c.State.String(), "/"
+		one.Verdict, one.Mark = c.State.String(), c.State.Mark(false)
 	}
 	switch n := c.Count(c.Verdict); {
 	case c.State != report.StateFinished:

@@ -46,7 +46,7 @@ type view struct {
 	Policy string
 	Head   head
 	Broken []brokenEntry
-	Diff   *report.Diff
+	Diff   *changes
 	Grid   grid
 	Charts []chartGroup
 	Notes  []string
@@ -66,11 +66,13 @@ func Write(w io.Writer, in Input) error {
 	}
 	v := view{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Policy: policy(), Data: template.JS(text),
 		Head: newHead(in.Run), Grid: newGrid(in.Run), Charts: charts(in.Run), Notes: notes(in.Run)}
+	var diff *report.Diff
 	if in.Base != nil {
-		diff := report.Compare(in.Base, in.Run)
-		v.Diff = &diff
+		d := report.Compare(in.Base, in.Run)
+		c := newChanges(&d)
+		diff, v.Diff = &d, &c
 	}
-	v.Broken = brokenEntries(in.Run, v.Diff)
+	v.Broken = brokenEntries(in.Run, diff)
 	var b bytes.Buffer
 	if err := pageTemplate.Execute(&b, v); err != nil {
 		return fmt.Errorf("compatibility page: %w", err)

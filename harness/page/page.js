@@ -17,24 +17,47 @@
     return e;
   }
   const word = c => c.state === "finished" ? data.verdicts[c.v].w : c.state;
+  const mark = c => c.state === "finished" ? data.verdicts[c.v].m : data.states[c.state];
   const badge = (w, m) => el("span", { class: "v v-" + w }, el("span", { class: "mark", "aria-hidden": "true" }, m), " " + w);
   const look = o => o.id !== undefined;
   const seconds = s => s < 10 ? s.toFixed(1) + " s" : s < 60 ? Math.round(s) + " s" : Math.floor(s / 60) + " min " + Math.round(s % 60) + " s";
 
-  function copyButton(command) {
+  async function copied(command) {
+    try { await navigator.clipboard.writeText(command); return true; } catch {
+      const area = el("textarea", { class: "sr" }); // where a page may not use the clipboard by itself
+      area.value = command; document.body.append(area); area.select();
+      try { return document.execCommand("copy"); } finally { area.remove(); }
+    }
+  }
+  function copyButton(pre) {
     const b = el("button", { type: "button", class: "copy" }, "copy");
     b.addEventListener("click", async () => {
-      try { await navigator.clipboard.writeText(command); } catch {
-        const area = el("textarea", { class: "sr" }); // where a page may not use the clipboard by itself
-        area.value = command; document.body.append(area); area.select(); document.execCommand("copy"); area.remove(); b.focus();
-      }
-      b.textContent = "copied"; $("said").textContent = "command copied";
-      setTimeout(() => { b.textContent = "copy"; }, 2000);
+      const done = await copied(pre.textContent);
+      b.focus();
+      if (!done) getSelection().selectAllChildren(pre);
+      b.textContent = done ? "copied" : "selected: copy it yourself";
+      $("said").textContent = done ? "command copied" : "the browser lets nothing be copied: the command is selected, copy it yourself";
+      setTimeout(() => { b.textContent = "copy"; }, done ? 2000 : 8000);
     });
     return b;
   }
 
-  function body(cell, o) {
+  // Evidence is filled in when it is opened. On paper, which cannot be opened, it is the ends of texts, and no more of them than are read.
+  const ends = { each: 1500, all: 200000, spent: 0, left: 0 };
+  function evidence(f, paper) {
+    const whole = data.texts[f.t], name = f.n + (f.s ? " (the end of " + f.s + " bytes)" : "");
+    if (!paper) {
+      const d = el("details", {}, el("summary", {}, name));
+      d.addEventListener("toggle", () => { if (d.open && d.childElementCount === 1) d.append(el("pre", {}, whole)); });
+      return d;
+    }
+    if (ends.spent >= ends.all) { ends.left++; return ""; }
+    const end = whole.slice(-ends.each);
+    ends.spent += end.length;
+    return el("div", { class: "evidence" }, end.length < whole.length ? f.n + " (the end of it)" : name, el("pre", {}, end));
+  }
+
+  function body(cell, o, paper) {
     const list = el("dl");
     const say = (term, ...what) => list.append(el("dt", {}, term), el("dd", {}, ...what));
     if (o.new) say("new", "the run before did not have this failure");
@@ -47,22 +70,19 @@
     }
     if (o.tries) say("attempts", ...o.tries.map((t, i) => el("div", {}, (i + 1) + ". ", badge(data.verdicts[t.v].w, data.verdicts[t.v].m), " " + seconds(t.d), t.err !== undefined ? el("pre", {}, data.texts[t.err]) : null)));
     if (o.fault) say("whose fault", o.fault);
-    if (o.run) say("repeat it", el("div", { class: "repro" }, el("pre", {}, o.run), copyButton(o.run)));
+    if (o.run) { const pre = el("pre", {}, o.run); say("repeat it", el("div", { class: "repro" }, pre, copyButton(pre))); }
     if (o.id) say("id", o.id + (o.dir ? ", evidence in " + o.dir : ""));
-    for (const f of o.files || []) {
-      const d = el("details", {}, el("summary", {}, f.n + (f.s ? " (the end of " + f.s + " bytes)" : "")));
-      d.addEventListener("toggle", () => { if (d.open && d.childElementCount === 1) d.append(el("pre", {}, data.texts[f.t])); });
-      list.append(el("dd", {}, d));
-    }
+    for (const f of o.files || []) list.append(el("dd", {}, evidence(f, paper)));
+    if (o.more) list.append(el("dd", {}, "files that are only in the folder: " + o.more));
     if (o.ms) say("measured", ...o.ms.map(([i, v]) => el("div", {}, data.measured[i][0] + ": " + v + " " + data.measured[i][1])));
     if (cell.seed) say("seed", String(cell.seed));
     return el("div", { class: "body" }, list);
   }
 
-  function specElement(cell, s, expanded) {
+  function specElement(cell, s, expanded, paper) {
     const v = data.verdicts[s.v];
-    const d = el("details", { class: "spec" }, el("summary", {}, badge(v.w || "interrupted", v.m), " " + data.texts[s.x], s.new ? el("strong", { class: "new" }, "new") : null, el("span", { class: "t" }, seconds(s.d))));
-    const fill = () => { if (d.childElementCount === 1) d.append(body(cell, s)); };
+    const d = el("details", { class: "spec" }, el("summary", {}, badge(v.w || "interrupted", v.w ? v.m : data.states.interrupted), " " + data.texts[s.x], s.new ? el("strong", { class: "new" }, "new") : null, el("span", { class: "t" }, seconds(s.d))));
+    const fill = () => { if (d.childElementCount === 1) d.append(body(cell, s, paper)); };
     d.addEventListener("toggle", () => { if (d.open) fill(); });
     if (expanded) { fill(); d.open = true; }
     return d;
@@ -74,7 +94,13 @@
     const found = t ? cell.specs.filter(s => specMatches(s, t)) : cell.specs;
     return found.length ? found : cell.specs;
   }
-  const specMatches = (s, t) => data.texts[s.x].toLowerCase().includes(t) || s.err !== undefined && data.texts[s.err].toLowerCase().includes(t) || s.id === t;
+  // told is all that the page says of a spec, or of a cell as a whole, in which a text is looked for.
+  function told(o) {
+    const x = o.exp === undefined ? {} : data.expectations[o.exp];
+    const texts = [o.x, o.err, ...(o.tries || []).map(t => t.err)].filter(i => i !== undefined).map(i => data.texts[i]);
+    return [...texts, o.why, o.fault, o.id, x.error, x.link, x.note, x.review].filter(Boolean).join("\n").toLowerCase();
+  }
+  const specMatches = (s, t) => told(s).includes(t);
 
   function show(index, focus) {
     const cell = data.cells[index];
@@ -84,7 +110,7 @@
     let expanded = 3; // the first failures stand open
     detail.replaceChildren(el("button", { type: "button", class: "copy", onclick: () => close(true) }, "close"),
       el("h3", {}, cell.e + " · " + cell.s + " · " + cell.t),
-      el("p", {}, badge(word(cell), data.verdicts[cell.v].m), " " + [cell.server, cell.version, cell.specs.length + " of " + cell.total + " specs", seconds(cell.d)].filter(Boolean).join(" · ")),
+      el("p", {}, badge(word(cell), mark(cell)), " " + [cell.server, cell.version, cell.specs.length + " of " + cell.total + " specs", seconds(cell.d)].filter(Boolean).join(" · ")),
       cell.err !== undefined || cell.why || cell.id ? body(cell, cell) : "",
       ...specs.map(s => specElement(cell, s, look(s) && expanded-- > 0)));
     if (specs.length < cell.specs.length) detail.append(el("p", {}, "the filter hides " + (cell.specs.length - specs.length) + " more"));
@@ -102,7 +128,7 @@
 
   // Filters. What a cell says is put together once.
   const words = data.cells.map(() => null);
-  const hay = i => words[i] ??= [data.cells[i].e, data.cells[i].s, data.cells[i].t, data.cells[i].server, ...[data.cells[i], ...data.cells[i].specs].flatMap(o => [o.x, o.err].filter(x => x !== undefined).map(x => data.texts[x]).concat(o.id || []))].join("\n").toLowerCase();
+  const hay = i => words[i] ??= [...["e", "s", "t", "server", "version"].map(key => data.cells[i][key] || ""), ...[data.cells[i], ...data.cells[i].specs].map(told)].join("\n").toLowerCase();
   function filter() {
     const vendor = $("f-vendor").value, verdict = $("f-verdict").value, suite = $("f-suite").value, t = text.value.trim().toLowerCase();
     const columns = new Set();
@@ -156,17 +182,26 @@
     if (arrows[e.key] && document.activeElement.matches("#grid button")) { e.preventDefault(); step(document.activeElement, ...arrows[e.key]); }
   });
 
-  // Paper cannot be clicked: every failure is printed with what belongs to it, but for the longer evidence.
+  // Paper cannot be clicked: what is folded is opened, and every failure is printed with what belongs to it.
+  let unfolded = [];
   addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("main details:not([open])")].filter(d => !detail.contains(d));
+    for (const d of unfolded) d.open = true;
     const parts = [];
+    ends.spent = ends.left = 0;
     for (const cell of data.cells) {
       const specs = cell.specs.filter(look);
-      if (specs.length) parts.push(el("h3", {}, cell.e + " · " + cell.s + " · " + cell.t), ...specs.map(s => specElement(cell, s, true)));
+      if (look(cell) || specs.length) parts.push(el("h3", {}, cell.e + " · " + cell.s + " · " + cell.t), look(cell) ? body(cell, cell, true) : "", ...specs.map(s => specElement(cell, s, true, true)));
     }
+    if (ends.left) parts.push(el("p", {}, "files of evidence that are not printed, and lie in the run's folder: " + ends.left));
+    if (data.cut) parts.push(el("p", {}, data.cut));
     $("print").replaceChildren(...(parts.length ? [el("h2", {}, "Failures"), ...parts] : []));
     $("print").hidden = false;
   });
-  addEventListener("afterprint", () => { $("print").hidden = true; $("print").replaceChildren(); });
+  addEventListener("afterprint", () => {
+    for (const d of unfolded) d.open = false;
+    $("print").hidden = true; $("print").replaceChildren();
+  });
 
   const asked = /^#cell-(\d+)$/.exec(location.hash);
   if (asked && data.cells[asked[1]]) show(Number(asked[1]), true);

@@ -269,3 +269,86 @@ func TestDeclaredFailuresMakeRoom(t *testing.T) {
 		t.Errorf("%d bytes of text; the page says %q", total, d.Cut)
 	}
 }
+
+// However many failures nobody has declared, and however many files each has, the page can be opened; what is not on it
+// is counted.
+func TestManyFailuresHaveAPage(t *testing.T) {
+	const failures, files, bytesOfFile = 3000, 9, 300
+	folder := t.TempDir()
+	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost@v1.1.10"}, Total: failures,
+		Outcome: report.Outcome{State: report.StateFinished, Verdict: report.VerdictFailed}}
+	for i := range failures {
+		evidence := fmt.Sprintf("evidence/%d", i)
+		if err := os.MkdirAll(filepath.Join(folder, evidence), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for j := range files {
+			text := fmt.Sprintf("%0*d", bytesOfFile, i*files+j)
+			if err := os.WriteFile(filepath.Join(folder, evidence, fmt.Sprintf("node%d.error.log", j)), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spec := fmt.Sprintf("gh-ost: changes table %d", i)
+		c.Specs = append(c.Specs, report.Spec{Text: spec, Outcome: report.Outcome{State: report.StateFinished, Verdict: report.VerdictFailed,
+			Failure: report.FailureID(c.ID, spec), Evidence: evidence, Repro: "bin/matrix run --entry mysql-9.7 --focus '^" + spec + "$'",
+			Error: fmt.Sprintf("%d: %s", i, strings.Repeat("this is the error ", 40))}})
+	}
+	run := &report.Run{Version: report.Version, Status: report.RunComplete, Cells: []report.Cell{c}}
+	_, text := write(t, Input{Run: run, Folders: []string{folder}})
+	if len(text) > pageLimit {
+		t.Errorf("%d bytes, more than %d", len(text), pageLimit)
+	}
+	d, err := newData(Input{Run: run, Folders: []string{folder}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total, without := 0, 0
+	for _, text := range d.Texts {
+		total += len(text)
+	}
+	for _, s := range d.Cells[0].Specs {
+		if len(s.Files) == 0 {
+			without++
+		}
+	}
+	if limit := textBudget + failures*len("gh-ost: changes table 1000"); total > limit {
+		t.Errorf("%d bytes of text, more than %d", total, limit)
+	}
+	if without == 0 || without == failures || !strings.Contains(d.Cut, fmt.Sprintf("that of %d failures", without)) {
+		t.Errorf("%d failures are without files; the page says %q", without, d.Cut)
+	}
+}
+
+// A failure with more files than are shown says how many those are.
+func TestMoreFilesAreCounted(t *testing.T) {
+	run := recorded(t, "failing")
+	folder := t.TempDir()
+	for i := range filesOfFailure + 5 {
+		path := filepath.Join(folder, "x", fmt.Sprintf("%02d.log", i))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("text"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run.Cells[0].Specs[0].Evidence = "x"
+	d, err := newData(Input{Run: run, Folders: []string{folder}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := d.Cells[0].Specs[0]; len(s.Files) != filesOfFailure || s.MoreFiles != 5 {
+		t.Errorf("%d files, and %d more", len(s.Files), s.MoreFiles)
+	}
+}
+
+// Against an earlier run, the page names what is gone, and marks as new a cell that broke as a whole.
+func TestPageAgainstABase(t *testing.T) {
+	base, now := measured(), measured()
+	id := now.Cells[0].ID
+	now.Cells[0].Specs, now.Cells[0].Verdict, now.Cells[0].Error = nil, report.VerdictErrored, "crashed"
+	now.Cells[0].Failure = report.FailureID(id, "")
+	_, text := write(t, Input{Run: now, Base: base})
+	for _, want := range []string{`<strong class="new">1 new</strong>`, "1 newly failing", "1 specs gone from cells", id.String() + ": changes a table (passed)"} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}

@@ -19,6 +19,10 @@ type head struct {
 	Vendors, Suites                      []string
 }
 
+// unended are the states of cells that have no verdict.
+var unended = []report.State{report.StateInterrupted, report.StateRunning, report.StatePending}
+
+// count is of the cells with a verdict, or in a state without one.
 type count struct {
 	Verdict, Mark string
 	N             int
@@ -39,6 +43,17 @@ func newHead(run *report.Run) head {
 	for _, v := range report.Verdicts() {
 		if totals[v] > 0 {
 			h.Cells = append(h.Cells, count{v.String(), v.Mark(false), totals[v]})
+		}
+	}
+	for _, state := range unended {
+		n := 0
+		for i := range run.Cells {
+			if run.Cells[i].State == state {
+				n++
+			}
+		}
+		if n > 0 {
+			h.Cells = append(h.Cells, count{state.String(), state.Mark(false), n})
 		}
 	}
 	seen := map[string]bool{}
@@ -122,6 +137,9 @@ func (b brokenEntry) rank() int {
 func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell {
 	b := brokenCell{Cell: index, Name: report.OneLine(c.ID.Suite + " " + c.ID.Tool), Verdict: c.Verdict.String(), Mark: c.Verdict.Mark(false), Total: c.Total}
 	worst := &c.Outcome
+	if fresh[c.Failure] {
+		b.New++
+	}
 	for i := range c.Specs {
 		s := &c.Specs[i].Outcome
 		if s.Failure == "" {
@@ -165,13 +183,4 @@ func notes(run *report.Run) []string {
 		list = append([]string{fmt.Sprintf("%d notes before these are in run.json", extra)}, list[extra:]...)
 	}
 	return list
-}
-
-func unshownWords(failures int) string {
-	return fmt.Sprintf("of what one declaration explains in a cell, the evidence of the first %d is shown; that of %d others lies in the run's folder",
-		shownAlike, failures)
-}
-
-func cutWords(texts, limit int) string {
-	return fmt.Sprintf("%d long texts are shown from their end, %d bytes of each; the run's folder has all of them", texts, limit)
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -11,29 +12,59 @@ const annotationLimit = 10
 
 // annotation is what is said of one server version.
 type annotation struct {
-	entry        string
-	specs, cells int
-	about        []string // the cells
-	first        finding
+	entry         string
+	failed, flaky size
+	about         []string // the cells
+	first         finding
 }
 
-// WriteAnnotations writes workflow commands for GitHub: one error for each server version on which something failed
-// that nobody declared, however many of its specs did, and one warning for each that is flaky. Versions beyond what
+// size counts specs, and the cells that they or a finding of the whole cell are of.
+type size struct {
+	specs int
+	cells []CellID
+}
+
+func (s *size) add(f finding) {
+	if f.spec != "" {
+		s.specs++
+	}
+	if !slices.Contains(s.cells, f.cell.ID) {
+		s.cells = append(s.cells, f.cell.ID)
+	}
+}
+
+func (s size) String() string {
+	if s.specs == 0 {
+		return plural(len(s.cells), "cell")
+	}
+	return plural(s.specs, "spec") + " in " + plural(len(s.cells), "cell")
+}
+
+// WriteAnnotations writes workflow commands for GitHub, one for each server version: an error where something failed
+// that nobody declared, however many of its specs did, else a warning where something is flaky. Versions beyond what
 // GitHub shows are named together in the last one.
 func WriteAnnotations(w io.Writer, run *Run) error {
+	var errored, warned []annotation
+	for _, a := range annotations(append(findings(run, Verdict.Bad), findings(run, only(VerdictFlaky))...)) {
+		if len(a.failed.cells) > 0 {
+			errored = append(errored, a)
+		} else {
+			warned = append(warned, a)
+		}
+	}
 	var b strings.Builder
-	annotate(&b, "error", annotations(findings(run, Verdict.Bad)))
-	annotate(&b, "warning", annotations(findings(run, only(VerdictFlaky))))
+	annotate(&b, "error", errored)
+	annotate(&b, "warning", warned)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write annotations: %w", err)
 	}
 	return nil
 }
 
+// annotations gathers findings by server version; the first of each is the one that is shown.
 func annotations(found []finding) []annotation {
 	var all []annotation
 	at := map[string]int{}
-	seen := map[CellID]bool{}
 	for _, f := range found {
 		entry := f.cell.ID.Entry
 		i, ok := at[entry]
@@ -43,16 +74,27 @@ func annotations(found []finding) []annotation {
 			all = append(all, annotation{entry: entry, first: f})
 		}
 		a := &all[i]
-		if f.spec != "" {
-			a.specs++
+		if f.Verdict == VerdictFlaky {
+			a.flaky.add(f)
+		} else {
+			a.failed.add(f)
 		}
-		if !seen[f.cell.ID] {
-			seen[f.cell.ID] = true
-			a.cells++
-			a.about = append(a.about, strings.TrimSuffix(f.cell.ID.Suite+" "+f.cell.ID.Tool, " "))
+		if name := strings.TrimSuffix(f.cell.ID.Suite+" "+f.cell.ID.Tool, " "); !slices.Contains(a.about, name) {
+			a.about = append(a.about, name)
 		}
 	}
 	return all
+}
+
+func (a annotation) title() string {
+	var parts []string
+	if len(a.failed.cells) > 0 {
+		parts = append(parts, fmt.Sprintf("%s %s", a.failed, a.first.Verdict))
+	}
+	if len(a.flaky.cells) > 0 {
+		parts = append(parts, fmt.Sprintf("%s flaky", a.flaky))
+	}
+	return OneLine(a.entry) + ": " + strings.Join(parts, ", ")
 }
 
 func annotate(b *strings.Builder, level string, all []annotation) {
@@ -61,14 +103,6 @@ func annotate(b *strings.Builder, level string, all []annotation) {
 		shown = all[:annotationLimit-1]
 	}
 	for _, a := range shown {
-		size := plural(a.cells, "cell")
-		if a.specs > 0 {
-			size = plural(a.specs, "spec") + " in " + size
-		}
-		title := fmt.Sprintf("%s: %s %s", OneLine(a.entry), size, a.first.Verdict)
-		if level == "warning" {
-			title = fmt.Sprintf("%s: %s flaky", OneLine(a.entry), size)
-		}
 		lines := []string{OneLine(strings.Join(a.about, ", "))}
 		if a.first.spec != "" {
 			lines = append(lines, OneLine(a.first.spec))
@@ -77,7 +111,7 @@ func annotate(b *strings.Builder, level string, all []annotation) {
 		if a.first.Repro != "" {
 			lines = append(lines, Command(a.first.Repro))
 		}
-		fmt.Fprintf(b, "::%s title=%s::%s\n", level, escapeProperty(title), escapeData(strings.Join(lines, "\n")))
+		fmt.Fprintf(b, "::%s title=%s::%s\n", level, escapeProperty(a.title()), escapeData(strings.Join(lines, "\n")))
 	}
 	if rest := all[len(shown):]; len(rest) > 0 {
 		var names []string

@@ -2,7 +2,6 @@ package report
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -138,100 +137,19 @@ func TestAnnotationsAreGrouped(t *testing.T) {
 	}
 }
 
-// versioned is a run of one cell with a spec for each verdict, each of which took as long as seconds says.
-func versioned(tool string, verdicts []Verdict, seconds func(i int) float64) *Run {
-	c := Cell{ID: CellID{Entry: "mariadb-10.11", Suite: "migration", Tool: tool}, Outcome: Outcome{State: StateFinished}}
-	for i, v := range verdicts {
-		c.Specs = append(c.Specs, Spec{Text: "spec " + string(rune('a'+i)), Outcome: Outcome{State: StateFinished, Verdict: v, Seconds: Seconds(seconds(i)), Error: v.String()}})
-		c.Verdict = Worst(c.Verdict, v)
+// A version on which one spec failed and another is flaky is one error that says both.
+func TestFailedAndFlakyIsOneAnnotation(t *testing.T) {
+	same := func(int) float64 { return 1 }
+	run := versioned("gh-ost@v1", []Verdict{VerdictFlaky, VerdictFailed, VerdictFailed}, same)
+	flaky := versioned("pt@1", []Verdict{VerdictFlaky}, same).Cells[0]
+	run.Cells = append(run.Cells, flaky)
+	var b strings.Builder
+	if err := WriteAnnotations(&b, run); err != nil {
+		t.Fatal(err)
 	}
-	c.Total = len(c.Specs)
-	return &Run{Version: Version, Status: RunComplete, Cells: []Cell{c}}
-}
-
-func TestCompare(t *testing.T) {
-	const P, F, K, X, V, L, U = VerdictPassed, VerdictFailed, VerdictKnown, VerdictFixed, VerdictVacuous, VerdictFlaky, VerdictUnsupported
-	same := func(int) float64 { return 3 }
-	for _, c := range []struct {
-		old, new              []Verdict
-		failing, fixed, other int
-		regressed             bool
-	}{
-		{[]Verdict{P, P}, []Verdict{P, F}, 1, 0, 0, true},
-		{[]Verdict{P, P}, []Verdict{P, K}, 1, 0, 0, true}, // declared, and yet it worked before
-		{[]Verdict{F, K}, []Verdict{P, X}, 0, 2, 0, false},
-		{[]Verdict{F, K}, []Verdict{K, F}, 0, 0, 0, false}, // broken before, broken now
-		{[]Verdict{P, P}, []Verdict{V, L}, 0, 0, 2, false},
-		{[]Verdict{U, P}, []Verdict{F, P}, 1, 0, 0, false}, // it never worked there
-		{[]Verdict{P}, []Verdict{P, F}, 1, 0, 0, false},    // a new spec
-		{[]Verdict{P, P}, []Verdict{P, P}, 0, 0, 0, false},
-	} {
-		// Two versions of one tool are compared with each other.
-		d := Compare(versioned("gh-ost@v1", c.old, same), versioned("gh-ost@v2", c.new, same))
-		if len(d.Failing) != c.failing || len(d.Fixed) != c.fixed || len(d.Other) != c.other || d.Regressed() != c.regressed || len(d.New)+len(d.Gone) != 0 {
-			t.Errorf("%v to %v: %+v", c.old, c.new, d)
-		}
-		if len(d.Tools) != 1 || d.Tools[0] != (ToolChange{"gh-ost@v1", "gh-ost@v2"}) {
-			t.Errorf("compared %v", d.Tools)
-		}
-		var b bytes.Buffer
-		if err := WriteDiff(&b, d, Options{}); err != nil || b.Len() == 0 {
-			t.Errorf("%v, %d bytes", err, b.Len())
-		}
-		if text, err := json.Marshal(d); err != nil || !strings.Contains(string(text), `"failing":`) {
-			t.Errorf("%s, %v", text, err)
-		}
-	}
-	// Two tools are never taken for two versions.
-	d := Compare(versioned("gh-ost@v1", []Verdict{P}, same), versioned("pt@1", []Verdict{F}, same))
-	if len(d.New) != 1 || len(d.Gone) != 1 || d.Regressed() || !d.NewIDs()[FailureID(d.New[0], "spec a")] {
-		t.Errorf("got %+v", d)
-	}
-}
-
-func TestSlowerBeyondNoise(t *testing.T) {
-	verdicts := make([]Verdict, 12)
-	for i := range verdicts {
-		verdicts[i] = VerdictPassed
-	}
-	slower := func(seconds func(i int) float64) []Slowdown {
-		return Compare(versioned("t@1", verdicts, func(i int) float64 { return 2 + float64(i) }), versioned("t@1", verdicts, seconds)).Slower
-	}
-	if got := slower(func(i int) float64 { return 3 * (2 + float64(i)) }); len(got) != 0 {
-		t.Errorf("a slower machine is taken for slower specs: %v", got)
-	}
-	noisy := func(i int) float64 { return (2 + float64(i)) * []float64{0.8, 1, 1.3}[i%3] }
-	if got := slower(noisy); len(got) != 0 {
-		t.Errorf("noise is taken for slower specs: %v", got)
-	}
-	got := slower(func(i int) float64 {
-		if i == 5 {
-			return 4 * (2 + float64(i))
-		}
-		return noisy(i)
-	})
-	if len(got) != 1 || got[0].Spec != "spec f" {
-		t.Errorf("the one that is slower is not found: %v", got)
-	}
-	stat := func(unit string, v ...float64) Statistic {
-		return Statistic{Unit: unit, N: len(v), Median: v[len(v)/2], Min: v[0], Max: v[len(v)-1]}
-	}
-	for _, c := range []struct {
-		old, new Statistic
-		want     bool
-	}{
-		{stat("ms", 10, 11, 12), stat("ms", 20, 22, 30), true},
-		{stat("ms", 10, 11, 25), stat("ms", 20, 22, 30), false}, // they overlap
-		{stat("ms", 20, 22, 30), stat("ms", 10, 11, 12), false}, // faster
-		{stat("ms", 10), stat("ms", 15), false},                 // too few for so little
-		{stat("ms", 10), stat("ms", 25), true},
-		{stat("rows/s", 1000, 1100, 1200), stat("rows/s", 500, 600, 700), true},
-		{stat("rows/s", 500, 600, 700), stat("rows/s", 1000, 1100, 1200), false},
-		{stat("", 0, 0, 0), stat("", 5, 5, 5), false}, // a count
-	} {
-		if worse(c.old, c.new) != c.want {
-			t.Errorf("%+v to %+v: want %v", c.old, c.new, c.want)
-		}
+	const title = "::error title=mariadb-10.11%3A 2 specs in 1 cell failed%2C 2 specs in 2 cells flaky::migration gh-ost@v1, migration pt@1%0Aspec b%0A"
+	if got := b.String(); strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, title) {
+		t.Errorf("got\n%swant one line that begins with\n%s", got, title)
 	}
 }
 

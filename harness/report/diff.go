@@ -9,14 +9,15 @@ import (
 
 // Diff is what changed from one run to another.
 type Diff struct {
-	Failing []Change     `json:"failing"` // broken now and not before
-	Fixed   []Change     `json:"fixed"`   // the other way round
-	Other   []Change     `json:"other"`   // from and to verdicts that say neither: vacuous, flaky, unsupported, unavailable
-	Slower  []Slowdown   `json:"slower"`  // beyond noise
-	New     []CellID     `json:"new"`     // cells that only the new run has
-	Gone    []CellID     `json:"gone"`    // cells that only the old run has
-	Tools   []ToolChange `json:"tools,omitempty"`
-	newIDs  map[string]bool
+	Failing   []Change     `json:"failing"`    // broken now and not before
+	Fixed     []Change     `json:"fixed"`      // the other way round
+	Other     []Change     `json:"other"`      // from and to verdicts that say neither: vacuous, flaky, unsupported, unavailable
+	Slower    []Slowdown   `json:"slower"`     // beyond noise
+	New       []CellID     `json:"new"`        // cells that only the new run has
+	Gone      []CellID     `json:"gone"`       // cells that only the old run has
+	GoneSpecs []GoneSpec   `json:"gone_specs"` // of cells that both have
+	Tools     []ToolChange `json:"tools,omitempty"`
+	newIDs    map[string]bool
 }
 
 // Change is a spec, or a cell as a whole (Spec is empty), that ended otherwise.
@@ -27,6 +28,14 @@ type Change struct {
 	New   Verdict `json:"new,omitzero"`
 	Error string  `json:"error,omitempty"`
 	ID    string  `json:"failure,omitempty"`
+}
+
+// GoneSpec is a spec that had a verdict in the old run, and has none in the new one.
+type GoneSpec struct {
+	Cell  CellID  `json:"cell"` // of the new run
+	Spec  string  `json:"spec"`
+	Old   Verdict `json:"old"`
+	State State   `json:"state"` // of the cell: a finished one has no such spec, another did not come to its end
 }
 
 // ToolChange says that cells of one tool version were compared with those of another.
@@ -45,9 +54,11 @@ type Slowdown struct {
 	New  float64 `json:"new"`
 }
 
-// Regressed reports whether something that worked in the old run is broken in the new one.
+// Regressed reports whether something that worked in the old run is broken in the new one, or was not come to because
+// its cell was cut off. What is flaky, vacuous, unsupported, unavailable, gone or slower now is told, but is no regression.
 func (d Diff) Regressed() bool {
-	return slices.ContainsFunc(d.Failing, func(c Change) bool { return c.Old.works() })
+	return slices.ContainsFunc(d.Failing, func(c Change) bool { return c.Old.works() }) ||
+		slices.ContainsFunc(d.GoneSpecs, func(g GoneSpec) bool { return g.Old.works() && g.State != StateFinished })
 }
 
 // NewIDs are the ids of failures that the old run did not have.
@@ -147,11 +158,50 @@ func (d *Diff) cell(old, new *Cell) []pairOfSpecs {
 			both = append(both, pairOfSpecs{new.ID, before, s})
 		}
 	}
+	gone := old.specsWithout(new)
 	// What the runner said of a cell counts where it is more than its specs' verdicts.
 	if new.tells() || old.tells() && len(old.Specs) == 0 {
-		d.change(new.ID, "", old.Verdict, &new.Outcome, old.ID != CellID{})
+		d.change(new.ID, "", old.before(new, gone), &new.Outcome, old.ID != CellID{})
+	}
+	if ruledOut := new.State == StateFinished && !new.Verdict.Broken() && len(new.Specs) == 0; ruledOut {
+		return both // the cell's own change says it of all its specs
+	}
+	for _, s := range gone {
+		d.GoneSpecs = append(d.GoneSpecs, GoneSpec{new.ID, s.Text, s.Verdict, new.State})
 	}
 	return both
+}
+
+// specsWithout are the specs with a verdict that another cell has no verdict of.
+func (c *Cell) specsWithout(other *Cell) []*Spec {
+	ended := map[string]bool{}
+	for i := range other.Specs {
+		ended[other.Specs[i].Text] = ended[other.Specs[i].Text] || other.Specs[i].State == StateFinished
+	}
+	var without []*Spec
+	for i := range c.Specs {
+		if s := &c.Specs[i]; s.State == StateFinished && !ended[s.Text] {
+			without = append(without, s)
+		}
+	}
+	return without
+}
+
+// before is the verdict to compare a later end of the cell as a whole with. Where something in the cell worked, it is
+// that of what worked, though other specs were broken: unless the runner itself had found the cell broken, and all that
+// worked is still there.
+func (c *Cell) before(now *Cell, gone []*Spec) Verdict {
+	var worked []Verdict
+	for i := range c.Specs {
+		if v := c.Specs[i].Verdict; v.works() {
+			worked = append(worked, v)
+		}
+	}
+	lost := slices.ContainsFunc(gone, func(s *Spec) bool { return s.Verdict.works() })
+	if now.Verdict.Broken() && len(worked) > 0 && (lost || !c.tells()) {
+		return Worst(worked...)
+	}
+	return c.Verdict
 }
 
 func (d *Diff) change(cell CellID, spec string, before Verdict, now *Outcome, common bool) {

@@ -29,6 +29,7 @@ func WriteDiff(w io.Writer, d Diff, o Options) error {
 				OneLine(s.Unit), s.New/s.Old, OneLine(s.Spec)), " ")))
 		}
 	}
+	lines = append(lines, goneLines(d.GoneSpecs, o)...)
 	for _, part := range []struct {
 		title string
 		cells []CellID
@@ -48,6 +49,29 @@ func WriteDiff(w io.Writer, d Diff, o Options) error {
 		return fmt.Errorf("write the comparison: %w", err)
 	}
 	return nil
+}
+
+// goneLines names the specs that are gone, under their cells.
+func goneLines(gone []GoneSpec, o Options) []line {
+	var lines []line
+	for i, g := range gone {
+		if i == 0 {
+			lines = append(lines, nil, head(fmt.Sprintf("Gone specs (%d)", len(gone))))
+		}
+		if i == 0 || gone[i-1].Cell != g.Cell {
+			lines = append(lines, plainLine("  "+g.Whose()))
+		}
+		lines = append(lines, plainLine("    "+g.Old.Mark(o.ASCII)+" "+g.Old.String()+"  "+OneLine(g.Spec)))
+	}
+	return lines
+}
+
+// Whose is the cell of the spec, and that it was cut off, if it was.
+func (g GoneSpec) Whose() string {
+	if g.State == StateFinished {
+		return OneLine(g.Cell.String())
+	}
+	return OneLine(g.Cell.String()) + ", which is " + g.State.String()
 }
 
 func changeLines(c Change, o Options) []line {

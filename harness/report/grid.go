@@ -56,9 +56,9 @@ func status(c *Cell, words bool, now time.Time, ascii bool) span {
 	case StateFinished:
 		return span{verdicts[c.Verdict].style, c.Verdict.Mark(ascii) + word(c.Verdict.String()) + amount(c)}
 	case StateInterrupted:
-		return span{styleYellow, "/" + word("interrupted") + done(c)}
+		return span{styleYellow, c.State.Mark(ascii) + word(c.State.String()) + done(c)}
 	case StateRunning:
-		s := span{styleBold, runningMark(ascii) + done(c)}
+		s := span{styleBold, c.State.Mark(ascii) + done(c)}
 		if words {
 			s.text += " " + clock(now.Sub(c.Started))
 		}
@@ -68,7 +68,7 @@ func status(c *Cell, words bool, now time.Time, ascii bool) span {
 		}
 		return s
 	}
-	return span{styleDim, VerdictUnknown.Mark(ascii)}
+	return span{styleDim, c.State.Mark(ascii)}
 }
 
 // done is " 3/12", or "" as long as the cell has not said how many specs it has.
@@ -209,12 +209,9 @@ func legend(run *Run, o Options) []line {
 			parts = append(parts, span{verdicts[v].style, v.Mark(o.ASCII) + " " + v.String()})
 		}
 	}
-	for _, p := range []struct {
-		state State
-		text  string
-	}{{StateInterrupted, "/ interrupted"}, {StateRunning, runningMark(o.ASCII) + " running"}, {StatePending, VerdictUnknown.Mark(o.ASCII) + " pending"}} {
-		if states[p.state] {
-			parts = append(parts, span{styleDim, p.text})
+	for _, s := range []State{StateInterrupted, StateRunning, StatePending} {
+		if states[s] {
+			parts = append(parts, span{styleDim, s.Mark(o.ASCII) + " " + s.String()})
 		}
 	}
 	var lines []line

@@ -6,20 +6,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
+
+// own is a workflow command that an annotation may be: with a title, in which nothing ends it.
+var own = regexp.MustCompile(`^::(error|warning) title=[^:,\r\n]+::[^\r\n]*\n$`)
 
 // Whatever servers and tools write, no view lets it act: on a terminal, in XML, or as a command to a CI service,
 // which is a line that begins with "::" after blanks (GitHub's workflow commands).
 func TestViewsAreHarmless(t *testing.T) {
 	each(t, func(t *testing.T, _ string, events []Event, run *Run) {
 		views := map[string]func(io.Writer) error{
-			"final":    func(w io.Writer) error { return WriteFinal(w, run, Options{}) },
-			"narrow":   func(w io.Writer) error { return WriteFinal(w, run, Options{Width: 30, ASCII: true}) },
-			"junit":    func(w io.Writer) error { return WriteJUnit(w, run) },
-			"markdown": func(w io.Writer) error { return WriteMarkdown(w, run, Options{}, 0) },
+			"final":       func(w io.Writer) error { return WriteFinal(w, run, Options{}) },
+			"narrow":      func(w io.Writer) error { return WriteFinal(w, run, Options{Width: 30, ASCII: true}) },
+			"junit":       func(w io.Writer) error { return WriteJUnit(w, run) },
+			"markdown":    func(w io.Writer) error { return WriteMarkdown(w, run, Options{}, 0) },
+			"annotations": func(w io.Writer) error { return WriteAnnotations(w, run) },
 			"plain": func(w io.Writer) error {
 				v := NewPlain(w, Options{})
 				for _, e := range events {
@@ -39,9 +44,16 @@ func TestViewsAreHarmless(t *testing.T) {
 				t.Errorf("%s has %s:\n%q", name, bad, b.String())
 			}
 			for text := range strings.Lines(b.String()) {
-				// Files are not read for commands, the streams are.
-				if name != "junit" && name != "markdown" && strings.HasPrefix(strings.TrimSpace(text), "::") {
-					t.Errorf("%s has a line that commands: %q", name, text)
+				switch name {
+				case "junit", "markdown": // files are not read for commands, the streams are
+				case "annotations":
+					if !own.MatchString(text) {
+						t.Errorf("%s has a line that is none of its own commands: %q", name, text)
+					}
+				default:
+					if strings.HasPrefix(strings.TrimSpace(text), "::") {
+						t.Errorf("%s has a line that commands: %q", name, text)
+					}
 				}
 			}
 			if err := view(failing{}); err == nil || !strings.Contains(err.Error(), "disk gone") {

@@ -18,6 +18,17 @@ var states = [...]string{"", "pending", "running", "finished", "interrupted"}
 // String is the state's word in every view and file; StateUnknown's is "unknown".
 func (s State) String() string { return enumString(states[:], uint8(s)) }
 
+// Mark is the one-column sign of a state other than finished, whose signs are its verdicts'.
+func (s State) Mark(ascii bool) string {
+	switch s {
+	case StateInterrupted:
+		return "/"
+	case StateRunning:
+		return runningMark(ascii)
+	}
+	return VerdictUnknown.Mark(ascii)
+}
+
 // MarshalText is String; it refuses StateUnknown.
 func (s State) MarshalText() ([]byte, error) { return enumMarshal("state", states[:], uint8(s)) }
 

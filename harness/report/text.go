@@ -290,3 +290,13 @@ func Numbers(values ...float64) []string {
 	}
 	return texts
 }
+
+// Exact is a measured value as it was recorded: to a thousandth, and a smaller one to three digits that mean something.
+func Exact(v float64) string {
+	const thousandth = 3
+	if v == 0 || math.IsInf(v, 0) || math.IsNaN(v) {
+		return "0"
+	}
+	digits := max(thousandth, thousandth-1-int(math.Floor(math.Log10(math.Abs(v)))))
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v, 'f', digits, 64), "0"), ".")
+}

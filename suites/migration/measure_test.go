@@ -28,7 +28,7 @@ func measure(result *migration.Result, stall time.Duration) {
 	suitekit.Measure("migration", "s", seconds)
 	suitekit.Measure("cut-over stall", "ms", float64(stall.Milliseconds()))
 	if result.RowsCopied >= 0 {
-		suitekit.Detail("rows copied", "rows/s", float64(result.RowsCopied)/seconds)
+		suitekit.Measure("rows copied", "rows/s", float64(result.RowsCopied)/seconds)
 	}
 	if result.DMLApplied >= 0 {
 		suitekit.Detail("events applied", "events/s", float64(result.DMLApplied)/seconds)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,16 +77,12 @@ func specIn(run *report.Run, id report.CellID, spec string) report.Verdict {
 
 // keepAttribution puts a finding beside the run, and makes the run's page anew.
 func keepAttribution(f *failure, conclusion string) error {
-	known := map[string]string{}
-	if err := readAttributions(f.folder, known); err != nil {
+	known, err := readAttributions(f.folder)
+	if err != nil {
 		return err
 	}
 	known[f.Failure] = conclusion
-	if err := writeFile(filepath.Join(f.folder, attributionsFile), func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(known)
-	}); err != nil {
+	if err := writeAttributions(f.folder, known); err != nil {
 		return err
 	}
 	return writePage(f.folder, f.run)

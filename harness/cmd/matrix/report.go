@@ -65,7 +65,7 @@ func (a *app) reportHTMLCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in := page.Input{Run: merged, Attributions: map[string]string{}}
+			in := page.Input{Run: merged}
 			for _, arg := range args {
 				in.Folders = append(in.Folders, folderOf(arg))
 			}
@@ -74,10 +74,8 @@ func (a *app) reportHTMLCommand() *cobra.Command {
 					return unfit(err)
 				}
 			}
-			for _, folder := range in.Folders {
-				if err := readAttributions(folder, in.Attributions); err != nil {
-					return err
-				}
+			if in.Attributions, err = readAttributions(in.Folders...); err != nil {
+				return unfit(err)
 			}
 			if out == "" {
 				return page.Write(c.OutOrStdout(), in)
@@ -115,7 +113,8 @@ func (a *app) reportMergeCommand() *cobra.Command {
 	var strict bool
 	c := &cobra.Command{
 		Use: "merge RUN…", Short: "Join the results of several runs of one matrix",
-		Long:    "merge joins runs, writes all that a run writes into --out, evidence included, prints the whole, and exits as one run would.",
+		Long: `merge joins runs, writes all that a run writes into --out, evidence and what attribute found included, prints the whole,
+and exits as one run would.`,
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
 			merged, err := mergeRuns(args)
@@ -162,17 +161,30 @@ func missing(merged *report.Run, plan string) error {
 	return nil
 }
 
-// mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common; a
-// folder that holds a run already is left alone.
+// mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common, nor
+// does what attribute found of them; a folder that holds a run already is left alone.
 func mergeInto(out string, merged *report.Run, parts []string) error {
 	if _, err := os.Stat(filepath.Join(out, "run.json")); err == nil {
 		return unfit(fmt.Errorf("%s holds a run already: name another folder, or remove it", out))
 	}
+	var folders []string
+	for _, part := range parts {
+		folders = append(folders, folderOf(part))
+	}
+	attributions, err := readAttributions(folders...)
+	if err != nil {
+		return unfit(err)
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	for _, part := range parts {
-		from := filepath.Join(folderOf(part), "evidence")
+	if len(attributions) > 0 {
+		if err := writeAttributions(out, attributions); err != nil {
+			return err
+		}
+	}
+	for _, part := range folders {
+		from := filepath.Join(part, "evidence")
 		err := os.CopyFS(filepath.Join(out, "evidence"), os.DirFS(from))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("evidence of %s: %w", part, err)
@@ -185,8 +197,15 @@ func (a *app) reportDiffCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use: "diff OLD NEW", Short: "Say what changed from one run to another", Args: exactArgs(2, "the folders of two runs"),
-		Long: `diff says what is newly failing, newly fixed, slower beyond noise, new and gone, and exits 1 when something that worked
-is broken now, declared in matrix.yaml or not. Where the runs tested two versions of a tool, these are compared.`,
+		Long: `diff says what is newly failing, newly fixed, otherwise changed, slower beyond noise, new and gone, and exits 1 on a
+regression. Where the runs tested two versions of a tool, these are compared.
+
+A regression is a spec that worked (passed, vacuous, fixed) and is broken now: failed, timed out, errored or known, for
+a declaration in matrix.yaml says that it is known, and not that it works. So is a cell that is errored or timed out as
+a whole though something in it worked before, and a spec that worked in a cell that the new run was cut off in.
+
+No regression: what worked and is flaky, vacuous, unsupported or unavailable now ("otherwise changed": look at it); what
+was broken, or was not there, before; a spec or a cell that is gone from a run that came to its end; what is slower.`,
 		Example: "  matrix report diff build/runs/old build/runs/new\n  matrix report diff --json main/run.json mine/run.json",
 		RunE: func(c *cobra.Command, args []string) error {
 			old, oldErr := readRun(args[0])
@@ -239,21 +258,4 @@ func (a *app) reportHistoryCommand() *cobra.Command {
 			return report.WriteHistory(c.OutOrStdout(), runs, viewOptions(c.OutOrStdout(), ""))
 		},
 	}
-}
-
-// attributionsFile holds what matrix attribute found of a run's failures, by their ids.
-const attributionsFile = "attributions.json"
-
-func readAttributions(folder string, into map[string]string) error {
-	text, err := os.ReadFile(filepath.Join(folder, attributionsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, &into)
-	}
-	if err != nil {
-		return fmt.Errorf("attributions of %s: %w", folder, err)
-	}
-	return nil
 }

@@ -135,8 +135,8 @@ func writeResults(out string, result *report.Run) error {
 
 // writePage writes the page of a run into its folder, with what attribute has found of its failures.
 func writePage(folder string, result *report.Run) error {
-	known := map[string]string{}
-	if err := readAttributions(folder, known); err != nil {
+	known, err := readAttributions(folder)
+	if err != nil {
 		return err
 	}
 	return writeFile(filepath.Join(folder, "page.html"), func(w io.Writer) error {
