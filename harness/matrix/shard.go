@@ -24,8 +24,8 @@ type Job struct {
 const MaxJobs = 256
 
 // Jobs makes CI jobs of cells. With shards 0 each entry is a job; otherwise the cells are balanced over as many jobs
-// by the seconds that expected gives. An entry's cells stay together, since each job obtains the servers of its
-// entries; only an entry of more than a fair share is divided. A plan of more than MaxJobs is refused.
+// by the seconds that expected gives. An entry's cells stay together where that leaves the jobs even, since each job
+// obtains the servers of its entries. A plan of more than MaxJobs is refused.
 func Jobs(cells []Cell, shards int, expected func(Cell) float64) ([]Job, error) {
 	if shards < 0 {
 		return nil, errors.New("the number of shards cannot be negative")
@@ -97,65 +97,66 @@ func byEntry(cells []Cell) [][]Cell {
 	return groups
 }
 
-// balance puts the longest piece on the job that has least, until all are placed. Pieces are entries, and what a
-// too long entry is divided into.
-func balance(groups [][]Cell, shards int, expected func(Cell) float64) [][]Cell {
-	weigh := func(cells []Cell) (seconds float64) {
+// uneven is how much more than a fair share the longest job may have before an entry is divided: its servers are
+// obtained twice then.
+const uneven = 1.2
+
+// balance spreads entries over jobs. While the longest job has too much, or there are fewer pieces than jobs, the
+// longest piece that can be divided is.
+func balance(pieces [][]Cell, shards int, expected func(Cell) float64) [][]Cell {
+	seconds, order := map[string]float64{}, map[string]int{}
+	total, heaviest := 0.0, 0.0
+	for _, c := range slices.Concat(pieces...) {
+		id := c.ID().String()
+		seconds[id], order[id] = expected(c), len(order)
+		total, heaviest = total+seconds[id], max(heaviest, seconds[id])
+	}
+	weigh := func(cells []Cell) (sum float64) {
 		for _, c := range cells {
-			seconds += expected(c)
+			sum += seconds[c.ID().String()]
 		}
-		return seconds
+		return sum
 	}
-	total, order := 0.0, map[string]int{}
-	for _, g := range groups {
-		total += weigh(g)
-		for _, c := range g {
-			order[c.ID().String()] = len(order)
-		}
-	}
-	var pieces [][]Cell
-	for _, g := range groups {
-		pieces = append(pieces, divide(g, total/float64(shards), expected)...)
-	}
-	for len(pieces) < shards { // fewer pieces than jobs: divide the longest that can be
-		slices.SortStableFunc(pieces, func(a, b []Cell) int { return cmp.Compare(weigh(b), weigh(a)) })
+	longestFirst := func(a, b []Cell) int { return cmp.Compare(weigh(b), weigh(a)) }
+	limit := max(uneven*total/float64(shards), heaviest)
+	for {
+		slices.SortStableFunc(pieces, longestFirst)
+		jobs := spread(pieces, shards, weigh)
 		i := slices.IndexFunc(pieces, func(p []Cell) bool { return len(p) > 1 })
-		if i < 0 {
-			break
+		if even := len(jobs) == shards && weigh(slices.MinFunc(jobs, longestFirst)) <= limit; even || i < 0 {
+			for _, j := range jobs {
+				slices.SortStableFunc(j, func(a, b Cell) int { return order[a.ID().String()] - order[b.ID().String()] })
+			}
+			return jobs
 		}
-		half := len(pieces[i]) / 2
+		half := halfway(pieces[i], weigh)
 		pieces = append(pieces, pieces[i][half:])
 		pieces[i] = pieces[i][:half]
 	}
-	slices.SortStableFunc(pieces, func(a, b []Cell) int { return cmp.Compare(weigh(b), weigh(a)) })
+}
+
+// spread puts piece after piece on the job that has least.
+func spread(pieces [][]Cell, shards int, weigh func([]Cell) float64) [][]Cell {
 	jobs := make([][]Cell, min(shards, len(pieces)))
+	loads := make([]float64, len(jobs))
 	for _, p := range pieces {
 		least := 0
 		for i := range jobs {
-			if weigh(jobs[i]) < weigh(jobs[least]) || weigh(jobs[i]) == weigh(jobs[least]) && len(jobs[i]) < len(jobs[least]) {
+			if loads[i] < loads[least] || loads[i] == loads[least] && len(jobs[i]) < len(jobs[least]) {
 				least = i
 			}
 		}
 		jobs[least] = append(jobs[least], p...)
-	}
-	for _, j := range jobs {
-		slices.SortStableFunc(j, func(a, b Cell) int { return order[a.ID().String()] - order[b.ID().String()] })
+		loads[least] += weigh(p)
 	}
 	return jobs
 }
 
-// divide cuts a group into pieces of at most a fair share; a single cell stays whole.
-func divide(cells []Cell, share float64, expected func(Cell) float64) [][]Cell {
-	var pieces [][]Cell
-	room := -1.0
-	for _, c := range cells {
-		if room < expected(c) {
-			pieces = append(pieces, nil)
-			room = share
-		}
-		last := len(pieces) - 1
-		pieces[last] = append(pieces[last], c)
-		room -= expected(c)
+// halfway is where cells, two at least, are divided into parts that take about as long.
+func halfway(cells []Cell, weigh func([]Cell) float64) int {
+	half := 1
+	for half < len(cells)-1 && weigh(cells[:half+1]) <= weigh(cells)/2 {
+		half++
 	}
-	return pieces
+	return half
 }

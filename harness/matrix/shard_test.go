@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,11 +35,9 @@ func TestJobsHaveEveryCellOnce(t *testing.T) {
 			t.Errorf("%d shards: %d jobs", shards, len(jobs))
 		}
 		var names, all []string
-		longest, total := 0.0, 0.0
 		for _, j := range jobs {
 			names = append(names, j.Name)
 			all = append(all, j.Cells...)
-			longest, total = max(longest, j.Seconds), total+j.Seconds
 			if odd.MatchString(j.Name) || j.Key == "" || len(j.Cells) == 0 || len(j.Entries) == 0 {
 				t.Errorf("%d shards: job %+v", shards, j)
 			}
@@ -48,13 +47,40 @@ func TestJobsHaveEveryCellOnce(t *testing.T) {
 		if len(slices.Compact(names)) != len(jobs) || len(all) != len(cells) || len(slices.Compact(all)) != len(cells) {
 			t.Errorf("%d shards: %d names, %d cells of %d", shards, len(names), len(all), len(cells))
 		}
-		heaviest := 0.0
-		for _, c := range cells {
-			heaviest = max(heaviest, expected(c))
-		}
-		// The bound of longest-first scheduling (Graham 1969) over pieces of at most a fair share.
-		if fair := total / float64(max(1, shards)); shards > 0 && longest > 2*max(fair, heaviest) {
-			t.Errorf("%d shards: the longest has %.0f s, a fair share is %.0f s", shards, longest, fair)
+	}
+}
+
+// Entries that take the same time, and such of which two take as long as all others.
+func TestJobsAreEven(t *testing.T) {
+	cells := planned(t)
+	slow := []string{cells[0].Entry.Name, cells[len(cells)-1].Entry.Name}
+	for name, expected := range map[string]func(Cell) float64{
+		"alike": func(Cell) float64 { return 60 },
+		"two are slow": func(c Cell) float64 {
+			if slices.Contains(slow, c.Entry.Name) {
+				return 400
+			}
+			return float64(20 + 5*len(c.Suite))
+		},
+	} {
+		for shards := 2; shards <= 12; shards++ {
+			jobs, err := Jobs(slices.Clone(cells), shards, expected)
+			if err != nil {
+				t.Fatal(err)
+			}
+			byLength := func(a, b Job) int { return cmp.Compare(a.Seconds, b.Seconds) }
+			longest, shortest := slices.MaxFunc(jobs, byLength), slices.MinFunc(jobs, byLength)
+			pieces, total := 0, 0.0
+			for _, j := range jobs {
+				pieces, total = pieces+len(j.Entries), total+j.Seconds
+			}
+			if fair := total / float64(shards); longest.Seconds > uneven*fair || longest.Seconds > 2*shortest.Seconds {
+				t.Errorf("%s, %d shards: %s has %.0f s, %s %.0f s, a fair share is %.0f s", name, shards,
+					longest.Name, longest.Seconds, shortest.Name, shortest.Seconds, fair)
+			}
+			if entries := len(byEntry(cells)); pieces > entries+2*shards {
+				t.Errorf("%s, %d shards: %d entries are in %d pieces", name, shards, entries, pieces)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,19 +11,19 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"mysqlmatrix/harness/matrix"
-	"mysqlmatrix/harness/report"
 )
 
 func (a *app) planCommand() *cobra.Command {
 	var selection matrix.Selection
 	var tier, format string
 	var shards int
-	var durations []string
+	var runs []string
 	c := &cobra.Command{
 		Use: "plan", Short: "Print the jobs of a CI matrix", Args: exactArgs(0, "no argument"),
 		Long: `plan prints one job for each entry that the selection leaves, or as many as --shards says, balanced by how long
-their cells took in the runs that --durations names. github is a line for $GITHUB_OUTPUT, gitlab a child pipeline.
-A plan of more jobs than GitHub runs is refused.`,
+their cells took: in the runs that --durations names, or as fixtures/durations.json beside matrix.yaml has it. A cell of
+which nothing is recorded is taken for the median of the same suite and tool on other entries. github is a line for
+$GITHUB_OUTPUT, gitlab a child pipeline. A plan of more jobs than GitHub runs is refused.`,
 		Example: `  matrix plan --tier pr
   matrix plan --tier pr --format github >>"$GITHUB_OUTPUT"
   matrix plan --shards 4 --durations build/runs/last --format gitlab >pipeline.yml`,
@@ -40,15 +41,15 @@ A plan of more jobs than GitHub runs is refused.`,
 			if err != nil {
 				return unfit(err)
 			}
-			expected, err := expectedSeconds(durations)
+			recorded, err := readDurations(m, runs)
 			if err != nil {
 				return err
 			}
-			jobs, err := matrix.Jobs(cells, shards, expected)
+			jobs, err := matrix.Jobs(cells, shards, recorded.expected)
 			if err != nil {
 				return unfit(err)
 			}
-			return printPlan(c.OutOrStdout(), jobs, format)
+			return printPlan(c.OutOrStdout(), jobs, selection.Tier, format)
 		},
 	}
 	f := c.Flags()
@@ -58,47 +59,8 @@ A plan of more jobs than GitHub runs is refused.`,
 	f.StringVar(&tier, "tier", "", "pr or full")
 	f.StringVar(&format, "format", "json", "json, github or gitlab")
 	f.IntVar(&shards, "shards", 0, "how many jobs; 0 is one for each entry")
-	f.StringArrayVar(&durations, "durations", nil, "a run by which to balance; may be repeated, later ones count more")
+	f.StringArrayVar(&runs, "durations", nil, "a run, or a file that report durations wrote, by which to balance; may be repeated, later ones count more")
 	return c
-}
-
-// guess is how long a cell takes of which nothing at all is known, in seconds.
-const guess = 60
-
-// expectedSeconds says how long a cell will take: as it did in the last of the runs, else as the same suite and tool did
-// on other entries, else as the mean of all.
-func expectedSeconds(paths []string) (func(matrix.Cell) float64, error) {
-	exact := map[report.CellID]float64{}
-	for _, path := range paths {
-		r, err := readRun(path)
-		if err != nil {
-			return nil, unfit(err)
-		}
-		for i := range r.Cells {
-			if c := &r.Cells[i]; c.State == report.StateFinished {
-				exact[c.ID] = float64(c.Seconds)
-			}
-		}
-	}
-	return func(c matrix.Cell) float64 {
-		if seconds, ok := exact[c.ID()]; ok {
-			return seconds
-		}
-		alike, n, all := 0.0, 0, 0.0
-		for id, seconds := range exact {
-			all += seconds
-			if id.Suite == c.Suite && strings.HasPrefix(id.Tool, c.Tool.Name+"@") {
-				alike, n = alike+seconds, n+1
-			}
-		}
-		switch {
-		case n > 0:
-			return alike / float64(n)
-		case len(exact) > 0:
-			return all / float64(len(exact))
-		}
-		return guess
-	}, nil
 }
 
 // ciJob is a job as CI services get it: texts that an environment variable holds.
@@ -109,7 +71,7 @@ type ciJob struct {
 	Cells   string `json:"cells"`   // likewise
 }
 
-func printPlan(w io.Writer, jobs []matrix.Job, format string) error {
+func printPlan(w io.Writer, jobs []matrix.Job, tier matrix.Tier, format string) error {
 	var list []ciJob
 	for _, j := range jobs {
 		list = append(list, ciJob{j.Name, j.Key, strings.Join(j.Entries, " "), strings.Join(j.Cells, " ")})
@@ -118,21 +80,36 @@ func printPlan(w io.Writer, jobs []matrix.Job, format string) error {
 	case "json":
 		return printJSON(w, map[string]any{"include": jobs})
 	case "github":
-		text, err := json.Marshal(map[string]any{"include": list})
+		text, err := include(list)
 		if err != nil {
 			return err
 		}
 		_, err = fmt.Fprintf(w, "matrix=%s\n", text)
 		return err
 	case "gitlab":
-		return printGitLab(w, list)
+		return printGitLab(w, list, cmp.Or(tier, matrix.TierFull))
 	}
 	return usageError{fmt.Errorf("--format %q: want json, github or gitlab", format)}
 }
 
-// printGitLab prints a child pipeline: one job for each of the plan, which extends .entry of .gitlab/entry.yml.
-func printGitLab(w io.Writer, jobs []ciJob) error {
-	pipeline := map[string]any{"include": []map[string]string{{"local": ".gitlab/entry.yml"}}}
+// include is the plan as report merge --plan takes it, and GitHub as a matrix.
+func include(jobs []ciJob) (string, error) {
+	text, err := json.Marshal(map[string]any{"include": jobs})
+	return string(text), err
+}
+
+// printGitLab prints a child pipeline: one job for each of the plan, which extends .entry of .gitlab/entry.yml, and the
+// plan itself for the gate there.
+func printGitLab(w io.Writer, jobs []ciJob, tier matrix.Tier) error {
+	plan, err := include(jobs)
+	if err != nil {
+		return err
+	}
+	pipeline := map[string]any{
+		"include":   []map[string]string{{"local": ".gitlab/entry.yml"}},
+		"variables": map[string]string{"MATRIX_TIER": string(tier)},
+		"gate":      map[string]any{"variables": map[string]string{"MATRIX_PLAN": plan}},
+	}
 	for _, j := range jobs {
 		pipeline["matrix "+j.Name] = map[string]any{"extends": ".entry",
 			"variables": map[string]string{"MATRIX_NAME": j.Name, "MATRIX_KEY": j.Key, "MATRIX_ENTRIES": j.Entries, "MATRIX_CELLS": j.Cells}}

@@ -21,7 +21,8 @@ func (a *app) reportCommand() *cobra.Command {
 		Use: "report", Short: "Turn the results of runs into reports",
 		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report html build/runs/20261123-180000.000 >page.html\n  matrix report merge --out build/all build/runs/*\n  matrix report diff build/runs/old build/runs/new\n  matrix report history build/runs",
 	}
-	c.AddCommand(a.reportShowCommand(), a.reportHTMLCommand(), a.reportMergeCommand(), a.reportDiffCommand(), a.reportHistoryCommand())
+	c.AddCommand(a.reportShowCommand(), a.reportHTMLCommand(), a.reportMergeCommand(), a.reportDiffCommand(), a.reportHistoryCommand(),
+		a.reportDurationsCommand())
 	return c
 }
 
@@ -114,15 +115,17 @@ func (a *app) reportMergeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "merge RUN…", Short: "Join the results of several runs of one matrix",
 		Long: `merge joins runs, writes all that a run writes into --out, evidence and what attribute found included, prints the whole,
-and exits as one run would.`,
+and exits as one run would; with 3 where nothing ran at all.`,
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
 			merged, err := mergeRuns(args)
 			if err != nil {
 				return err
 			}
-			if err := missing(merged, plan); err != nil {
-				return err
+			if c.Flags().Changed("plan") {
+				if err := missing(merged, plan); err != nil {
+					return err
+				}
 			}
 			if out != "" {
 				if err := mergeInto(out, merged, args); err != nil {
@@ -135,7 +138,7 @@ and exits as one run would.`,
 			if code := report.ExitCode(merged, report.ExitRules{Strict: strict, FlakyFails: strict}); code != 0 {
 				return codeError{code}
 			}
-			return nil
+			return nothingRan(merged)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder for run.json, junit.xml, summary.md, page.html and the evidence")
@@ -146,9 +149,6 @@ and exits as one run would.`,
 
 // missing adds the cells of a plan that no job has reported.
 func missing(merged *report.Run, plan string) error {
-	if plan == "" {
-		return nil
-	}
 	var planned struct{ Include []ciJob }
 	if err := json.Unmarshal([]byte(plan), &planned); err != nil {
 		return unfit(fmt.Errorf("--plan: %w", err))
@@ -159,6 +159,21 @@ func missing(merged *report.Run, plan string) error {
 		}
 	}
 	return nil
+}
+
+// nothingRan is an error when no cell came to a spec, since such a run says nothing of anything: one server that cannot
+// be had is no fault, all of them are.
+func nothingRan(merged *report.Run) error {
+	unavailable := 0
+	for i := range merged.Cells {
+		if len(merged.Cells[i].Specs) > 0 {
+			return nil
+		}
+		if merged.Cells[i].Verdict == report.VerdictUnavailable {
+			unavailable++
+		}
+	}
+	return fmt.Errorf("nothing ran: of %d cells %d are unavailable, and no other has a spec that was chosen", len(merged.Cells), unavailable)
 }
 
 // mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common, nor

@@ -22,7 +22,8 @@ type service struct {
 	t         *testing.T
 	artifacts string
 	runs      string // folder for servers
-	basedirs  string // what a warm cache holds
+	basedirs  string // what the cache holds
+	cold      bool   // the cache says that it has nothing
 	caller    string // the repository that calls the workflow, when it is not this one
 }
 
@@ -31,6 +32,8 @@ type machine struct {
 	service
 	workspace, temp, output, summary string
 	values                           expressions
+	restored                         string   // the key of the cache
+	saved                            []string // keys
 	failed                           error
 	printed                          strings.Builder
 }
@@ -56,6 +59,9 @@ func (m *machine) ok(err error) {
 func (m *machine) run(list []step) {
 	m.t.Helper()
 	for _, s := range list {
+		if s.ID != "" {
+			m.values["steps."+s.ID] = "there"
+		}
 		if m.failed != nil && s.If != "always()" || s.If != "" && m.values.eval(m.t, s.If) == "" {
 			continue
 		}
@@ -72,9 +78,16 @@ func (m *machine) run(list []step) {
 			m.ok(os.CopyFS(filepath.Join(m.workspace, with["path"]), os.DirFS(m.caller)))
 		case name == "actions/checkout":
 			m.checkout(filepath.Join(m.workspace, with["path"]))
-		case name == "actions/cache":
+		case name == "actions/cache/restore":
 			m.ok(os.MkdirAll(filepath.Dir(with["path"]), 0o755))
 			m.ok(os.Symlink(m.basedirs, with["path"]))
+			m.restored = with["key"]
+			m.values["steps."+s.ID+".outputs.cache-primary-key"] = with["key"]
+			if !m.cold {
+				m.values["steps."+s.ID+".outputs.cache-hit"] = "true"
+			}
+		case name == "actions/cache/save":
+			m.saved = append(m.saved, with["key"])
 		case name == "actions/setup-go":
 			if _, err := os.Stat(m.inWorkspace(with["go-version-file"])); err != nil {
 				m.t.Errorf("setup-go: %v", err)
@@ -128,12 +141,16 @@ func (m *machine) script(s step) {
 	}
 	c := exec.Command("bash", args...)
 	c.Dir = m.inWorkspace(m.values.fill(m.t, s.WorkingDirectory))
+	m.ok(os.WriteFile(m.output, nil, 0o644))
 	c.Env = append(os.Environ(), "GITHUB_OUTPUT="+m.output, "GITHUB_STEP_SUMMARY="+m.summary, "GITHUB_WORKSPACE="+m.workspace, "TMPDIR="+m.runs)
 	for name, value := range s.Env {
 		c.Env = append(c.Env, name+"="+m.values.fill(m.t, value))
 	}
 	out, err := c.CombinedOutput()
 	m.printed.Write(out)
+	for name, value := range m.outputs() {
+		m.values["steps."+s.ID+".outputs."+name] = value
+	}
 	if err != nil {
 		m.failed = errors.Join(m.failed, fmt.Errorf("%s: %w\n%s", s.Run, err, out))
 	}
@@ -153,8 +170,8 @@ func (m *machine) composite(path string, with expressions) {
 		if !given && input.Required {
 			m.t.Errorf("%s is called without %s", path, name)
 		}
-		if value == "" {
-			value = input.Default
+		if !given && input.Default != nil {
+			value = *input.Default
 		}
 		m.values["inputs."+name] = value
 	}
@@ -167,8 +184,21 @@ func (m *machine) composite(path string, with expressions) {
 	m.values = outer
 }
 
+// download takes one artifact into a folder, or all of a pattern into folders of their names. What was executable is no more.
 func (m *machine) download(with expressions) {
 	m.t.Helper()
+	if with["name"] != "" {
+		from := os.DirFS(filepath.Join(m.artifacts, with["name"]))
+		m.ok(fs.WalkDir(from, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(from, path)
+			to := filepath.Join(m.inWorkspace(with["path"]), path)
+			return errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, text, 0o644))
+		}))
+		return
+	}
 	found, err := filepath.Glob(filepath.Join(m.artifacts, with["pattern"]))
 	m.ok(err)
 	for _, from := range found {
@@ -200,7 +230,7 @@ func (s service) plan(w workflow, values expressions) (matrixJSON string, job ex
 	m := s.machine(values)
 	m.run(w.Jobs["plan"].Steps)
 	m.mustPass()
-	matrixJSON = m.outputs()["matrix"]
+	matrixJSON = m.values.fill(s.t, w.Jobs["plan"].Outputs["matrix"])
 	var planned struct{ Include []map[string]string }
 	if err := json.Unmarshal([]byte(matrixJSON), &planned); err != nil || len(planned.Include) != 1 || planned.Include[0]["name"] != entryName {
 		s.t.Fatalf("the plan is %s (%v)", matrixJSON, err)
@@ -248,6 +278,7 @@ func (m *machine) mustPass() {
 	}
 }
 
+// outputs are what the last script wrote to GITHUB_OUTPUT.
 func (m *machine) outputs() map[string]string {
 	m.t.Helper()
 	text, err := os.ReadFile(m.output)

@@ -23,16 +23,24 @@ func TestShardsMergeToTheWhole(t *testing.T) {
 
 	var planned struct {
 		Include []struct {
-			Name  string
-			Cells []string
+			Name    string
+			Cells   []string
+			Seconds float64
 		}
 	}
 	output := mustRun(t, runs, append([]string{"plan", "--shards", "4", "--durations", whole}, chosen...)...)
 	if err := json.Unmarshal([]byte(output), &planned); err != nil || len(planned.Include) != 4 {
 		t.Fatalf("%d jobs, %v:\n%s", len(planned.Include), err, output)
 	}
+	total := 0.0
+	for _, j := range planned.Include {
+		total += j.Seconds
+	}
 	merge := []string{"report", "merge", "--out", filepath.Join(dir, "merged")}
 	for _, j := range planned.Include {
+		if len(j.Cells) > 1 && j.Seconds > total/2 {
+			t.Errorf("of %.0f s in 4 jobs %s has %.0f s, and could be divided", total, j.Name, j.Seconds)
+		}
 		out := filepath.Join(dir, j.Name)
 		runLong(t, runs, "run", "--plain", "--tier", "pr", "--focus", focus, "--cell", strings.Join(j.Cells, " "), "--out", out)
 		merge = append(merge, out)

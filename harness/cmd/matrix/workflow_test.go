@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ type workflow struct {
 
 type workflowJob struct {
 	Uses     string
+	If       string
+	Needs    any // a name or several
 	With     map[string]string
 	Strategy struct {
 		FailFast *bool  `yaml:"fail-fast"`
@@ -35,11 +38,16 @@ type workflowJob struct {
 }
 
 type action struct {
-	Inputs map[string]struct {
-		Required bool
-		Default  string
+	Name, Description string
+	Inputs            map[string]struct {
+		Description string
+		Required    bool
+		Default     *string
 	}
-	Runs struct{ Steps []step }
+	Runs struct {
+		Using string
+		Steps []step
+	}
 }
 
 type step struct {
@@ -64,6 +72,7 @@ const (
 	reusableFile = ".github/workflows/reusable.yml"
 	callerFile   = ".github/workflows/matrix.yml"
 	actionFile   = ".github/actions/entry/action.yml"
+	forkFile     = "fixtures/gh-ost-fork.yml"
 )
 
 var pinned = regexp.MustCompile(`uses: (\./\S+|[\w-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+)$`)
@@ -106,6 +115,78 @@ func steps(t *testing.T, path string, list []step) {
 	}
 }
 
+// Which tier runs when, and what ends what.
+func TestTiersOfEvents(t *testing.T) {
+	var w workflow
+	readYAML(t, callerFile, &w)
+	dispatch, _ := w.On["workflow_dispatch"].(map[string]any)
+	declared, _ := dispatch["inputs"].(map[string]any)
+	for event, want := range map[string]string{"pull_request": "pr", "push": "full", "schedule": "full", "workflow_dispatch": "pr"} {
+		if _, ok := w.On[event]; !ok {
+			t.Errorf("%s does not start the workflow", event)
+		}
+		values := expressions{"github.event_name": event, "github.ref": "refs/pull/7/merge", "github.run_id": "42"}
+		for name := range declared {
+			values["inputs."+name] = "" // only who starts it by hand gives any
+		}
+		entries, group := "*", "matrix-42"
+		switch event {
+		case "pull_request":
+			group = "matrix-refs/pull/7/merge"
+		case "workflow_dispatch":
+			values["inputs.tier"], values["inputs.entries"], entries = want, "mysql-*", "mysql-*"
+		}
+		given := w.Jobs["matrix"].With
+		if got := values.fill(t, given["tier"]); got != want {
+			t.Errorf("%s runs the tier %q, want %q", event, got, want)
+		}
+		if got := values.fill(t, given["entries"]); got != entries {
+			t.Errorf("%s runs the entries %q, want %q", event, got, entries)
+		}
+		if got := values.fill(t, w.Concurrency["group"]); got != group {
+			t.Errorf("%s is in the group %q, want %q", event, got, group)
+		}
+		if got := values.fill(t, w.Concurrency["cancel-in-progress"]) != ""; got != (event == "pull_request") {
+			t.Errorf("%s ends an earlier run: %t", event, got)
+		}
+	}
+}
+
+// The gate waits for all and runs whatever became of them, or nothing would be told of what was lost. The jobs before
+// it have no condition by which they could be left out.
+func TestTheGateAlwaysRuns(t *testing.T) {
+	var w workflow
+	readYAML(t, reusableFile, &w)
+	needs := func(name string) string { return fmt.Sprint(w.Jobs[name].Needs) }
+	if gate := w.Jobs["gate"]; gate.If != "always()" || needs("gate") != "[plan entry]" {
+		t.Errorf("the gate runs if %q, after %s", gate.If, needs("gate"))
+	}
+	if needs("plan") != "<nil>" || needs("entry") != "plan" || w.Jobs["plan"].If != "" || w.Jobs["entry"].If != "" {
+		t.Errorf("plan needs %s, entry %s; they run if %q, %q", needs("plan"), needs("entry"), w.Jobs["plan"].If, w.Jobs["entry"].If)
+	}
+	if len(w.Jobs) != 3 {
+		t.Errorf("%d jobs: the gate has to wait for each", len(w.Jobs))
+	}
+}
+
+// What the README shows is what the tests below run, and gets the harness at the commit of the workflow.
+func TestExampleOfAFork(t *testing.T) {
+	var fork workflow
+	text := readYAML(t, forkFile, &fork)
+	readme, err := os.ReadFile(filepath.Join(projectRoot(t), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "```yaml\n"+text+"```\n") {
+		t.Errorf("the README's example is not %s", forkFile)
+	}
+	job := fork.Jobs["matrix"]
+	file, ref, _ := strings.Cut(job.Uses, "@")
+	if file != job.With["harness-repository"]+"/"+reusableFile || ref == "" || ref != job.With["harness-ref"] {
+		t.Errorf("the workflow is %s, and what it runs %s at %s", job.Uses, job.With["harness-repository"], job.With["harness-ref"])
+	}
+}
+
 // Every step of the workflow and of its action runs here as it stands, on one server that is cached already and with
 // one spec: plan, the entry's job, gate. One that fails must turn the gate red, and say so once.
 func TestWorkflowSteps(t *testing.T) {
@@ -124,6 +205,9 @@ func TestWorkflowSteps(t *testing.T) {
 	entry := s.machine(one)
 	entry.run(w.Jobs["entry"].Steps)
 	entry.mustPass()
+	if len(entry.saved) > 0 {
+		t.Errorf("the job has saved %v, which it got from the cache", entry.saved)
+	}
 
 	one["needs.plan.outputs.matrix"] = matrixJSON
 	gate := s.machine(one)
@@ -162,10 +246,10 @@ func TestWorkflowOfAFork(t *testing.T) {
 	}
 	var w, fork workflow
 	readYAML(t, reusableFile, &w)
-	readYAML(t, "fixtures/gh-ost-fork.yml", &fork)
+	readYAML(t, forkFile, &fork)
 	given := fork.Jobs["matrix"].With
 	given["entries"], given["focus"] = entryName, "^gh-ost allow-on-master: keys: a text key whose collation folds case and accents$"
-	s := service{t: t, artifacts: t.TempDir(), runs: temporaryFolder(t), basedirs: filepath.Join(shared, "basedirs"), caller: ghostSource(t)}
+	s := service{t: t, artifacts: t.TempDir(), runs: temporaryFolder(t), basedirs: filepath.Join(shared, "basedirs"), cold: true, caller: ghostSource(t)}
 	values := inputs(t, w, given)
 	matrixJSON, one := s.plan(w, values)
 	entry := s.machine(one)
@@ -175,6 +259,9 @@ func TestWorkflowOfAFork(t *testing.T) {
 	}
 	if !strings.Contains(entry.printed.String(), "build gh-ost from "+entry.workspace) {
 		t.Errorf("the checkout is not built:\n%s", entry.printed.String())
+	}
+	if want := []string{"basedirs-" + one["matrix.key"]}; !slices.Equal(entry.saved, want) {
+		t.Errorf("the job that failed has saved the servers %v, want %v", entry.saved, want)
 	}
 	one["needs.plan.outputs.matrix"] = matrixJSON
 	gate := s.machine(one)
@@ -204,41 +291,4 @@ func ghostSource(t *testing.T) string {
 		t.Fatalf("%s: %v %v %s", c, err, jsonErr, out)
 	}
 	return module.Dir
-}
-
-// The pipeline of the plan for GitLab is whole: its jobs extend what is there, and have what that needs.
-func TestGitLabPlan(t *testing.T) {
-	var entry map[string]struct{ Script []string }
-	text := readYAML(t, ".gitlab/entry.yml", &map[string]any{})
-	if err := yaml.Unmarshal([]byte(text), &entry); err == nil && len(entry[".entry"].Script) == 0 {
-		t.Error(".gitlab/entry.yml has no .entry with a script")
-	}
-	output := mustRun(t, runFolder(t), "plan", "--format", "gitlab", "--shards", "4")
-	var pipeline map[string]struct {
-		Extends   string
-		Variables map[string]string
-	}
-	var whole map[string]any
-	if err := yaml.Unmarshal([]byte(output), &whole); err != nil {
-		t.Fatal(err)
-	}
-	delete(whole, "include")
-	jobs, err := yaml.Marshal(whole)
-	if err == nil {
-		err = yaml.Unmarshal(jobs, &pipeline)
-	}
-	if err != nil || len(pipeline) != 4 {
-		t.Fatalf("%d jobs (%v):\n%s", len(pipeline), err, output)
-	}
-	for name, j := range pipeline {
-		given := slices.Sorted(maps.Keys(j.Variables))
-		if j.Extends != ".entry" || !slices.Equal(given, []string{"MATRIX_CELLS", "MATRIX_ENTRIES", "MATRIX_KEY", "MATRIX_NAME"}) {
-			t.Errorf("job %s: %+v", name, j)
-		}
-		for _, variable := range given {
-			if !strings.Contains(text, "$"+variable) {
-				t.Errorf(".entry makes no use of %s", variable)
-			}
-		}
-	}
 }
