@@ -111,7 +111,7 @@ const dataFolder = "data"
 
 // rank orders files by how soon a reader wants them.
 func rank(name string) int {
-	for i, suffix := range []string{".state.txt", ".error.log", ".start.log", "/output.log"} {
+	for i, suffix := range []string{".state.txt", ".error.log", ".start.log", ".cnf", "/output.log"} {
 		if strings.HasSuffix(name, suffix) {
 			return i + 1
 		}
