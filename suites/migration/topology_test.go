@@ -61,7 +61,8 @@ const (
 
 // throttles are flags by which a tool holds the lag of a replica under a second, and by which it does not ask.
 var throttles = map[string]struct{ on, off, slow []string }{
-	migration.NameGhost: {slow: []string{"--chunk-size=50", "--nice-ratio=30"}}, // on: the replica's address, once it is known
+	// It sleeps for 100 times what a chunk took, the most there is: a quick server must not have copied all before the lag is seen.
+	migration.NameGhost: {slow: []string{"--chunk-size=50", "--nice-ratio=100"}}, // on: the replica's address, once it is known
 	migration.NamePTOSC: {
 		on: []string{"--max-lag=1", "--check-interval=1"}, off: []string{"--recursion-method=none"},
 		slow: []string{"--chunk-size=50", "--sleep=0.2"},
