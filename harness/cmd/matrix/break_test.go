@@ -106,9 +106,7 @@ func TestKilledGoldenDeployment(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs, cache := runFolder(t), t.TempDir()
-	if err := os.Symlink(filepath.Join(shared, "basedirs"), filepath.Join(cache, "basedirs")); err != nil {
-		t.Fatal(err)
-	}
+	shareBasedirs(t, filepath.Join(shared, "basedirs"), filepath.Join(cache, "basedirs"))
 	c := start(t, runs, "--cache", cache, "up", entryName, "--topology", "single")
 	until(t, "dbdeployer's server up", time.Minute, func() bool { return serversIn(t, cache) > 0 })
 	if err := c.Process.Kill(); err != nil {

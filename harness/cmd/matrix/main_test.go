@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,6 +62,22 @@ func cacheDir() (string, error) {
 	}
 	base, err := os.UserCacheDir()
 	return filepath.Join(base, "mysql-matrix"), err
+}
+
+// shareBasedirs gives another cache's folder of servers those that are complete, each by a link: with the whole folder it
+// would have servers that are being obtained as well, under locks that it does not see.
+func shareBasedirs(t testing.TB, shared, folder string) {
+	t.Helper()
+	complete, err := filepath.Glob(filepath.Join(shared, "[^.]*"))
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	for _, one := range complete {
+		err = errors.Join(err, os.Symlink(one, filepath.Join(folder, filepath.Base(one))))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func projectRoot(t testing.TB) string {
