@@ -28,7 +28,9 @@ type Description struct {
 	ID      report.CellID     `json:"id"`
 	Tool    tool.Program      `json:"tool"`
 	Goldens map[string]string `json:"goldens"` // sandbox profile → folder of the golden sandbox
-	Spec    string            `json:"spec"`    // full text of the one spec to run; "" asks for the Catalog
+	// Older is the same of a server of an older series that the entry's can replicate from, for specs of LabelOlder.
+	Older map[string]string `json:"older,omitempty"`
+	Spec  string            `json:"spec"` // full text of the one spec to run; "" asks for the Catalog
 	// Dir is the folder that the spec works in and the scope of every process that it starts.
 	Dir string `json:"dir"`
 	// Evidence is the folder for what a failing spec leaves to look at; the process makes it when it needs it.
@@ -60,6 +62,8 @@ const (
 	LabelWaiting = "waiting"
 	// LabelLong marks specs that do one thing many times, and get several times the time.
 	LabelLong = "long"
+	// LabelOlder marks specs that need a server of an older series beside the entry's.
+	LabelOlder = "older"
 )
 
 // Write stores a description for the process to be started.

@@ -185,6 +185,7 @@ type work struct {
 	suite   string // program
 	tool    *tool.Program
 	goldens map[string]string
+	older   map[string]string
 	server  string
 	specs   []cell.Spec
 }
@@ -219,7 +220,35 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 		w.goldens[profile] = golden.Dir
 	}
 	w.specs = r.choose(catalog.Specs)
-	return w, nil
+	if slices.ContainsFunc(w.specs, func(s cell.Spec) bool { return slices.Contains(s.Labels, cell.LabelOlder) }) {
+		w.older, err = r.older(ctx, c, catalog.Profiles)
+	}
+	return w, err
+}
+
+// older obtains the newest server that can be had of an older series than a cell's. It does not depend on what else runs
+// here, so that a spec ends alike in a whole run and in any part of it. One that does not come up is no fault of the cell.
+func (r *runner) older(ctx context.Context, c matrix.Cell, profiles []string) (map[string]string, error) {
+	for _, other := range r.Matrix.Older(c.Entry) {
+		goldens := map[string]string{}
+		var err error
+		for _, profile := range profiles {
+			var golden *sandbox.Golden
+			if golden, err = r.Supply.Golden(ctx, other, sandbox.Profile(profile)); err != nil {
+				break
+			}
+			goldens[profile] = golden.Dir
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err == nil:
+			return goldens, nil
+		case !isUnavailable(err):
+			r.emit(report.Event{Type: report.EventNote, Cell: c.ID(), Message: "older server " + other.Name + ": " + err.Error()})
+		}
+	}
+	return nil, nil // its specs are unsupported
 }
 
 func (r *runner) choose(specs []cell.Spec) []cell.Spec {

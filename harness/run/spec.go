@@ -126,7 +126,7 @@ func (r *runner) process(ctx context.Context, w *work, spec cell.Spec, attempt i
 		return err
 	}
 	defer func() { err = errors.Join(err, r.leave(ctx, w, dir, spec.Text)) }()
-	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Spec: spec.Text, Dir: dir.Path,
+	description := cell.Description{ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Older: w.older, Spec: spec.Text, Dir: dir.Path,
 		Evidence: filepath.Join(r.Out, evidenceDir(w.cell, spec.Text, attempt)), Limit: r.limit(spec), Seed: r.Seed, Keep: r.Keep, KeepData: r.KeepData,
 		Cache: r.Supply.Tools.Cache.Root()}
 	path := filepath.Join(dir.Path, "cell.json")

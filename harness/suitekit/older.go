@@ -1,33 +1,27 @@
 package suitekit
 
 import (
-	"path/filepath"
+	"fmt"
+	"slices"
 
 	"github.com/onsi/ginkgo/v2"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/sandbox"
 )
 
-// OlderSource is another server that was obtained on this machine, of an older series, that the cell's one can
-// replicate from: the newest of them. Where there is none the spec is unsupported.
+// OlderSource is a server of an older series that the cell's one can replicate from: the newest that can be had here. Where
+// there is none the spec, which must have cell.LabelOlder, is unsupported.
 func OlderSource(profile sandbox.Profile) *sandbox.Golden {
 	ginkgo.GinkgoHelper()
-	mine := Golden(profile)
-	paths, err := filepath.Glob(filepath.Join(filepath.Dir(mine.Dir), "*"))
+	if labels := ginkgo.CurrentSpecReport().Labels(); !slices.Contains(labels, cell.LabelOlder) {
+		fault(fmt.Errorf("the spec uses an older server without the label %q, by which the runner obtains one", cell.LabelOlder))
+	}
+	path, ok := current.Older[string(profile)]
+	if !ok {
+		Unsupported("no server of an older series that " + Golden(profile).Flavor.String() + " can replicate from can be had on this machine")
+	}
+	golden, err := sandbox.LoadGolden(path)
 	NoFault(err)
-	var best *sandbox.Golden
-	for _, path := range paths {
-		other, err := sandbox.LoadGolden(path)
-		if err != nil || other.Profile != profile || other.Flavor.Version.Series() == mine.Flavor.Version.Series() ||
-			!mine.Flavor.CanReplicateFrom(other.Flavor) {
-			continue
-		}
-		if best == nil || other.Flavor.Version.Compare(best.Flavor.Version) > 0 {
-			best = other
-		}
-	}
-	if best == nil {
-		Unsupported("no server that " + mine.Flavor.String() + " can replicate from was obtained on this machine")
-	}
-	return best
+	return golden
 }

@@ -111,7 +111,7 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 		s.judge(ctx, audit)
 	})
 
-	It("puts no server above one of an older series", quick(), func(ctx SpecContext) {
+	It("puts no server above one of an older series", quick(), Label(cell.LabelOlder), func(ctx SpecContext) {
 		older := suitekit.OlderSource(sandbox.ProfileDurable)
 		s := deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older, 2: older}})
 		AddReportEntry("versions", fmt.Sprintf("replica1 is %s, the others are %s", s.named("replica1").Server.Flavor, older.Flavor))

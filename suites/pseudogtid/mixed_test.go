@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
@@ -14,7 +15,7 @@ import (
 )
 
 var _ = describe("Pseudo-GTID", func() {
-	It("moves a replica between servers of different versions", func(ctx SpecContext) {
+	It("moves a replica between servers of different versions", Label(cell.LabelOlder), func(ctx SpecContext) {
 		older := suitekit.OlderSource(sandbox.ProfileFast)
 		s := deploy(ctx, "star:2", topology.Options{Golden: map[int]*sandbox.Golden{0: older}})
 		AddReportEntry("versions", fmt.Sprintf("%s below %s", s.at(1).Flavor, s.at(0).Flavor))

@@ -1,0 +1,31 @@
+package matrix
+
+import (
+	"slices"
+
+	"mysqlmatrix/harness/flavor"
+)
+
+// Older are the entries of an older series from which a server of e can replicate, the newest first.
+func (m *Matrix) Older(e Entry) []Entry {
+	mine, ok := e.flavor()
+	if !ok {
+		return nil
+	}
+	older := slices.DeleteFunc(slices.Clone(m.Entries), func(o Entry) bool {
+		other, ok := o.flavor()
+		return !ok || o.Series == e.Series || !mine.CanReplicateFrom(other)
+	})
+	slices.SortStableFunc(older, func(a, b Entry) int {
+		one, _ := a.flavor()
+		other, _ := b.flavor()
+		return other.Version.Compare(one.Version)
+	})
+	return older
+}
+
+// flavor is the oldest that a server of the entry can be; ok is false where the series is not known.
+func (e Entry) flavor() (_ flavor.Flavor, ok bool) {
+	version, err := flavor.ParseVersion(e.Series)
+	return flavor.Flavor{Vendor: e.Vendor, Version: version}, err == nil
+}
