@@ -161,6 +161,7 @@ func (o *Orchestrator) start() (err error) {
 	}
 	o.process, err = proc.Start(proc.Cmd{
 		Path: o.config.Path, Args: []string{"-config", file, "http"}, Dir: o.config.Resources,
+		Env:   []string{"TMPDIR=" + o.config.Dir}, // a hook's script that it had no time to remove goes with the folder
 		Scope: o.config.Scope, Stdout: o.logFile, Stderr: o.logFile,
 	})
 	return err
