@@ -41,9 +41,5 @@ func readAttributions(folders ...string) (map[string]string, error) {
 }
 
 func writeAttributions(folder string, all map[string]string) error {
-	return writeFile(filepath.Join(folder, attributionsFile), func(w io.Writer) error {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(all)
-	})
+	return writeFile(filepath.Join(folder, attributionsFile), func(w io.Writer) error { return printJSON(w, all) })
 }

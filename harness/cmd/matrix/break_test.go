@@ -44,12 +44,7 @@ func TestInterruptedRun(t *testing.T) {
 			}
 			code, output := c.wait(t, 40*time.Second)
 			exitCodeIs(t, code, exitInterrupted, output)
-			file, err := os.Open(filepath.Join(out, "run.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			result, err := report.ReadRun(file)
+			result, err := readRun(filepath.Join(out, "run.json"))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -74,12 +74,7 @@ func TestRegression(t *testing.T) {
 // onlySpec is the one spec of a run.
 func onlySpec(t *testing.T, folder string) *report.Spec {
 	t.Helper()
-	file, err := os.Open(filepath.Join(folder, "run.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	run, err := report.ReadRun(file)
+	run, err := readRun(filepath.Join(folder, "run.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
