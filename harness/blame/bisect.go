@@ -27,7 +27,7 @@ func Bisect(ctx context.Context, n int, probe func(context.Context, int) (report
 			}
 			verdicts[i] = v
 		}
-		return speaks(&Finding{Verdict: verdicts[i]}) != unknown, nil
+		return speaks(&Finding{Verdict: verdicts[i]}, unknown) != unknown, nil
 	}
 	seek := func(from, to, step int) (int, error) {
 		for i := from; i != to; i += step {

@@ -58,11 +58,9 @@ func neighbourTool(m *matrix.Matrix, ref matrix.ToolRef) (matrix.ToolRef, bool) 
 }
 
 func neighbourEntry(m *matrix.Matrix, e matrix.Entry, obtainable func(matrix.Entry) bool) (matrix.Entry, bool) {
-	all := InOrder(slices.DeleteFunc(slices.Clone(m.Entries), func(o matrix.Entry) bool { return o.Vendor != e.Vendor }))
+	others := slices.DeleteFunc(slices.Clone(m.Entries), func(o matrix.Entry) bool { return o.Vendor != e.Vendor || o.Name == e.Name })
+	all := InOrder(append(others, e)) // an exact release is not among the matrix's entries
 	at := slices.IndexFunc(all, func(o matrix.Entry) bool { return o.Name == e.Name })
-	if at < 0 {
-		return e, false
-	}
 	for i := at - 1; i >= 0; i-- {
 		if obtainable(all[i]) {
 			return all[i], true
@@ -112,22 +110,17 @@ type Finding struct {
 // neighbours, or nil where there is none. A neighbour that could not be had tells nothing, and one that is errored only of
 // a failure that is itself an error.
 func Conclude(again Finding, tool, server *Finding) string {
-	says := speaks
+	errored := unknown
 	if again.Verdict == report.VerdictErrored { // then it is about this
-		says = func(f *Finding) word {
-			if f != nil && f.Verdict == report.VerdictErrored {
-				return breaks
-			}
-			return speaks(f)
-		}
+		errored = breaks
 	}
-	switch says(&again) {
+	switch speaks(&again, errored) {
 	case unknown:
 		return fmt.Sprintf("not told: %s is %s now", again.Cell, again.Verdict)
 	case works:
 		return fmt.Sprintf("it did not fail again: %s is %s now; run it with --repeat to see how often it fails", again.Cell, again.Verdict)
 	}
-	toolSays, serverSays := says(tool), says(server)
+	toolSays, serverSays := speaks(tool, errored), speaks(server, errored)
 	switch {
 	case toolSays == unknown && serverSays == unknown:
 		return "nothing to compare with: no neighbouring version of the tool or the server tells anything"
@@ -159,10 +152,13 @@ const (
 	breaks
 )
 
-func speaks(f *Finding) word {
+// speaks is what a finding tells. errored is what one tells where something gave way before the spec could say anything.
+func speaks(f *Finding, errored word) word {
 	switch {
-	case f == nil, f.Verdict == report.VerdictErrored: // what gave way before the spec could tell anything
+	case f == nil:
 		return unknown
+	case f.Verdict == report.VerdictErrored:
+		return errored
 	case f.Verdict.Broken():
 		return breaks
 	case f.Verdict == report.VerdictPassed || f.Verdict == report.VerdictFixed || f.Verdict == report.VerdictVacuous:

@@ -50,6 +50,8 @@ func TestNeighbours(t *testing.T) {
 		{"mysql-9.7", "pt-online-schema-change=3.2.1", "pt-online-schema-change@3.7.1", "mysql-5.6"},
 		{"mysql-9.7", "gh-ost=/opt/gh-ost", "gh-ost@v1.1.10", "mysql-5.6"},
 		{"percona-8.0", "gh-ost=v1.1.10", "gh-ost@v1.1.8", ""},
+		{"mariadb@10.11.8", "gh-ost=v1.1.10", "gh-ost@v1.1.8", "mariadb-10.11"},
+		{"mysql@8.0.21", "gh-ost=v1.1.10", "gh-ost@v1.1.8", "mysql-5.6"},
 	} {
 		n := Find(m, one(t, m, c.entry, c.tool), here)
 		tool, server := "", ""
