@@ -101,13 +101,29 @@ func (s *Server) GTIDExecuted(ctx context.Context) (string, error) {
 const waitSlice = 1
 
 // WaitForCoordinates waits until the replica has applied its source's log up to the given place, or ctx
-// ends. A stopped or broken applier is an error at once, with the replica's status.
+// ends. A stopped or broken applier is an error at once, with the replica's status, and a receiver that has given
+// up before the place within a second or two.
 func (s *Server) WaitForCoordinates(ctx context.Context, at Coordinates, channel string) error {
 	call := fmt.Sprintf("SELECT %s(%s, %d, %d", s.Dialect.WaitPosition, Quote(at.File), at.Pos, waitSlice)
 	if channel != "" {
 		call += ", " + Quote(channel)
 	}
-	return s.waitFor(ctx, call+")", at.String())
+	return s.waitFor(ctx, call+")", at.String(), func() error { return s.starved(ctx, at, channel) })
+}
+
+// starved is an error when a replica will not come to a place in its source's log: its receiver has ended in an error
+// before it. One that is stopped by hand has none, and may be started again.
+func (s *Server) starved(ctx context.Context, at Coordinates, channel string) error {
+	statuses, err := s.ReplicaStatus(ctx)
+	if err != nil {
+		return nil // the wait itself ends with the better error
+	}
+	for _, r := range statuses {
+		if r.Channel == channel && r.IORunning == "No" && r.IOErrno != 0 && r.Read.Compare(at) < 0 {
+			return errors.New("the receiver has given up before it")
+		}
+	}
+	return nil
 }
 
 // WaitForGTID waits until the server has executed the given GTID set or position, or ctx ends.
@@ -115,13 +131,13 @@ func (s *Server) WaitForGTID(ctx context.Context, gtid string) error {
 	if s.Dialect.WaitGTID == "" {
 		return fmt.Errorf("server %s (%s) has no GTIDs to wait for", s.Endpoint.Addr(), s.Flavor)
 	}
-	return s.waitFor(ctx, fmt.Sprintf("SELECT %s(%s, %d)", s.Dialect.WaitGTID, Quote(gtid), waitSlice), gtid)
+	return s.waitFor(ctx, fmt.Sprintf("SELECT %s(%s, %d)", s.Dialect.WaitGTID, Quote(gtid), waitSlice), gtid, func() error { return nil })
 }
 
-// waitFor repeats a waiting function until it says that the place is reached. These functions answer NULL
-// when the applier does not run, -1 (MySQL 5.6, MariaDB) or 1 (WAIT_FOR_EXECUTED_GTID_SET) when the time
+// waitFor repeats a waiting function until it says that the place is reached, or hopeless is an error. These functions
+// answer NULL when the applier does not run, -1 (MySQL 5.6, MariaDB) or 1 (WAIT_FOR_EXECUTED_GTID_SET) when the time
 // is over, and otherwise 0 or the number of events waited for.
-func (s *Server) waitFor(ctx context.Context, query, what string) error {
+func (s *Server) waitFor(ctx context.Context, query, what string, hopeless func() error) error {
 	timedOut := "-1"
 	if s.Dialect.WaitGTID == "WAIT_FOR_EXECUTED_GTID_SET" && strings.Contains(query, s.Dialect.WaitGTID) {
 		timedOut = "1"
@@ -136,8 +152,9 @@ func (s *Server) waitFor(ctx context.Context, query, what string) error {
 			return fmt.Errorf("wait for %s: the applier does not run: %w", what, s.describeReplication(ctx))
 		case *answer != timedOut:
 			return nil
-		case ctx.Err() != nil:
-			return fmt.Errorf("wait for %s: %w", what, errors.Join(ctx.Err(), s.describeReplication(ctx)))
+		}
+		if err := cmp.Or(ctx.Err(), hopeless()); err != nil {
+			return fmt.Errorf("wait for %s: %w", what, errors.Join(err, s.describeReplication(ctx)))
 		}
 	}
 }

@@ -68,6 +68,22 @@ func (s *Server) ReplicaStatus(ctx context.Context) ([]ReplicaStatus, error) {
 	return list, nil
 }
 
+// BrokenWorkers is what the workers of a MySQL replica's applier have stopped for, one line each, in the order of their
+// errors. The status of the channel has one error for all of them, which may be of one that another has stopped.
+func (s *Server) BrokenWorkers(ctx context.Context) ([]string, error) {
+	if !s.Flavor.MinMySQL(5, 7, 0) {
+		return nil, nil
+	}
+	rows, err := s.Rows(ctx, `SELECT CHANNEL_NAME, WORKER_ID, LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE, LAST_ERROR_TIMESTAMP
+		FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 ORDER BY LAST_ERROR_TIMESTAMP, WORKER_ID`)
+	var lines []string
+	for _, row := range rows {
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s, %s: error %s: %s", row["CHANNEL_NAME"], row["WORKER_ID"],
+			row["LAST_ERROR_TIMESTAMP"], row["LAST_ERROR_NUMBER"], row["LAST_ERROR_MESSAGE"])))
+	}
+	return lines, err
+}
+
 func parseStatus(row map[string]string, c flavor.StatusColumns) (r ReplicaStatus, err error) {
 	if r.Read, err = coordinates(row, c.ReadFile, c.ReadPos); err != nil {
 		return r, err
@@ -116,6 +132,10 @@ type Source struct {
 	Heartbeat time.Duration
 }
 
+// connectRetries is how often a receiver connects again until it gives up: a day at one a second. It is the default of
+// SOURCE_RETRY_COUNT up to MySQL 8.0; 9.7's is 10, by which a replica here would give up a source that is down for 10 s.
+const connectRetries = 86400
+
 // PointTo configures a stopped replica to replicate from a source. It does not start it.
 func (s *Server) PointTo(ctx context.Context, src Source) error {
 	statement, err := s.changeSource(src)
@@ -137,6 +157,9 @@ func (s *Server) changeSource(src Source) (string, error) {
 	}
 	retry := max(src.ConnectRetry, time.Second)
 	add("CONNECT_RETRY", strconv.Itoa(int((retry+time.Second-1)/time.Second)))
+	if d.GTID == flavor.GTIDMySQL { // since 5.6; MySQL 5.5 and MariaDB have a start option, of which the default is as patient
+		add("RETRY_COUNT", strconv.Itoa(connectRetries))
+	}
 	if src.Heartbeat > 0 {
 		add("HEARTBEAT_PERIOD", strconv.FormatFloat(src.Heartbeat.Seconds(), 'f', 3, 64))
 	}

@@ -106,6 +106,13 @@ func (n *Node) Describe(ctx context.Context) string {
 			fmt.Fprintf(&text, "  %s: %s\n", column, status.Raw[column])
 		}
 	}
+	workers, err := s.BrokenWorkers(ctx)
+	if err != nil {
+		say("applier's workers", nil, err)
+	}
+	for _, worker := range workers {
+		say("applier's worker", worker, nil)
+	}
 	return text.String()
 }
 
