@@ -116,6 +116,18 @@ var _ = describe("Pseudo-GTID and rotated logs", func() {
 		s.caughtUp(ctx)
 	})
 
+	It("does not wait for a replica that asks for a log that was purged", func(ctx SpecContext) {
+		s := deploy(ctx, "star:1", topology.Options{})
+		s.caughtUp(ctx)
+		suitekit.NoFault(s.at(1).StopReplica(ctx, ""))
+		s.run(ctx, 0, "INSERT INTO "+table.String()+" (id, seq, payload) VALUES (900001, 0, 'x')")
+		s.purge(ctx, 0)
+		suitekit.NoFault(s.at(1).StartReplica(ctx, ""))
+		limited, cancel := context.WithTimeout(ctx, 20*time.Second)
+		defer cancel()
+		Expect(s.catchUp(limited)).To(MatchError(And(ContainSubstring("the receiver has given up"), ContainSubstring("IO error 1236"))))
+	})
+
 	It("refuses when the replica is ahead of a target that does not replicate", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		s.write(ctx)
