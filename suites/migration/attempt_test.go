@@ -25,8 +25,8 @@ import (
 	"mysqlmatrix/harness/workload"
 )
 
-// attemptLimit is how long a tool may take that nothing holds up any more. One that hangs is stopped, and
-// that is a failure.
+// attemptLimit is how long a tool that nothing holds up any more may take without copying a row. One that hangs is
+// stopped, and that is a failure; one that is slow on a busy machine does not hang.
 const attemptLimit = 45 * time.Second
 
 // chunk is how many rows are copied at a time where the copy is to have many places to be disturbed at.
@@ -148,19 +148,26 @@ func (a *attempt) output() string {
 	return string(text)
 }
 
-// await waits for a state while the tool works. It is a failure when the tool ends before.
+// await waits for a state while the tool works, for the longer the more rows it copies. It is a failure when the
+// tool ends before.
 func (a *attempt) await(ctx context.Context, what string, look func(context.Context) (seen string, ok bool)) {
 	GinkgoHelper()
 	var ended bool
-	err := await(ctx, what, func(ctx context.Context) (string, bool) {
-		select {
-		case <-a.done:
-			ended = true
-			return "", true
-		default:
-			return look(ctx)
+	var err error
+	for getsOn := a.gettingOn(ctx); ; {
+		err = await(ctx, what, func(ctx context.Context) (string, bool) {
+			select {
+			case <-a.done:
+				ended = true
+				return "", true
+			default:
+				return look(ctx)
+			}
+		})
+		if err == nil || !getsOn() {
+			break
 		}
-	})
+	}
 	switch {
 	case ended:
 		Fail(fmt.Sprintf("%s: the tool ended before: %v", what, a.err))
@@ -193,6 +200,26 @@ func (a *attempt) progress(ctx context.Context) (int, error) {
 		return stageRows, nil
 	}
 	return n, err
+}
+
+// gettingOn gives a question: whether the tool has copied rows since it was last asked.
+func (a *attempt) gettingOn(ctx context.Context) func() bool {
+	count := func() int {
+		limited, cancel := context.WithTimeout(ctx, 2*time.Second) // the server may be paused
+		defer cancel()
+		n, err := a.copied(limited)
+		if err != nil {
+			return 0 // it has no table yet or no more, or nobody can tell
+		}
+		return n
+	}
+	before := count()
+	return func() bool {
+		now := count()
+		more := now > before
+		before = now
+		return more
+	}
 }
 
 // copies waits until some chunks are copied and others are not. A tool that takes commands is stopped there
@@ -296,19 +323,26 @@ func (a *attempt) signal(ctx context.Context, send func(*proc.Process) error) {
 // end waits for the tool's end. A tool that does not come to one hangs.
 func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
 	GinkgoHelper()
+	getsOn := a.gettingOn(ctx)
 	timer := time.NewTimer(attemptLimit)
 	defer timer.Stop()
-	select {
-	case <-a.done:
-	case <-timer.C:
-		replication := a.stage.replication(ctx) // a tool may wait for a replica
-		a.stop()
-		<-a.done
-		Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %s%v", attemptLimit, replication, a.err))
-	case <-ctx.Done():
-		Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 30)))
+	for {
+		select {
+		case <-a.done:
+			return a.result, a.err
+		case <-timer.C:
+			if getsOn() {
+				timer.Reset(attemptLimit)
+				continue
+			}
+			replication := a.stage.replication(ctx) // a tool may wait for a replica
+			a.stop()
+			<-a.done
+			Fail(fmt.Sprintf("the tool hangs: it did not end within %s: %s%v", attemptLimit, replication, a.err))
+		case <-ctx.Done():
+			Fail(fmt.Sprintf("the spec's time is over while the tool works; its last words:\n%s", proc.Tail(a.output(), 30)))
+		}
 	}
-	return a.result, a.err
 }
 
 // succeed waits for the tool's end, which must be success.
