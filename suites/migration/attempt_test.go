@@ -46,9 +46,10 @@ type handling struct {
 	// tries on for longer than any of these specs is in its way; stubborn, by which one try takes so long.
 	impatient, patient, stubborn []string
 	// leaves is what it may leave where it is killed or gives up: its documentation has the user remove it.
-	leaves []string
-	denies string // what it says when it has not changed the table; "" when it says nothing of the kind
-	sweeps bool   // whether it removes that by itself when it is run again
+	leaves  []string
+	copying *regexp.Regexp // how it says how much it has copied
+	denies  string         // what it says when it has not changed the table; "" when it says nothing of the kind
+	sweeps  bool           // whether it removes that by itself when it is run again
 }
 
 var handlings = map[string]handling{
@@ -61,8 +62,9 @@ var handlings = map[string]handling{
 		stubborn:  []string{"--cut-over-lock-timeout-seconds=10"},
 		// doc/command-line-flags.md, initially-drop-old-table: a failed run may leave them. _del is the placeholder of
 		// the cut-over. The flags that the driver gives have the next run drop them.
-		leaves: []string{"table _orders_gho", "table _orders_ghc", "table _orders_del"},
-		sweeps: true,
+		leaves:  []string{"table _orders_gho", "table _orders_ghc", "table _orders_del"},
+		copying: regexp.MustCompile(`Copy: \d+/`),
+		sweeps:  true,
 	},
 	migration.NamePTOSC: {
 		ghost: "_orders_new",
@@ -77,7 +79,8 @@ var handlings = map[string]handling{
 			"trigger pt_osc_shop_orders_ins", "trigger pt_osc_shop_orders_upd", "trigger pt_osc_shop_orders_del",
 			"table _orders_new", "table _orders_old",
 		},
-		denies: "was not altered",
+		copying: regexp.MustCompile(`Copying .*: +\d+%`),
+		denies:  "was not altered",
 	},
 }
 
@@ -154,7 +157,7 @@ func (a *attempt) await(ctx context.Context, what string, look func(context.Cont
 	GinkgoHelper()
 	var ended bool
 	var err error
-	for getsOn := a.gettingOn(ctx); ; {
+	for getsOn := a.gettingOn(); ; {
 		err = await(ctx, what, func(ctx context.Context) (string, bool) {
 			select {
 			case <-a.done:
@@ -202,21 +205,20 @@ func (a *attempt) progress(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// gettingOn gives a question: whether the tool has copied rows since it was last asked.
-func (a *attempt) gettingOn(ctx context.Context) func() bool {
-	count := func() int {
-		limited, cancel := context.WithTimeout(ctx, 2*time.Second) // the server may be paused
-		defer cancel()
-		n, err := a.copied(limited)
-		if err != nil {
-			return 0 // it has no table yet or no more, or nobody can tell
+// gettingOn gives a question: whether the tool says another number of copied rows than when it was last asked. What is
+// in its table says nothing of it: triggers write there, too.
+func (a *attempt) gettingOn() func() bool {
+	says := func() string {
+		all := a.stage.handle.copying.FindAllString(a.output(), -1)
+		if len(all) == 0 {
+			return ""
 		}
-		return n
+		return all[len(all)-1]
 	}
-	before := count()
+	before := says()
 	return func() bool {
-		now := count()
-		more := now > before
+		now := says()
+		more := now != before
 		before = now
 		return more
 	}
@@ -323,7 +325,7 @@ func (a *attempt) signal(ctx context.Context, send func(*proc.Process) error) {
 // end waits for the tool's end. A tool that does not come to one hangs.
 func (a *attempt) end(ctx context.Context) (*migration.Result, error) {
 	GinkgoHelper()
-	getsOn := a.gettingOn(ctx)
+	getsOn := a.gettingOn()
 	timer := time.NewTimer(attemptLimit)
 	defer timer.Stop()
 	for {
