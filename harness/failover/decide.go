@@ -29,7 +29,8 @@ func (p Policy) confirmations() int {
 
 // Decide says what is to be done in a state. It is a pure function: it asks nobody and remembers nothing.
 //
-// A primary is dead only when it does not answer and no replica that does answer still replicates from it.
+// A primary is dead only when it does not answer and no replica that does answer still replicates from it. A replica is
+// left out only when it has missed as many polls as the primary must have.
 // Nothing is promoted beside another server that takes writes, nor soon after another recovery.
 func Decide(s State, p Policy) Plan {
 	plan := Plan{Action: Watch, Problem: NoProblem, Reason: "every source answers"}
@@ -108,11 +109,14 @@ func decideAlive(s State, p Policy, source Observation) Plan {
 func decideUnreachable(s State, p Policy, dead Observation) Plan {
 	plan := Plan{Action: Watch, Problem: UnreachablePrimary, Dead: dead.Name}
 	var replicas []Observation
-	stale := ""
+	var stale, unconfirmed string
 	for _, o := range s.Servers {
 		link, ok := o.linkTo(dead.Addr)
 		switch {
-		case !ok || !o.Reachable:
+		case !ok:
+		case !o.Reachable && o.Failures < p.confirmations():
+			unconfirmed = o.Name // it may have the most
+		case !o.Reachable:
 		case !o.fresh(dead.Since):
 			stale = o.Name
 		case link.Fetch == Running:
@@ -124,6 +128,10 @@ func decideUnreachable(s State, p Policy, dead Observation) Plan {
 	}
 	if stale != "" {
 		plan.Reason = stale + " has not been asked since"
+		return plan
+	}
+	if unconfirmed != "" {
+		plan.Reason = unconfirmed + " has missed a poll: it may have more than the others"
 		return plan
 	}
 	if len(replicas) == 0 {

@@ -84,11 +84,12 @@ func TestDecide(t *testing.T) {
 			problem: UnreachablePrimary, reason: "replica3 still replicates"},
 		{what: "a replica was last asked before", change: on("replica3", func(o *Observation) { o.At = since.Add(-time.Millisecond) }), action: Watch,
 			problem: UnreachablePrimary, reason: "replica3 has not been asked since"},
-		{what: "a silent replica", change: on("replica3", func(o *Observation) { o.Reachable = false }), action: Promote, problem: DeadPrimary,
+		{what: "a replica that has missed a poll", change: on("replica3", func(o *Observation) { o.Reachable, o.Failures = false, 1 }), action: Watch, problem: UnreachablePrimary},
+		{what: "a silent replica", change: on("replica3", func(o *Observation) { o.Reachable, o.Failures = false, 2 }), action: Promote, problem: DeadPrimary,
 			promote: "replica2", rewire: "replica1", apart: "replica3"},
 		{what: "no replica answers", change: func(s *State, _ *Policy) {
 			for i := range s.Servers {
-				s.Servers[i].Reachable = false
+				s.Servers[i].Reachable, s.Servers[i].Failures = false, 2
 			}
 		}, action: Refuse, problem: DeadPrimaryAndReplicas},
 		{what: "the rule decides among equals only", change: on("replica1", func(o *Observation) { o.Rule = Prefer }), action: Promote,

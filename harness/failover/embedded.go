@@ -224,7 +224,7 @@ func (m *Embedded) hasten(ctx context.Context, plan Plan, state State) {
 		}
 	}
 	for i, o := range state.Servers {
-		unconfirmed := o.Name == plan.Dead && o.Failures < m.config.Policy.confirmations()
+		unconfirmed := !o.Reachable && o.Failures < m.config.Policy.confirmations()
 		stale := o.Name != plan.Dead && o.Reachable && !o.fresh(since)
 		if unconfirmed || stale {
 			m.running.Go(func() { m.pollers[i].try(ctx) })
