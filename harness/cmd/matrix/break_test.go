@@ -31,6 +31,9 @@ func TestServerThatDoesNotStart(t *testing.T) {
 	nothingLeft(t, runs)
 }
 
+// upLimit is how long a command may take until its first server is up: it may have to compile a suite before, beside others.
+const upLimit = 5 * time.Minute
+
 func TestInterruptedRun(t *testing.T) {
 	needsServer(t)
 	for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
@@ -38,7 +41,7 @@ func TestInterruptedRun(t *testing.T) {
 			t.Parallel()
 			runs, out := runFolder(t), t.TempDir()
 			c := start(t, runs, pseudo(out)...)
-			until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+			until(t, "a server up", upLimit, func() bool { return serversIn(t, runs) > 0 })
 			if err := syscall.Kill(-c.Process.Pid, sig); err != nil { // as a terminal does: the whole foreground group
 				t.Fatal(err)
 			}
@@ -61,7 +64,7 @@ func TestInterruptedUp(t *testing.T) {
 	t.Parallel()
 	runs := runFolder(t)
 	c := start(t, runs, "up", entryName, "--topology", "star:8")
-	until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+	until(t, "a server up", upLimit, func() bool { return serversIn(t, runs) > 0 })
 	if err := c.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +78,7 @@ func TestKilledRunner(t *testing.T) {
 	t.Parallel()
 	runs := runFolder(t)
 	c := start(t, runs, pseudo(t.TempDir())...)
-	until(t, "a server up", time.Minute, func() bool { return serversIn(t, runs) > 0 })
+	until(t, "a server up", upLimit, func() bool { return serversIn(t, runs) > 0 })
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,7 @@ func TestKilledGoldenDeployment(t *testing.T) {
 	runs, cache := runFolder(t), t.TempDir()
 	shareBasedirs(t, filepath.Join(shared, "basedirs"), filepath.Join(cache, "basedirs"))
 	c := start(t, runs, "--cache", cache, "up", entryName, "--topology", "single")
-	until(t, "dbdeployer's server up", time.Minute, func() bool { return serversIn(t, cache) > 0 })
+	until(t, "dbdeployer's server up", upLimit, func() bool { return serversIn(t, cache) > 0 })
 	if err := c.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
