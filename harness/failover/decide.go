@@ -34,9 +34,19 @@ func (p Policy) confirmations() int {
 // Nothing is promoted beside another server that takes writes, nor soon after another recovery.
 func Decide(s State, p Policy) Plan {
 	plan := Plan{Action: Watch, Problem: NoProblem, Reason: "every source answers"}
-	for _, addr := range sourcesOf(s) {
+	sources := sourcesOf(s)
+	for _, addr := range sources {
 		one := decideFor(s, p, addr)
 		if one.Action > plan.Action || plan.Problem == NoProblem {
+			plan = one
+		}
+	}
+	for _, o := range s.Servers {
+		if !o.Reachable || slices.Contains(sources, o.Addr) {
+			continue
+		}
+		// Its replicas may be gone before they were ever seen.
+		if one, ok := waitsInVain(o, o.Acknowledging, p); ok && one.Action > plan.Action {
 			plan = one
 		}
 	}
@@ -95,14 +105,23 @@ func decideAlive(s State, p Policy, source Observation) Plan {
 			Reason: source.Name + " answers, and none of its replicas replicates from it"}
 	}
 	// Its own count may be of replicas that are gone and have not been missed yet.
-	if able := min(source.Acknowledging, replicating); source.SemiSync && !source.ReadOnly && able < source.WaitsFor {
-		plan = Plan{Action: Alert, Problem: BlockedPrimary, Dead: source.Name,
-			Reason: fmt.Sprintf("%s waits for %d acknowledgements, and %d replicas can give one", source.Name, source.WaitsFor, able)}
-		if p.Unblock {
-			plan.Action = Unblock
-		}
+	if blocked, ok := waitsInVain(source, min(source.Acknowledging, replicating), p); ok {
+		return blocked
 	}
 	return plan
+}
+
+// waitsInVain is the plan for a primary whose commits wait for more acknowledgements than its replicas can give.
+func waitsInVain(primary Observation, able int, p Policy) (plan Plan, ok bool) {
+	if !primary.SemiSync || primary.ReadOnly || able >= primary.WaitsFor {
+		return plan, false
+	}
+	plan = Plan{Action: Alert, Problem: BlockedPrimary, Dead: primary.Name,
+		Reason: fmt.Sprintf("%s waits for %d acknowledgements, and %d replicas can give one", primary.Name, primary.WaitsFor, able)}
+	if p.Unblock {
+		plan.Action = Unblock
+	}
+	return plan, true
 }
 
 // decideUnreachable asks the replicas whether a primary that does not answer is dead.

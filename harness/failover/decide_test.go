@@ -139,6 +139,12 @@ func TestDecide(t *testing.T) {
 		}, action: Promote, problem: DeadPrimary, promote: "replica1", rewire: "replica3", apart: "replica2"},
 		{what: "a primary that waits for nobody", change: func(s *State, p *Policy) { blocked(s, p); s.Servers[0].SemiSync = false }, action: Alert, problem: ReplicasNotReplicating},
 		{what: "a primary that waits in vain", change: blocked, action: Alert, problem: BlockedPrimary},
+		{what: "a primary that waits in vain, and whose replicas were never seen", change: func(s *State, p *Policy) { blocked(s, p); s.Servers = s.Servers[:1] },
+			action: Alert, problem: BlockedPrimary, reason: "0 replicas"},
+		{what: "a primary whose replicas were not seen yet, and acknowledge", change: func(s *State, p *Policy) {
+			blocked(s, p)
+			s.Servers, s.Servers[0].Acknowledging = s.Servers[:1], 1
+		}, action: Watch, problem: NoProblem},
 		{what: "a primary that is to wait no more", change: func(s *State, p *Policy) { blocked(s, p); p.Unblock = true }, action: Unblock, problem: BlockedPrimary},
 		{what: "without GTID and without help", change: coordinatesOnly, action: Promote, problem: DeadPrimary, promote: "replica2", apart: "replica1 replica3"},
 		{what: "without GTID, with help", change: func(s *State, p *Policy) { coordinatesOnly(s, p); p.Rewirable = true }, action: Promote,

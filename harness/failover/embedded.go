@@ -28,10 +28,10 @@ type Config struct {
 	Members []Member
 	// Interval is how often each server is looked at; 0 means 250 ms.
 	Interval time.Duration
-	// Limit bounds each connection and query of a poll; 0 means Interval.
+	// Limit bounds each connection and query of a poll, but the first; 0 means Interval.
 	Limit time.Duration
-	// ActionLimit bounds each action of a recovery, but the waits; 0 means ten seconds. A replica whose source
-	// hangs may take its own slave_net_timeout to stop fetching: it is in the middle of connecting.
+	// ActionLimit bounds each action of a recovery, but the waits, and the first poll; 0 means ten seconds. A replica
+	// whose source hangs may take its own slave_net_timeout to stop fetching: it is in the middle of connecting.
 	ActionLimit time.Duration
 	// ApplyLimit is how long the new primary may take to apply what it has received; 0 means 30 s.
 	ApplyLimit time.Duration
@@ -79,8 +79,8 @@ type Embedded struct {
 	// What follows belongs to the goroutine that watches.
 	lastRecovery time.Time
 	lastPlan     Plan
-	demoted      map[string]bool // primaries that were replaced
-	considered   map[string]bool // of them, those that have come back and were looked at
+	demoted      map[string]succession // primaries that were replaced
+	considered   map[string]bool       // of them, those that have come back and were looked at
 
 	requests chan func(context.Context) // what an operator asks for
 }
@@ -88,7 +88,7 @@ type Embedded struct {
 // NewEmbedded makes a manager; nothing is asked until Start.
 func NewEmbedded(c Config) (*Embedded, error) {
 	c.setDefaults()
-	m := &Embedded{config: c, polled: make(chan struct{}, 1), demoted: map[string]bool{},
+	m := &Embedded{config: c, polled: make(chan struct{}, 1), demoted: map[string]succession{},
 		considered: map[string]bool{}, requests: make(chan func(context.Context))}
 	names := map[string]bool{}
 	for _, member := range c.Members {
@@ -111,13 +111,15 @@ func (m *Embedded) notify() {
 	}
 }
 
-// Start begins to watch. A server that does not answer is no error: that is what the manager is for.
+// Start begins to watch, once each server has been seen or has not answered for ActionLimit. That is no error: it is what
+// the manager is for. It waits that long because whom a replica replicates from is known from the replica alone: one that
+// is slow just now, and gone before it was ever seen, would be missed by nobody.
 func (m *Embedded) Start(ctx context.Context) error {
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m.cancel = cancel
 	var first sync.WaitGroup
 	for _, p := range m.pollers {
-		first.Go(func() { p.must(ctx) })
+		first.Go(func() { p.mustWithin(ctx, m.config.ActionLimit) })
 	}
 	first.Wait()
 	if err := ctx.Err(); err != nil {
@@ -188,6 +190,9 @@ func (m *Embedded) watch(ctx context.Context) {
 func (m *Embedded) consider(ctx context.Context) {
 	state := m.state()
 	m.fence(ctx, state)
+	if m.takeIn(ctx, state) {
+		return // what was known before is not true any more
+	}
 	m.readmit(ctx, state)
 	plan := m.config.Decide(state, m.config.Policy)
 	switch plan.Action {
@@ -235,7 +240,7 @@ func (m *Embedded) hasten(ctx context.Context, plan Plan, state State) {
 // fence makes a primary that was replaced and has come back take no writes.
 func (m *Embedded) fence(ctx context.Context, state State) {
 	for i, o := range state.Servers {
-		if !m.demoted[o.Name] || !o.Reachable || o.ReadOnly {
+		if !m.replaced(o.Name) || !o.Reachable || o.ReadOnly {
 			continue
 		}
 		begin := time.Now()

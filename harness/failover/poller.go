@@ -52,18 +52,21 @@ func (p *poller) try(ctx context.Context) {
 	select {
 	case p.gate <- struct{}{}:
 		defer func() { <-p.gate }()
-		p.poll(ctx)
+		p.poll(ctx, p.limit)
 	default:
 		p.passed.Add(1)
 	}
 }
 
 // must polls once the poll under way has ended, and returns what it saw.
-func (p *poller) must(ctx context.Context) Observation {
+func (p *poller) must(ctx context.Context) Observation { return p.mustWithin(ctx, p.limit) }
+
+// mustWithin is must with another limit.
+func (p *poller) mustWithin(ctx context.Context, limit time.Duration) Observation {
 	select {
 	case p.gate <- struct{}{}:
 		defer func() { <-p.gate }()
-		p.poll(ctx)
+		p.poll(ctx, limit)
 	case <-ctx.Done():
 	}
 	return p.observation()
@@ -76,12 +79,12 @@ func (p *poller) observation() Observation {
 }
 
 // poll is called with the gate held.
-func (p *poller) poll(ctx context.Context) {
+func (p *poller) poll(ctx context.Context, limit time.Duration) {
 	begin := time.Now()
 	o := p.observation()
-	limited, cancel := context.WithTimeout(ctx, p.limit)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := p.look(limited, &o)
+	err := p.look(limited, limit, &o)
 	if ctx.Err() != nil {
 		return // the manager is being stopped: this says nothing about the server
 	}
@@ -105,10 +108,10 @@ func (p *poller) enter(begin time.Time, o Observation, err error) {
 	p.last.Failures++
 }
 
-func (p *poller) look(ctx context.Context, o *Observation) (err error) {
+func (p *poller) look(ctx context.Context, limit time.Duration, o *Observation) (err error) {
 	if p.server == nil {
 		endpoint := p.member.Endpoint
-		endpoint.Limit = p.limit
+		endpoint.Limit = limit
 		if p.server, err = server.Open(ctx, endpoint); err != nil {
 			p.server = nil
 			return err

@@ -86,7 +86,7 @@ func TestOneSilentServerDelaysNobody(t *testing.T) {
 	const limit = time.Second
 	silent := Member{Name: "silent", Endpoint: silentListener(t), Rule: Neutral}
 	closed := Member{Name: "closed", Endpoint: server.Endpoint{Host: "127.0.0.1", Port: 1}, Rule: Neutral}
-	m, err := NewEmbedded(Config{Members: []Member{silent, closed}, Interval: 10 * time.Millisecond, Limit: limit})
+	m, err := NewEmbedded(Config{Members: []Member{silent, closed}, Interval: 10 * time.Millisecond, Limit: limit, ActionLimit: limit})
 	if err != nil {
 		t.Fatal(err)
 	}

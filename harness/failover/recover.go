@@ -106,7 +106,7 @@ func (r *recovery) run(ctx context.Context) error {
 	if err := r.promote(ctx, chosen, plan); err != nil {
 		return fmt.Errorf("promote %s: %w", plan.Promote, err)
 	}
-	r.demoted[plan.Dead] = true
+	r.demoted[plan.Dead] = succession{by: plan.Promote, link: chosen.link}
 	delete(r.considered, plan.Dead)
 	delete(r.demoted, plan.Promote)
 	r.phase(func(p *Phases, now time.Time) { p.Writable = now })

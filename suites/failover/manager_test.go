@@ -119,19 +119,23 @@ func (s *scene) orchestratorConfig(c failover.Config) failover.OrchestratorConfi
 	}
 }
 
-// endManager stops the manager and keeps what it says of itself when the spec has failed.
+// endManager stops the manager and keeps what it says of itself when the spec has failed: of each cluster, where it had
+// more than one.
 func (s *scene) endManager(ctx context.Context) error {
 	var err error
 	if CurrentSpecReport().Failed() {
 		evidence := suitekit.Cell().Evidence
 		err = errors.Join(os.MkdirAll(evidence, 0o755),
-			os.WriteFile(filepath.Join(evidence, "audits.json"), []byte(describe(s.manager.Audits())), 0o644))
+			os.WriteFile(filepath.Join(evidence, "audits-"+filepath.Base(s.Dir)+".json"), []byte(describe(s.manager.Audits())), 0o644))
 	}
 	err = errors.Join(err, s.manager.Stop(ctx))
 	s.ended.Do(func() { close(s.over) })
 	s.watchers.Wait()
 	return err
 }
+
+// answerLimit is how long a server that may hang is waited for, while a manager waits for its hook.
+const answerLimit = time.Second
 
 // noteFetched keeps how far the replicas of the dead primary have fetched, before anybody touches them.
 func (s *scene) noteFetched(ctx context.Context) {
@@ -140,9 +144,11 @@ func (s *scene) noteFetched(ctx context.Context) {
 		if s.Nodes[n.Sources[0]] != s.Primary() {
 			continue
 		}
-		statuses, err := n.Server.ReplicaStatus(ctx)
+		asked, cancel := context.WithTimeout(ctx, answerLimit)
+		statuses, err := n.Server.ReplicaStatus(asked)
+		cancel()
 		if err != nil {
-			continue // dead as well
+			continue // dead as well, or it hangs
 		}
 		for _, status := range statuses {
 			if status.Read.Compare(fetched[n.Name]) > 0 {

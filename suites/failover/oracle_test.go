@@ -39,7 +39,7 @@ const (
 type cluster struct {
 	primary *topology.Node    // the only one that takes writes
 	gone    []string          // do not run
-	apart   []string          // run and take no part: read-only, and fetching from nobody
+	apart   []string          // run and take no part: read-only, and fetching from nobody; or taken in since
 	source  map[string]string // of those that do not follow the primary itself
 }
 
@@ -57,7 +57,11 @@ func (s *scene) unlike(ctx context.Context, c cluster) findings {
 				found.note(checkReplication, noSource(ctx, n))
 			}
 		case slices.Contains(c.apart, n.Name):
-			found.note(checkReplication, fetchesNothing(ctx, n))
+			in, err := s.takenIn(ctx, n, c.primary)
+			found.note(checkReplication, err)
+			if in {
+				s.noteFollower(ctx, found, n, c.primary, c.primary)
+			}
 		default:
 			source := c.primary
 			if name, ok := c.source[n.Name]; ok {
@@ -67,16 +71,21 @@ func (s *scene) unlike(ctx context.Context, c cluster) findings {
 					continue
 				}
 			}
-			found.note(checkReplication, s.follows(ctx, n, source))
-			for _, t := range []workload.Table{table, table.Journal()} {
-				found.note(checkRows, sameRows(ctx, c.primary, n, t))
-			}
+			s.noteFollower(ctx, found, n, source, c.primary)
 		}
 	}
 	account, err := s.ledger.Account(ctx, c.primary.Server, table)
 	found.note(checkLedger, err)
 	found.note(checkLedger, s.agrees(ctx, c.primary, account))
 	return found
+}
+
+// noteFollower notes what is wrong with a replica that is to follow source and to have what the primary has.
+func (s *scene) noteFollower(ctx context.Context, found findings, n, source, primary *topology.Node) {
+	found.note(checkReplication, s.follows(ctx, n, source))
+	for _, t := range []workload.Table{table, table.Journal()} {
+		found.note(checkRows, sameRows(ctx, primary, n, t))
+	}
 }
 
 // findings are what is wrong, by the check that found it.
@@ -177,19 +186,31 @@ func complete(a failover.Audit) error {
 	return nil
 }
 
-// fetchesNothing is an error when a node that was set apart could go back to its old source.
-func fetchesNothing(ctx context.Context, n *topology.Node) error {
-	statuses, err := n.Server.ReplicaStatus(ctx)
-	if err != nil {
-		return err
-	}
-	for _, status := range statuses {
-		// A name that cannot be reached, as orchestrator makes one, is as good as a stopped thread.
-		if status.IORunning != "No" && !strings.HasPrefix(status.SourceHost, "//") {
-			return fmt.Errorf("node %s was set apart and still has a source: %s", n.Name, status)
+// takenIn waits until a node that was set apart cannot go back to its old source any more: it fetches nothing, or the manager
+// has made it follow the new primary, for which it may first have to answer. It says which; neither is an error.
+func (s *scene) takenIn(ctx context.Context, n, primary *topology.Node) (in bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
+	defer cancel()
+	tick := time.NewTicker(auditPoll)
+	defer tick.Stop()
+	var astray []server.ReplicaStatus // when it answered last
+	for {
+		statuses, err := n.Server.ReplicaStatus(ctx)
+		if err == nil {
+			astray = slices.DeleteFunc(slices.Clone(statuses), func(status server.ReplicaStatus) bool {
+				// A name that cannot be reached, as orchestrator makes one, is as good as a stopped thread.
+				return status.IORunning == "No" || strings.HasPrefix(status.SourceHost, "//") || status.SourcePort == primary.Sandbox.Port()
+			})
+		}
+		if err == nil && len(astray) == 0 {
+			return len(statuses) == 1 && statuses[0].SourcePort == primary.Sandbox.Port() && statuses[0].IORunning != "No", nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return false, errors.Join(err, fmt.Errorf("node %s was set apart and still has a source: %v", n.Name, astray))
 		}
 	}
-	return nil
 }
 
 func readOnly(ctx context.Context, n *topology.Node, want bool) error {

@@ -10,6 +10,7 @@ import (
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
 
@@ -33,6 +34,25 @@ var _ = Describe("the oracle", func() {
 		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
 		Entry("forgets a replica", forgetOne, checkReplication),
 	)
+
+	It("catches a manager that has lost sight of a replica, which waits for the dead primary to come back", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		unseen := s.named("replica1")
+		link, err := fault.LinkTo("manager", unseen.Sandbox.Endpoint())
+		suitekit.NoFault(err)
+		DeferCleanup(link.Close)
+		s.manage(ctx, func(c *failover.Config) {
+			at := slices.IndexFunc(c.Members, func(m failover.Member) bool { return m.Name == unseen.Name })
+			c.Members[at].Endpoint, err = link.Through(c.Members[at].Endpoint)
+			suitekit.NoFault(err)
+		})
+		s.write(ctx)
+		s.breaks(ctx, fault.Cut{Link: link})
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		Expect(s.load.Stop()).To(Succeed())
+		Expect(s.objections(ctx, audit)).To(HaveKey(checkReplication))
+	})
 
 	It("catches a manager that believes only itself", quick(), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -60,6 +61,45 @@ var _ = Describe("a primary dies whose replicas are not fit", func() {
 			// orchestrator's warning names the primary of the structure.
 			return apart || a.Plan.Problem == failover.ErrantServer && (a.Plan.Dead == "replica1" || !isEmbedded())
 		})), "the errant transaction is not reported")
+	})
+
+	It("sees to a replica that hung meanwhile when it answers again, and has it follow", quick(embedded), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		hung := s.hang(ctx, "replica1")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.awaitWrites(ctx, some)
+		s.heals(ctx, hung)
+		s.settle(ctx)
+		Eventually(ctx, func() map[string]string { return s.sources(ctx) }).WithTimeout(catchUpLimit).WithPolling(auditPoll).
+			Should(HaveKeyWithValue("replica1", "replica2"), "it goes on with the dead primary")
+		Eventually(ctx, s.unlike).WithArguments(ctx, cluster{primary: s.named(audit.Plan.Promote), gone: []string{"primary"}}).WithTimeout(catchUpLimit).
+			WithPolling(auditPoll).Should(BeEmpty())
+	})
+
+	It("keeps a replica from the old primary that hung meanwhile and has more than the new one, and says what", quick(), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.lag(ctx, "replica2")
+		hung := s.hang(ctx, "replica1")
+		s.killPrimary(ctx)
+		audit := s.recovered(ctx)
+		s.heals(ctx, hung)
+		s.settle(ctx)
+		s.heals(ctx, fault.Kill{Node: s.Primary()}) // to which it would go back
+		in, err := s.takenIn(ctx, s.named("replica1"), s.named(audit.Plan.Promote))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(in).To(BeFalse(), "it follows one that lacks what it has")
+		if isEmbedded() {
+			Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
+			s.expect(ctx, cluster{primary: s.named(audit.Plan.Promote), apart: []string{"primary", "replica1"}})
+			s.audited(ctx, "nobody says what the late replica has", func(a failover.Audit) bool {
+				return a.Plan.Problem == failover.CannotFollowAfterFailure && a.Plan.Dead == "replica1" && strings.Contains(a.Plan.Reason, "more than the new primary")
+			})
+		}
 	})
 
 	It("applies what delayed replicas have fetched before one of them takes writes", quick(), Label(cell.LabelWaiting), func(ctx SpecContext) {
@@ -197,4 +237,13 @@ func (s *scene) judgeKept(ctx context.Context, audit failover.Audit) {
 	found := s.objections(ctx, audit)
 	delete(found, checkLoss)
 	Expect(found.err()).NotTo(HaveOccurred())
+}
+
+// hang makes a server hang, and returns when the manager has missed it.
+func (s *scene) hang(ctx context.Context, name string) fault.Fault {
+	GinkgoHelper()
+	hung := fault.Pause{Node: s.named(name)}
+	s.breaks(ctx, hung)
+	s.awaitWrites(ctx, rate*int(quiet().Seconds()))
+	return hung
 }
