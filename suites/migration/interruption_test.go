@@ -193,7 +193,10 @@ var _ = forTool("interruption", func(tool migration.Tool) {
 	}
 	if tool.Name() == migration.NameGhost {
 		It(fmt.Sprintf("%s: SIGKILL after a checkpoint, and the next run resumes from it", first), Label(cell.LabelFull, cell.LabelWaiting), func(ctx SpecContext) {
-			resume(ctx, tool, first)
+			resume(ctx, tool, first, nil)
+		})
+		It(fmt.Sprintf("%s: SIGKILL after a checkpoint, and the next run, which its hook detains, misses no write meanwhile", first), Label(cell.LabelFull, cell.LabelWaiting), func(ctx SpecContext) {
+			resume(ctx, tool, first, detain)
 		})
 	}
 })
@@ -339,8 +342,9 @@ func rotateAndPurge(ctx SpecContext, s *stage, _ *attempt) {
 	}).WithTimeout(stateLimit).WithPolling(statePoll).Should(BeNumerically("<", len(logs)), "nothing was purged")
 }
 
-// resume kills gh-ost after a checkpoint, and has the next run go on from it.
-func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
+// resume kills gh-ost after a checkpoint, and has the next run go on from it. meanwhile gives that run flags, and does what
+// belongs to them once it has begun.
+func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode, meanwhile func(context.Context, *stage) (flags []string, do func())) {
 	s := setUp(ctx, tool, mode, plan{})
 	if !s.knows(ctx, "--resume") {
 		suitekit.Unsupported(fmt.Sprintf("%s %s has no --resume", tool.Name(), suitekit.Cell().Tool.Version))
@@ -356,12 +360,51 @@ func resume(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
 	before, err := a.copied(ctx)
 	suitekit.NoFault(err)
 	// Without the flags that drop what the first run left.
-	b := s.begin(ctx, "--resume", "--initially-drop-ghost-table=false", "--initially-drop-old-table=false")
+	flags := []string{"--resume", "--initially-drop-ghost-table=false", "--initially-drop-old-table=false"}
+	goOn := func() {}
+	if meanwhile != nil {
+		var more []string
+		more, goOn = meanwhile(ctx, s)
+		flags = append(flags, more...)
+	}
+	b := s.begin(ctx, flags...)
+	goOn()
 	result := b.succeed(ctx)
 	Expect(result.Output).To(ContainSubstring("Resuming from checkpoint"))
 	Expect(load.halt()).To(Succeed())
 	suitekit.Detail("rows copied before the checkpoint's run was killed", "", float64(before))
 	Expect(s.whole(ctx, changed, "table _orders_ghk")).To(Succeed())
+}
+
+// detained is how many writes come while a hook detains gh-ost: enough that some are of rows that the killed run had copied.
+const detained = 100
+
+// detain has gh-ost's hook wait, after it has validated all and before it copies, until the writers have gone on. A run that
+// resumes reads the binary log by then, from the checkpoint on.
+func detain(ctx context.Context, s *stage) (flags []string, do func()) {
+	GinkgoHelper()
+	hooks := suitekit.WorkDir("hooks")
+	entered, leave := filepath.Join(hooks, "entered"), filepath.Join(hooks, "leave")
+	suitekit.NoFault(syscall.Mkfifo(leave, 0o600)) // it is read until somebody has written
+	script := "#!/bin/sh\n: > '" + entered + "'\n: < '" + leave + "'\n"
+	suitekit.NoFault(os.WriteFile(filepath.Join(hooks, "gh-ost-on-validated"), []byte(script), 0o755))
+	return []string{"--hooks-path=" + hooks}, func() {
+		GinkgoHelper()
+		suitekit.NoFault(await(ctx, "gh-ost runs its hook", func(context.Context) (string, bool) {
+			_, err := os.Stat(entered)
+			return fmt.Sprint(err), err == nil
+		}))
+		before := s.counts.total()
+		Eventually(ctx, s.counts.total).WithTimeout(stateLimit).WithPolling(statePoll).
+			Should(BeNumerically(">=", before+detained), "the writers do not write")
+		suitekit.NoFault(await(ctx, "the hook reads its pipe", func(context.Context) (string, bool) {
+			file, err := os.OpenFile(leave, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+			if err != nil {
+				return err.Error(), false // ENXIO: not yet
+			}
+			return "", file.Close() == nil
+		}))
+	}
 }
 
 // knows says whether gh-ost has a flag: it tells by its exit code.
