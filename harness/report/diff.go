@@ -11,7 +11,7 @@ import (
 type Diff struct {
 	Failing   []Change     `json:"failing"`    // broken now and not before
 	Fixed     []Change     `json:"fixed"`      // the other way round
-	Other     []Change     `json:"other"`      // from and to verdicts that say neither: vacuous, flaky, unsupported, unavailable
+	Other     []Change     `json:"other"`      // says neither: from and to vacuous, flaky, unsupported, unavailable, and declared races
 	Slower    []Slowdown   `json:"slower"`     // beyond noise
 	New       []CellID     `json:"new"`        // cells that only the new run has
 	Gone      []CellID     `json:"gone"`       // cells that only the old run has
@@ -55,7 +55,8 @@ type Slowdown struct {
 }
 
 // Regressed reports whether something that worked in the old run is broken in the new one, or was not come to because
-// its cell was cut off. What is flaky, vacuous, unsupported, unavailable, gone or slower now is told, but is no regression.
+// its cell was cut off. What is flaky, vacuous, unsupported, unavailable, gone or slower now is told, but is no regression,
+// and neither is a failure that is declared as a race.
 func (d Diff) Regressed() bool {
 	return slices.ContainsFunc(d.Failing, func(c Change) bool { return c.Old.works() }) ||
 		slices.ContainsFunc(d.GoneSpecs, func(g GoneSpec) bool { return g.Old.works() && g.State != StateFinished })
@@ -150,10 +151,11 @@ func (d *Diff) cell(old, new *Cell) []pairOfSpecs {
 		s := &new.Specs[i]
 		before := was[s.Text]
 		var verdict Verdict
+		race := s.race()
 		if before != nil {
-			verdict = before.Verdict
+			verdict, race = before.Verdict, race || before.race()
 		}
-		d.change(new.ID, s.Text, verdict, &s.Outcome, old.ID != CellID{})
+		d.change(new.ID, s.Text, verdict, &s.Outcome, old.ID != CellID{}, race)
 		if before != nil && verdict.works() && s.Verdict.works() {
 			both = append(both, pairOfSpecs{new.ID, before, s})
 		}
@@ -161,7 +163,7 @@ func (d *Diff) cell(old, new *Cell) []pairOfSpecs {
 	gone := old.specsWithout(new)
 	// What the runner said of a cell counts where it is more than its specs' verdicts.
 	if new.tells() || old.tells() && len(old.Specs) == 0 {
-		d.change(new.ID, "", old.before(new, gone), &new.Outcome, old.ID != CellID{})
+		d.change(new.ID, "", old.before(new, gone), &new.Outcome, old.ID != CellID{}, false)
 	}
 	if ruledOut := new.State == StateFinished && !new.Verdict.Broken() && len(new.Specs) == 0; ruledOut {
 		return both // the cell's own change says it of all its specs
@@ -204,9 +206,15 @@ func (c *Cell) before(now *Cell, gone []*Spec) Verdict {
 	return c.Verdict
 }
 
-func (d *Diff) change(cell CellID, spec string, before Verdict, now *Outcome, common bool) {
+// race says that the outcome is a failure which is declared to come sometimes.
+func (o *Outcome) race() bool {
+	return o.Verdict == VerdictKnown && o.Expectation != nil && o.Expectation.Sometimes
+}
+
+// change enters how a spec or a cell ended before and now. That a declared race has gone the other way is no news.
+func (d *Diff) change(cell CellID, spec string, before Verdict, now *Outcome, common, race bool) {
 	id := FailureID(cell, spec)
-	broken := now.Verdict.Broken() || now.Verdict == VerdictFixed && before != VerdictFixed
+	broken := now.Verdict.Broken() && !now.race() || now.Verdict == VerdictFixed && before != VerdictFixed
 	if (broken || now.Verdict == VerdictFlaky) && !before.Broken() && before != now.Verdict {
 		d.newIDs[id] = true
 	}
@@ -214,7 +222,10 @@ func (d *Diff) change(cell CellID, spec string, before Verdict, now *Outcome, co
 		return
 	}
 	c := Change{cell, spec, before, now.Verdict, now.Error, id}
+	decided := func(v Verdict) bool { return v == VerdictKnown || v.works() }
 	switch {
+	case race && decided(before) && decided(now.Verdict):
+		d.Other = append(d.Other, c)
 	case now.Verdict.Broken() && !before.Broken():
 		d.Failing = append(d.Failing, c)
 	case now.Verdict.works() && before.Broken():

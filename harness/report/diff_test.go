@@ -59,6 +59,34 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestCompareDeclaredRaces(t *testing.T) {
+	const P, F, K = VerdictPassed, VerdictFailed, VerdictKnown
+	for _, c := range []struct {
+		old, new              Verdict
+		failing, fixed, other int
+		regressed             bool
+	}{
+		{P, K, 0, 0, 1, false},
+		{K, P, 0, 0, 1, false},
+		{K, K, 0, 0, 0, false},
+		{P, F, 1, 0, 0, true},  // not as declared
+		{F, K, 0, 0, 0, false}, // broken before
+		{F, P, 0, 1, 0, false},
+	} {
+		sometimes := func(v Verdict) *Run {
+			r := versioned("gh-ost@v1", []Verdict{v}, func(int) float64 { return 3 })
+			if v == K {
+				r.Cells[0].Specs[0].Expectation = &Expectation{Error: "known", Sometimes: true}
+			}
+			return r
+		}
+		d := Compare(sometimes(c.old), sometimes(c.new))
+		if len(d.Failing) != c.failing || len(d.Fixed) != c.fixed || len(d.Other) != c.other || d.Regressed() != c.regressed {
+			t.Errorf("%v to %v: %+v", c.old, c.new, d)
+		}
+	}
+}
+
 func TestSlowerBeyondNoise(t *testing.T) {
 	verdicts := make([]Verdict, 12)
 	for i := range verdicts {

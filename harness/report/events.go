@@ -106,6 +106,8 @@ type Expectation struct {
 	Link   string `json:"link,omitempty"`   // where the defect is discussed
 	Review string `json:"review,omitempty"` // the day to look again, YYYY-MM-DD
 	Note   string `json:"note,omitempty"`
+	// Sometimes says that a race decides whether it fails: a pass is a pass then, and neither of them news.
+	Sometimes bool `json:"sometimes,omitempty"`
 }
 
 // Host describes the machine of a run.

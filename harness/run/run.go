@@ -264,7 +264,8 @@ func (r *runner) settle(c matrix.Cell, e report.Event) report.Event {
 	if expected == nil {
 		return e
 	}
-	declared := &report.Expectation{Error: expected.Error, Link: expected.Link, Review: expected.ReviewDate(), Note: expected.Note}
+	declared := &report.Expectation{Error: expected.Error, Link: expected.Link, Review: expected.ReviewDate(), Note: expected.Note,
+		Sometimes: expected.Sometimes}
 	switch e.Verdict {
 	case report.VerdictPassed:
 		if !expected.Sometimes {
