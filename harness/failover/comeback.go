@@ -50,8 +50,15 @@ func (m *Embedded) takeInOne(ctx context.Context, late *involved, old Observatio
 		Reason: name + " did not answer while " + old.Name + " was replaced, and answers again"}
 	r := &recovery{Embedded: m, dead: old, audit: m.journal.begin(Audit{State: state, Plan: plan})}
 	reason := r.bring(ctx, late, past, state)
+	var err error
+	if late.server != nil {
+		err = late.server.Close()
+	}
 	r.journal.change(r.audit, func(a *Audit) {
 		a.Done = true
+		if err != nil {
+			a.Error = err.Error()
+		}
 		if reason != "" {
 			a.Apart = []Apart{{name, reason}}
 			a.Plan.Reason += "; it is kept apart: " + reason
@@ -67,14 +74,6 @@ func (m *Embedded) takeInOne(ctx context.Context, late *involved, old Observatio
 // it follows.
 func (r *recovery) bring(ctx context.Context, late *involved, past succession, state State) (reason string) {
 	frozen := r.freezeOne(ctx, late, late.seen)
-	if late.server == nil {
-		return frozen.Error
-	}
-	defer func() {
-		if err := late.server.Close(); err != nil && reason == "" {
-			reason = err.Error()
-		}
-	}()
 	if !frozen.Reachable {
 		return frozen.Error // it is tried again after the next poll
 	}
@@ -104,12 +103,7 @@ func (r *recovery) outsider(late Observation, link Link, past succession, state 
 }
 
 func (r *recovery) followSuccessor(ctx context.Context, late *involved, past succession) (err error) {
-	primary := &involved{link: past.link}
-	for _, p := range r.pollers {
-		if p.member.Name == past.by {
-			primary.poller = p
-		}
-	}
+	primary := &involved{poller: r.pollerOf(past.by), link: past.link}
 	if primary.server, err = r.open(ctx, primary.poller.member); err != nil {
 		return err
 	}
@@ -171,7 +165,7 @@ func (m *Embedded) readmitOne(ctx context.Context, p *poller, o, primary Observa
 	}
 	begin := time.Now()
 	err := m.act(ctx, p.member, func(ctx context.Context, s *server.Server) error {
-		return followAsOldPrimary(ctx, s, o, m.endpointOf(primary.Name))
+		return followAsOldPrimary(ctx, s, o, m.pollerOf(primary.Name).member.Replication)
 	})
 	m.journal.note(audit, begin, o.Name, "follow "+primary.Name, err)
 	if err == nil {
@@ -195,15 +189,6 @@ func (m *Embedded) usesGTID(s State, primary Observation) bool {
 		}
 	}
 	return false
-}
-
-func (m *Embedded) endpointOf(name string) server.Endpoint {
-	for _, p := range m.pollers {
-		if p.member.Name == name {
-			return p.member.Replication
-		}
-	}
-	return server.Endpoint{}
 }
 
 // followAsOldPrimary makes a primary a replica. MariaDB's place in the stream is kept by what a server has

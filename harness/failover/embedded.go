@@ -104,6 +104,16 @@ func NewEmbedded(c Config) (*Embedded, error) {
 	return m, nil
 }
 
+// pollerOf is that of the server with a name; nil when there is none.
+func (m *Embedded) pollerOf(name string) *poller {
+	for _, p := range m.pollers {
+		if p.member.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
 func (m *Embedded) notify() {
 	select {
 	case m.polled <- struct{}{}:

@@ -120,12 +120,12 @@ func (r *recovery) run(ctx context.Context) error {
 
 // relocate moves the replicas of a dead intermediate primary below its source.
 func (r *recovery) relocate(ctx context.Context, plan Plan) error {
-	at := slices.IndexFunc(r.pollers, func(p *poller) bool { return p.member.Name == plan.Above })
-	if at < 0 {
+	above := r.pollerOf(plan.Above)
+	if above == nil {
 		return fmt.Errorf("move below %s: there is no such server", plan.Above)
 	}
 	// That it uses GTID is for each replica to say.
-	source := &involved{poller: r.pollers[at], link: Link{GTID: true}}
+	source := &involved{poller: above, link: Link{GTID: true}}
 	if err := r.step(source, "connect", func() (err error) {
 		source.server, err = r.open(ctx, source.poller.member)
 		return err
