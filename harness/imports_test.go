@@ -18,10 +18,10 @@ var order = []string{
 	"sandbox",
 	"topology",
 	"workload", "fault", "migration", "pseudogtid",
-	"failover", "owntables",
-	"cell", "lab",
+	"failover", "usertables",
+	"cell", "devtopology",
 	"suitekit", "run",
-	"blame", "bundle",
+	"attribution", "bundle",
 	"bench",
 	"cmd/matrix", "cmd/bench",
 }

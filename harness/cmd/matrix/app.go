@@ -13,7 +13,7 @@ import (
 
 	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/cache"
-	"mysqlmatrix/harness/lab"
+	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
@@ -112,9 +112,9 @@ func (a *app) openRoot(ctx context.Context) (*rundir.Root, error) {
 	return root, err
 }
 
-func (a *app) labs(ctx context.Context) (lab.Labs, error) {
+func (a *app) store(ctx context.Context) (devtopology.Store, error) {
 	root, err := a.openRoot(ctx)
-	return lab.Labs{Root: root}, err
+	return devtopology.Store{Root: root}, err
 }
 
 // basedirs is the store of server installations.

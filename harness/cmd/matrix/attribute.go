@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mysqlmatrix/harness/blame"
+	"mysqlmatrix/harness/attribution"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
@@ -44,7 +44,7 @@ func (a *app) attribute(ctx context.Context, w io.Writer, f *failure, o runFlags
 	if err != nil {
 		return err
 	}
-	n := blame.Find(m, cells[0], obtainable)
+	n := attribution.Find(m, cells[0], obtainable)
 	for _, neighbour := range []*matrix.Cell{n.Tool, n.Server} {
 		if neighbour != nil {
 			cells = append(cells, *neighbour)
@@ -54,13 +54,13 @@ func (a *app) attribute(ctx context.Context, w io.Writer, f *failure, o runFlags
 	if err != nil {
 		return err
 	}
-	finding := func(c *matrix.Cell) *blame.Finding {
+	finding := func(c *matrix.Cell) *attribution.Finding {
 		if c == nil {
 			return nil
 		}
-		return &blame.Finding{Cell: c.ID(), Verdict: specIn(result, c.ID(), f.spec)}
+		return &attribution.Finding{Cell: c.ID(), Verdict: specIn(result, c.ID(), f.spec)}
 	}
-	conclusion := blame.Conclude(*finding(&cells[0]), finding(n.Tool), finding(n.Server))
+	conclusion := attribution.Conclude(*finding(&cells[0]), finding(n.Tool), finding(n.Server))
 	fmt.Fprintf(w, "\n%s  %s\nwhose fault: %s\n", f.cell.ID, report.OneLine(f.spec), conclusion)
 	return keepAttribution(f, conclusion)
 }
@@ -150,15 +150,15 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 		}
 		byEntry[c.Entry.Name] = append(byEntry[c.Entry.Name], c)
 	}
-	if !blame.SameVendor(entries) {
+	if !attribution.SameVendor(entries) {
 		return unfit(errors.New("the entries are of several vendors, whose versions have no common order: choose one, such as --entries 'mysql-*'"))
 	}
-	entries = blame.InOrder(entries)
+	entries = attribution.InOrder(entries)
 	out, err := a.outDir(o.out, m)
 	if err != nil {
 		return err
 	}
-	change, err := blame.Bisect(ctx, len(entries), func(ctx context.Context, i int) (report.Verdict, error) {
+	change, err := attribution.Bisect(ctx, len(entries), func(ctx context.Context, i int) (report.Verdict, error) {
 		probe := o
 		probe.out = filepath.Join(out, entries[i].Name)
 		result, _, err := a.runCells(ctx, io.Discard, m, byEntry[entries[i].Name], focus, probe)
@@ -173,7 +173,7 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 		fmt.Fprintf(w, "%s %s\n", v.Mark(false), entries[i].Name+": "+v.String())
 		return v, ctx.Err()
 	})
-	var none *blame.NoChangeError
+	var none *attribution.NoChangeError
 	if errors.As(err, &none) {
 		fmt.Fprintln(w, none)
 		return codeError{report.ExitFailed}

@@ -13,11 +13,11 @@ func (a *app) cleanCommand() *cobra.Command {
 		Long:    "clean takes down every topology and clears what killed runs have left; with --cache it also empties the cache.",
 		Example: "  matrix clean\n  matrix clean --all",
 		RunE: func(c *cobra.Command, _ []string) error {
-			labs, err := a.labs(c.Context())
+			store, err := a.store(c.Context())
 			if err != nil {
 				return err
 			}
-			removed, err := labs.Down(c.Context(), "")
+			removed, err := store.Down(c.Context(), "")
 			if err != nil {
 				return err
 			}

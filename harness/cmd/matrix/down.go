@@ -14,7 +14,7 @@ func (a *app) downCommand() *cobra.Command {
 		Example: "  matrix down                  the only one\n  matrix down mysql-9.7\n  matrix down --all",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			labs, err := a.labs(c.Context())
+			store, err := a.store(c.Context())
 			if err != nil {
 				return err
 			}
@@ -23,7 +23,7 @@ func (a *app) downCommand() *cobra.Command {
 				name = args[0]
 			}
 			if name == "" && !all {
-				list, err := labs.List()
+				list, err := store.List()
 				if err != nil {
 					return err
 				}
@@ -35,7 +35,7 @@ func (a *app) downCommand() *cobra.Command {
 					return usageError{fmt.Errorf("several topologies are up: name one of %s, or --all", strings.Join(names, ", "))}
 				}
 			}
-			removed, err := labs.Down(c.Context(), name)
+			removed, err := store.Down(c.Context(), name)
 			for _, one := range removed {
 				fmt.Fprintln(c.OutOrStdout(), "down:", one)
 			}

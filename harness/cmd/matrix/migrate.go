@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mysqlmatrix/harness/migration"
-	"mysqlmatrix/harness/owntables"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/usertables"
 )
 
 // migrateFlags are the options of matrix migrate.
@@ -75,7 +75,7 @@ dump that the server does not take or a change that is no SQL; 3 the harness fai
 }
 
 // check finds what is wrong before anything is obtained.
-func (o *migrateFlags) check() (*owntables.Schema, error) {
+func (o *migrateFlags) check() (*usertables.Schema, error) {
 	for _, flag := range []struct{ name, value string }{{"--entry", o.entry}, {"--schema", o.schema}, {"--alter", o.alter}} {
 		if flag.value == "" {
 			return nil, fmt.Errorf("matrix migrate wants %s: see matrix migrate --help", flag.name)
@@ -87,7 +87,7 @@ func (o *migrateFlags) check() (*owntables.Schema, error) {
 	if o.limit <= 0 {
 		return nil, fmt.Errorf("--limit %s: want a time", o.limit)
 	}
-	return owntables.OpenSchema(o.schema)
+	return usertables.OpenSchema(o.schema)
 }
 
 func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
@@ -95,7 +95,7 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 	if err != nil {
 		return unfit(err)
 	}
-	c := owntables.Config{Schema: schema, Alter: o.alter, Tables: o.tables, Jobs: o.jobs, Limit: o.limit, Options: o.options,
+	c := usertables.Config{Schema: schema, Alter: o.alter, Tables: o.tables, Jobs: o.jobs, Limit: o.limit, Options: o.options,
 		Keep: o.keep, Progress: logLine}
 	if err := a.subjects(ctx, o, &c); err != nil {
 		return err
@@ -112,12 +112,12 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 		return err
 	}
 	c.Dir = dir.Path
-	report, err := owntables.Run(ctx, c)
+	report, err := usertables.Run(ctx, c)
 	if ctx.Err() != nil {
 		err = errors.New("interrupted: the tables under way are not judged")
 	}
 	err = errors.Join(err, letGo(ctx, dir, o.keep))
-	var mistake *owntables.Mistake
+	var mistake *usertables.Mistake
 	if errors.As(err, &mistake) {
 		return unfit(err)
 	}
@@ -131,7 +131,7 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 }
 
 // subjects obtains the server and the tool.
-func (a *app) subjects(ctx context.Context, o migrateFlags, c *owntables.Config) error {
+func (a *app) subjects(ctx context.Context, o migrateFlags, c *usertables.Config) error {
 	m, err := a.loadMatrix()
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func letGo(ctx context.Context, dir *rundir.Dir, keep bool) error {
 }
 
 // tell writes the report to the folder of results, and prints it.
-func tell(w io.Writer, report *owntables.Report, asJSON bool, out string) error {
+func tell(w io.Writer, report *usertables.Report, asJSON bool, out string) error {
 	file, err := os.Create(filepath.Join(out, "migrate.json"))
 	if err != nil {
 		return fmt.Errorf("report: %w", err)

@@ -13,9 +13,9 @@ import (
 
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
-	"mysqlmatrix/harness/owntables"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/tool"
+	"mysqlmatrix/harness/usertables"
 )
 
 // migrationEntry is a server that gh-ost works on.
@@ -53,12 +53,12 @@ func dumpFile(t testing.TB, text string) string {
 }
 
 // migrate runs matrix migrate and reads its report.
-func migrate(t testing.TB, runs, dump string, more ...string) (int, owntables.Report, string) {
+func migrate(t testing.TB, runs, dump string, more ...string) (int, usertables.Report, string) {
 	t.Helper()
 	out := t.TempDir()
 	c := start(t, runs, append([]string{"migrate", "--entry", migrationEntry, "--schema", dump, "--out", out}, more...)...)
 	code, output := c.wait(t, 5*time.Minute)
-	var report owntables.Report
+	var report usertables.Report
 	text, err := os.ReadFile(filepath.Join(out, "migrate.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &report)
@@ -75,10 +75,10 @@ func TestMigrate(t *testing.T) {
 	runs := runFolder(t)
 	code, report, output := migrate(t, runs, dumpFile(t, oddDump))
 	exitCodeIs(t, code, exitFailed, output, "7 tables: 4 migrated, 3 refused", "no PRIMARY nor UNIQUE key", "foreign keys")
-	want := map[string]owntables.Verdict{
-		"own.plain": owntables.VerdictMigrated, "shop.select": owntables.VerdictMigrated, "shop.with space. and dot": owntables.VerdictMigrated,
-		"shop.<script>alert(1)</script>": owntables.VerdictMigrated,
-		"shop.keyless":                   owntables.VerdictRefused, "shop.parent": owntables.VerdictRefused, "shop.child": owntables.VerdictRefused,
+	want := map[string]usertables.Verdict{
+		"own.plain": usertables.VerdictMigrated, "shop.select": usertables.VerdictMigrated, "shop.with space. and dot": usertables.VerdictMigrated,
+		"shop.<script>alert(1)</script>": usertables.VerdictMigrated,
+		"shop.keyless":                   usertables.VerdictRefused, "shop.parent": usertables.VerdictRefused, "shop.child": usertables.VerdictRefused,
 	}
 	for _, o := range report.Tables {
 		name := o.Database + "." + o.Table
@@ -104,7 +104,7 @@ func TestMigrateFindsDamage(t *testing.T) {
 	}
 	code, report, output := migrate(t, runFolder(t), dumpFile(t, dump+";\n"), "--tool", "gh-ost="+broken)
 	exitCodeIs(t, code, exitFailed, output, "differs", "(no row)")
-	if len(report.Tables) != 1 || report.Tables[0].Verdict != owntables.VerdictDiffers {
+	if len(report.Tables) != 1 || report.Tables[0].Verdict != usertables.VerdictDiffers {
 		t.Errorf("report %+v", report)
 	}
 }

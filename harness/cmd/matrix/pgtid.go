@@ -119,11 +119,11 @@ func (p *pgtid) endpoint(ctx context.Context, name string) (server.Endpoint, err
 	if strings.ContainsAny(name, "@(") {
 		return parseDSN(name)
 	}
-	labs, err := p.app.labs(ctx)
+	store, err := p.app.store(ctx)
 	if err != nil {
 		return server.Endpoint{}, err
 	}
-	_, node, err := labs.Node(name)
+	_, node, err := store.Node(name)
 	if err != nil {
 		return server.Endpoint{}, usageError{fmt.Errorf("%q is no DSN such as 'user:password@tcp(host:3306)/', and no node of matrix up: %w", name, err)}
 	}

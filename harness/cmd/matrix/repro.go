@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mysqlmatrix/harness/lab"
+	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
@@ -113,20 +113,20 @@ func verdictOf(run *report.Run, spec string) report.Verdict {
 
 // printLeft prints the servers that a failure's spec has left up.
 func (a *app) printLeft(ctx context.Context, w io.Writer, f *failure) error {
-	labs, err := a.labs(ctx)
+	store, err := a.store(ctx)
 	if err != nil {
 		return err
 	}
-	list, err := labs.List()
+	list, err := store.List()
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(one lab.Lab) bool { return !strings.HasPrefix(one.Why, f.cell.ID.String()+" "+f.spec) })
+	list = slices.DeleteFunc(list, func(one devtopology.Topology) bool { return !strings.HasPrefix(one.Why, f.cell.ID.String()+" "+f.spec) })
 	if len(list) == 0 {
 		return errors.New("its servers are not up: only those of a spec that fails are left")
 	}
 	for _, one := range list {
-		if err := printLab(w, one); err != nil {
+		if err := printTopology(w, one); err != nil {
 			return err
 		}
 	}

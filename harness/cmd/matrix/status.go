@@ -12,11 +12,11 @@ func (a *app) statusCommand() *cobra.Command {
 		Use: "status", Short: "Show the topologies that are up", Args: exactArgs(0, "no argument"),
 		Example: "  matrix status\n  matrix status --json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			labs, err := a.labs(c.Context())
+			store, err := a.store(c.Context())
 			if err != nil {
 				return err
 			}
-			list, err := labs.List()
+			list, err := store.List()
 			if err != nil {
 				return err
 			}
@@ -28,7 +28,7 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			for _, one := range list {
-				if err := printLab(c.OutOrStdout(), one); err != nil {
+				if err := printTopology(c.OutOrStdout(), one); err != nil {
 					return err
 				}
 			}

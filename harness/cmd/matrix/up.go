@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/flavor"
-	"mysqlmatrix/harness/lab"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
 )
@@ -53,7 +53,7 @@ mariadb@10.6.9), or an installation of your own (dir:/path/to/basedir).`,
 			if err != nil {
 				return unfit(err)
 			}
-			labs, err := a.labs(ctx)
+			store, err := a.store(ctx)
 			if err != nil {
 				return err
 			}
@@ -66,14 +66,14 @@ mariadb@10.6.9), or an installation of your own (dir:/path/to/basedir).`,
 				return err
 			}
 			o.GTID = !positions && golden.Capabilities[flavor.CapGTID]
-			up, err := labs.Up(ctx, golden, o)
+			up, err := store.Up(ctx, golden, o)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(c.OutOrStdout(), up)
 			}
-			return printLab(c.OutOrStdout(), *up)
+			return printTopology(c.OutOrStdout(), *up)
 		},
 	}
 	f := c.Flags()
@@ -94,7 +94,7 @@ func printJSON(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-func printLab(w io.Writer, l lab.Lab) error {
+func printTopology(w io.Writer, l devtopology.Topology) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: %s of %s, profile %s (%s)\n", l.Name, l.Topology, l.Server, l.Profile, l.Why)
 	for _, n := range l.Nodes {

@@ -24,16 +24,16 @@ func (a *app) useCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			labs, err := a.labs(c.Context())
+			store, err := a.store(c.Context())
 			if err != nil {
 				return err
 			}
-			lab, node, err := labs.Node(args[0])
+			standing, node, err := store.Node(args[0])
 			if err != nil {
 				return unfit(err)
 			}
 			if !node.Running {
-				return fmt.Errorf("%s/%s does not run: its error log is %s", lab.Name, node.Name, node.ErrorLog)
+				return fmt.Errorf("%s/%s does not run: its error log is %s", standing.Name, node.Name, node.ErrorLog)
 			}
 			script := filepath.Join(node.Dir, "use")
 			argv := []string{script}

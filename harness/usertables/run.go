@@ -1,6 +1,6 @@
-// Package owntables changes a user's own tables, one after the other, with a migration tool on servers that it
+// Package usertables changes a user's own tables, one after the other, with a migration tool on servers that it
 // brings up, and compares every table before and after.
-package owntables
+package usertables
 
 import (
 	"context"

@@ -1,6 +1,6 @@
-// Package lab keeps topologies that stand on their own: brought up for a person, or left by a failed
+// Package devtopology keeps topologies that stand on their own: brought up for a person, or left by a failed
 // spec, to be looked at, used and taken down by later commands.
-package lab
+package devtopology
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-const labFile = "lab.json"
+const descriptionFile = "devtopology.json"
 
-// Lab is one standing topology.
-type Lab struct {
+// Topology is one topology that stays up.
+type Topology struct {
 	Name     string `json:"name"` // unique among those that stand
 	Entry    string `json:"entry"`
 	Topology string `json:"topology"`
@@ -48,11 +48,11 @@ type Node struct {
 	ErrorLog string   `json:"error_log"`
 }
 
-// Labs is the set of standing topologies of one user.
-type Labs struct{ Root *rundir.Root }
+// Store is the set of standing topologies of one user.
+type Store struct{ Root *rundir.Root }
 
 // Up deploys a topology that outlives this process. When it fails or ctx ends, nothing is left.
-func (l Labs) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options) (_ *Lab, err error) {
+func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options) (_ *Topology, err error) {
 	dir, err := l.Root.Create(ctx, "up-"+shortName(golden.Entry))
 	if err != nil {
 		return nil, err
@@ -66,12 +66,12 @@ func (l Labs) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(Lab{Name: name})
+	text, err := json.Marshal(Topology{Name: name})
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir.Path, labFile), text, 0o644); err != nil {
-		return nil, fmt.Errorf("lab %s: %w", name, err)
+	if err := os.WriteFile(filepath.Join(dir.Path, descriptionFile), text, 0o644); err != nil {
+		return nil, fmt.Errorf("topology %s: %w", name, err)
 	}
 	t, err := topology.Deploy(ctx, golden, o, filepath.Join(dir.Path, "t"), dir.Path)
 	if err != nil {
@@ -92,13 +92,13 @@ func shortName(entry string) string {
 	return name[max(0, len(name)-20):]
 }
 
-func (l Labs) freeName(entry string) (string, error) {
-	labs, err := l.List()
+func (l Store) freeName(entry string) (string, error) {
+	list, err := l.List()
 	if err != nil {
 		return "", err
 	}
 	taken := func(name string) bool {
-		return slices.ContainsFunc(labs, func(one Lab) bool { return one.Name == name })
+		return slices.ContainsFunc(list, func(one Topology) bool { return one.Name == name })
 	}
 	name := entry
 	for i := 2; taken(name); i++ {
@@ -108,32 +108,32 @@ func (l Labs) freeName(entry string) (string, error) {
 }
 
 // List is every standing topology.
-func (l Labs) List() ([]Lab, error) {
+func (l Store) List() ([]Topology, error) {
 	kept, err := l.Root.Kept()
 	if err != nil {
 		return nil, err
 	}
-	labs := make([]Lab, 0, len(kept))
+	list := make([]Topology, 0, len(kept))
 	for _, one := range kept {
-		lab, err := l.open(one)
+		one, err := l.open(one)
 		if err != nil {
 			return nil, err
 		}
-		labs = append(labs, *lab)
+		list = append(list, *one)
 	}
-	return labs, nil
+	return list, nil
 }
 
-func (l Labs) open(kept rundir.Kept) (*Lab, error) {
-	lab := &Lab{Name: filepath.Base(kept.Path)}
-	text, err := os.ReadFile(filepath.Join(kept.Path, labFile))
+func (l Store) open(kept rundir.Kept) (*Topology, error) {
+	one := &Topology{Name: filepath.Base(kept.Path)}
+	text, err := os.ReadFile(filepath.Join(kept.Path, descriptionFile))
 	if err == nil {
-		err = json.Unmarshal(text, lab)
+		err = json.Unmarshal(text, one)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("lab %s: %w", kept.Path, err)
+		return nil, fmt.Errorf("topology %s: %w", kept.Path, err)
 	}
-	lab.Dir, lab.Why = kept.Path, kept.Why
+	one.Dir, one.Why = kept.Path, kept.Why
 	plans, err := filepath.Glob(filepath.Join(kept.Path, "*", "topology.json"))
 	if err != nil {
 		return nil, err
@@ -141,16 +141,16 @@ func (l Labs) open(kept rundir.Kept) (*Lab, error) {
 	for i, plan := range plans {
 		t, err := topology.Load(filepath.Dir(plan))
 		if err != nil {
-			return nil, fmt.Errorf("lab %s: %w", lab.Name, err)
+			return nil, fmt.Errorf("topology %s: %w", one.Name, err)
 		}
 		prefix := ""
 		if len(plans) > 1 {
 			prefix = "t" + strconv.Itoa(i+1) + "."
 		}
-		lab.Entry, lab.Topology, lab.Server, lab.Profile = t.Nodes[0].Sandbox.Entry(), t.Shape.String(), t.Flavor.String(), string(t.Profile)
-		lab.Nodes = append(lab.Nodes, nodes(t, prefix)...)
+		one.Entry, one.Topology, one.Server, one.Profile = t.Nodes[0].Sandbox.Entry(), t.Shape.String(), t.Flavor.String(), string(t.Profile)
+		one.Nodes = append(one.Nodes, nodes(t, prefix)...)
 	}
-	return lab, nil
+	return one, nil
 }
 
 func nodes(t *topology.Topology, prefix string) []Node {
@@ -169,37 +169,37 @@ func nodes(t *topology.Topology, prefix string) []Node {
 	return list
 }
 
-// Node finds a node by "node" or "lab/node". An error lists what there is.
-func (l Labs) Node(name string) (*Lab, *Node, error) {
-	labs, err := l.List()
+// Node finds a node by "node" or "topology/node". An error lists what there is.
+func (l Store) Node(name string) (*Topology, *Node, error) {
+	list, err := l.List()
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(labs) == 0 {
+	if len(list) == 0 {
 		return nil, nil, errors.New("no topology is up: bring one up with `matrix up ENTRY`")
 	}
-	wantLab, wantNode, qualified := strings.Cut(name, "/")
+	wantTopology, wantNode, qualified := strings.Cut(name, "/")
 	if !qualified {
-		wantLab, wantNode = "", name
+		wantTopology, wantNode = "", name
 	}
 	type found struct {
-		lab  *Lab
-		node *Node
+		topology *Topology
+		node     *Node
 	}
 	var matches []found
 	var all []string
-	for i := range labs {
-		for j := range labs[i].Nodes {
-			full := labs[i].Name + "/" + labs[i].Nodes[j].Name
+	for i := range list {
+		for j := range list[i].Nodes {
+			full := list[i].Name + "/" + list[i].Nodes[j].Name
 			all = append(all, full)
-			if (wantLab == "" || wantLab == labs[i].Name) && wantNode == labs[i].Nodes[j].Name {
-				matches = append(matches, found{&labs[i], &labs[i].Nodes[j]})
+			if (wantTopology == "" || wantTopology == list[i].Name) && wantNode == list[i].Nodes[j].Name {
+				matches = append(matches, found{&list[i], &list[i].Nodes[j]})
 			}
 		}
 	}
 	switch len(matches) {
 	case 1:
-		return matches[0].lab, matches[0].node, nil
+		return matches[0].topology, matches[0].node, nil
 	case 0:
 		return nil, nil, fmt.Errorf("no node %q; there are %s", name, strings.Join(all, ", "))
 	default:
@@ -207,22 +207,22 @@ func (l Labs) Node(name string) (*Lab, *Node, error) {
 	}
 }
 
-// Down stops and removes a lab by name, or every one for "". It returns the names of those removed.
-func (l Labs) Down(ctx context.Context, name string) ([]string, error) {
-	labs, err := l.List()
+// Down stops and removes a topology by name, or every one for "". It returns the names of those removed.
+func (l Store) Down(ctx context.Context, name string) ([]string, error) {
+	list, err := l.List()
 	if err != nil {
 		return nil, err
 	}
 	var removed, names []string
-	for _, lab := range labs {
-		names = append(names, lab.Name)
-		if name != "" && name != lab.Name {
+	for _, one := range list {
+		names = append(names, one.Name)
+		if name != "" && name != one.Name {
 			continue
 		}
-		if err := l.Root.RemoveKept(ctx, lab.Dir); err != nil {
-			return removed, fmt.Errorf("take down %s: %w", lab.Name, err)
+		if err := l.Root.RemoveKept(ctx, one.Dir); err != nil {
+			return removed, fmt.Errorf("take down %s: %w", one.Name, err)
 		}
-		removed = append(removed, lab.Name)
+		removed = append(removed, one.Name)
 	}
 	if name != "" && len(removed) == 0 {
 		if len(names) == 0 {

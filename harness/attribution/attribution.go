@@ -1,5 +1,5 @@
-// Package blame finds whose fault a failure is: it says what to run beside it, and what the verdicts then mean.
-package blame
+// Package attribution finds whose fault a failure is: it says what to run beside it, and what the verdicts then mean.
+package attribution
 
 import (
 	"cmp"

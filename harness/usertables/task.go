@@ -1,4 +1,4 @@
-package owntables
+package usertables
 
 import (
 	"context"
