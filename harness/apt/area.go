@@ -172,7 +172,7 @@ func (a *area) download(ctx context.Context, s Source, dir string) error {
 func (a *area) run(ctx context.Context, dir string, args ...string) (string, error) {
 	return proc.Run(ctx, proc.Cmd{
 		Path: "apt-get", Args: append([]string{"-c", a.path("apt.conf"), "-q"}, args...),
-		Dir: dir, Env: []string{"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"},
+		Dir: dir, Env: []string{"LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}, Inherit: true,
 	})
 }
 

@@ -46,7 +46,7 @@ func systemTargets(ctx context.Context) ([]target, error) {
 }
 
 func ask(ctx context.Context, args ...string) (string, error) {
-	out, err := proc.Run(ctx, proc.Cmd{Path: "apt-get", Args: args, Env: []string{"LC_ALL=C"}})
+	out, err := proc.Run(ctx, proc.Cmd{Path: "apt-get", Args: args, Env: []string{"LC_ALL=C"}, Inherit: true})
 	if err != nil {
 		return "", fmt.Errorf("ask apt for its mirrors: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -164,7 +163,7 @@ func (p place) command(program string, args ...string) (proc.Cmd, error) {
 	path := filepath.Join(p.dir, "bin", program)
 	libraries := filepath.Join(p.dir, "lib")
 	cmd := proc.Cmd{Path: path, Args: args, Dir: p.dir, Env: []string{
-		"LC_ALL=C", "LD_LIBRARY_PATH=" + strings.TrimSuffix(libraries+":"+os.Getenv("LD_LIBRARY_PATH"), ":"),
+		"LC_ALL=C", "LD_LIBRARY_PATH=" + libraries,
 	}}
 	linker, err := p.linker(path)
 	if err != nil {

@@ -55,7 +55,7 @@ func (s *script) build(ctx context.Context, dir, final string) (content, error) 
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
 	}
-	if _, err := proc.Run(ctx, proc.Cmd{Path: s.command(), Args: []string{dir}, Dir: work}); err != nil {
+	if _, err := proc.Run(ctx, proc.Cmd{Path: s.command(), Args: []string{dir}, Dir: work, Inherit: true}); err != nil {
 		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
 	}
 	if err := os.RemoveAll(work); err != nil {

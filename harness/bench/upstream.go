@@ -93,7 +93,7 @@ func (u *Upstream) suite(ctx context.Context, out string, names []string) (time.
 	for _, name := range names {
 		quoted = append(quoted, regexp.QuoteMeta(name))
 	}
-	_, runErr := proc.Run(ctx, proc.Cmd{Path: u.Matrix, Dir: u.Project, Args: []string{
+	_, runErr := proc.Run(ctx, proc.Cmd{Path: u.Matrix, Dir: u.Project, Inherit: true, Args: []string{
 		"run", "--plain", "--entry", u.Golden.Entry, "--suite", "migration", "--tool", u.Program.Name + "=" + u.Program.Version,
 		"--focus", "^" + upstreamSpec + "(?:" + strings.Join(quoted, "|") + ")$", "--out", out,
 	}})

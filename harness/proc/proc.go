@@ -31,11 +31,14 @@ const tailLines = 20
 
 // Cmd is a program to run.
 type Cmd struct {
-	Path  string
-	Args  []string // without the program's name
-	Dir   string
-	Env   []string // added to this process's own
-	Stdin io.Reader
+	Path string
+	Args []string // without the program's name
+	Dir  string
+	Env  []string // added to Environment
+	// Inherit adds Env to this process's own environment instead: a program that downloads or builds needs the caller's
+	// proxies, caches and certificates.
+	Inherit bool
+	Stdin   io.Reader
 	// Stdout and Stderr, when nil, are collected into the output that Run returns; Start discards them.
 	Stdout, Stderr io.Writer
 	ExtraFiles     []*os.File     // file descriptors 3 and up
@@ -138,7 +141,10 @@ type Process struct {
 func Start(c Cmd) (*Process, error) {
 	cmd := exec.Command(c.Path, c.Args...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = c.Dir, c.Stdin, c.Stdout, c.Stderr, c.ExtraFiles
-	cmd.Env = append(os.Environ(), c.Env...)
+	cmd.Env = append(Environment(), c.Env...)
+	if c.Inherit {
+		cmd.Env = append(inherited(), c.Env...)
+	}
 	if c.Scope != "" {
 		cmd.Env = append(cmd.Env, ScopeEnv+"="+c.Scope)
 	}

@@ -115,6 +115,8 @@ type Host struct {
 	GoVersion string `json:"go_version,omitempty"` // runtime.Version
 	OS        string `json:"os,omitempty"`         // "linux/amd64", with the distribution's name where known
 	CPUs      int    `json:"cpus,omitempty"`       // usable processors
+	// Environment is what servers, clients and tools were given in place of the caller's variables.
+	Environment string `json:"environment,omitempty"`
 }
 
 // Event is one thing that happened in a run: one JSON object on a line of its own. Which fields an event of a type
@@ -158,6 +160,8 @@ type Terms struct {
 	Limit         Seconds `json:"limit,omitempty"`           // of one spec
 	Checksum      string  `json:"checksum,omitempty"`        // of a release that matrix.yaml does not list
 	TrustFirstUse bool    `json:"trust_first_use,omitempty"` // such a release was taken unverified
+	// Env are variables (NAME=VALUE) that servers, clients and tools were given beyond the host's Environment.
+	Env []string `json:"env,omitempty"`
 }
 
 // Validate says what an event lacks that its type needs.

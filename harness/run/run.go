@@ -28,6 +28,7 @@ import (
 	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
@@ -87,8 +88,9 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	}
 	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
-		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse},
-		Host:  &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU()}}
+		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse, Env: proc.Varied()},
+		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+			Environment: proc.Settings()}}
 	for _, one := range cells {
 		started.Plan = append(started.Plan, one.ID())
 	}

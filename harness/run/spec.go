@@ -150,7 +150,7 @@ func (r *runner) process(ctx context.Context, w *work, spec cell.Spec, attempt i
 	defer func() { err = errors.Join(err, lifeline.Close()) }()
 	process, err := proc.Start(proc.Cmd{Path: w.suite, Dir: dir.Path, Scope: dir.Path, Stdout: output, Stderr: output,
 		// go test's own time-out panics without a clean-up; ginkgo's and ours come first.
-		Args: []string{"-test.timeout=0"}, Env: []string{cell.Env + "=" + path},
+		Args: []string{"-test.timeout=0"}, Env: []string{cell.Env + "=" + path}, Inherit: true, // it builds tools; what it starts does not inherit
 		ExtraFiles: []*os.File{eventsEnd, lifelineEnd}})
 	closeErr := errors.Join(eventsEnd.Close(), lifelineEnd.Close())
 	if err := errors.Join(err, closeErr); err != nil {

@@ -182,7 +182,7 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		return "", errors.New("the go command is not on PATH: install Go to build tools from source")
 	}
 	return proc.Run(ctx, proc.Cmd{
-		Path: program, Args: args, Dir: dir, Scope: dir,
+		Path: program, Args: args, Dir: dir, Scope: dir, Inherit: true,
 		Env: []string{"GOFLAGS=-mod=mod -buildvcs=false", "GOWORK=off", "GO111MODULE=on"},
 	})
 }

@@ -20,7 +20,7 @@ type Program struct {
 	Name    string   `json:"name"`          // its name in matrix.yaml, for example "gh-ost"
 	Version string   `json:"version"`       // what it says of itself with --version
 	Path    string   `json:"path"`          // absolute path of the executable, "" for a builtin
-	Env     []string `json:"env,omitempty"` // what it needs in its environment, added to the harness's own
+	Env     []string `json:"env,omitempty"` // what it needs in its environment, added to proc.Environment
 	// Dir is the source of a Go module, or the folder that holds unpacked packages; "" when there is none.
 	Dir string `json:"dir,omitempty"`
 }

@@ -149,7 +149,7 @@ func open(ctx context.Context, m *matrix.Matrix, o options) (*setting, error) {
 		return nil, err
 	}
 	var path strings.Builder
-	if _, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Stdout: &path}); err != nil {
+	if _, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Stdout: &path, Inherit: true}); err != nil {
 		return nil, err
 	}
 	s := &setting{root: root, dbdeployer: strings.TrimSpace(path.String()), project: filepath.Dir(m.Path), options: o,

@@ -24,7 +24,7 @@ import (
 // app wires the packages together by flags and environment; commands use it.
 type app struct {
 	matrixPath, cacheDir, runDir string
-	hint                         string // said at an interrupt
+	env                          []string // for servers, clients and tools: see proc.Vary
 }
 
 const matrixFile = "matrix.yaml"
@@ -130,7 +130,7 @@ func (a *app) farm(c *cache.Cache, m *matrix.Matrix) *sandbox.Farm {
 		}
 		var out strings.Builder
 		// go tool -n builds it when need be and prints where it lies.
-		log, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Dir: filepath.Dir(m.Path), Stdout: &out})
+		log, err := proc.Run(ctx, proc.Cmd{Path: "go", Args: []string{"tool", "-n", "dbdeployer"}, Dir: filepath.Dir(m.Path), Stdout: &out, Inherit: true})
 		path := strings.TrimSpace(out.String())
 		if err == nil && path == "" {
 			err = errors.New("go tool -n dbdeployer printed nothing: " + log)

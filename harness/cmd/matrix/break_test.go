@@ -36,7 +36,7 @@ const upLimit = 5 * time.Minute
 
 func TestInterruptedRun(t *testing.T) {
 	needsServer(t)
-	for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM} {
+	for name, sig := range map[string]syscall.Signal{"SIGINT": syscall.SIGINT, "SIGTERM": syscall.SIGTERM, "SIGHUP": syscall.SIGHUP} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			runs, out := runFolder(t), t.TempDir()
@@ -47,15 +47,73 @@ func TestInterruptedRun(t *testing.T) {
 			}
 			code, output := c.wait(t, 40*time.Second)
 			exitCodeIs(t, code, exitInterrupted, output)
-			result, err := readRun(filepath.Join(out, "run.json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if result.Status != report.RunInterrupted {
-				t.Errorf("run.json says %s", result.Status)
-			}
+			interruptedResults(t, out)
 			nothingLeft(t, runs)
 		})
+	}
+}
+
+// interruptedResults checks that an interrupted run has left all its files, and that they say so.
+func interruptedResults(t *testing.T, out string) {
+	t.Helper()
+	result, err := readRun(filepath.Join(out, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.Status != report.RunInterrupted {
+		t.Errorf("run.json says %s", result.Status)
+	}
+	for _, name := range []string{"junit.xml", "summary.md", "page.html"} {
+		if _, err := os.Stat(filepath.Join(out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A reader of the output that goes away (matrix run | head -1) ends the run as a signal does.
+func TestClosedOutput(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs, out := runFolder(t), t.TempDir()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := prepare(t, runs, pseudo(out)...)
+	c.Stdout, c.Stderr = writer, writer
+	c.begin(t)
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a server up", upLimit, func() bool { return serversIn(t, runs) > 0 })
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	code, output := c.wait(t, time.Minute)
+	exitCodeIs(t, code, exitInterrupted, output)
+	interruptedResults(t, out)
+	nothingLeft(t, runs)
+}
+
+// A command that has printed all that its reader wanted says nothing of it.
+func TestClosedOutputOfAList(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := prepare(t, runFolder(t), "list", "--offline")
+	c.Stdout = writer
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.begin(t)
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	code, output := c.wait(t, time.Minute)
+	exitCodeIs(t, code, exitInterrupted, output)
+	if output != "" {
+		t.Errorf("it says %q", output)
 	}
 }
 

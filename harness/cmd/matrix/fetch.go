@@ -94,7 +94,7 @@ func obtainWithLibraries(ctx context.Context, w io.Writer, store *basedir.Store,
 		command = append([]string{"sudo"}, command...)
 	}
 	fmt.Fprintf(w, "%s: installing %v\n", e.Name, packages)
-	if _, installErr := proc.Run(ctx, proc.Cmd{Path: command[0], Args: command[1:], Env: []string{"DEBIAN_FRONTEND=noninteractive"}}); installErr != nil {
+	if _, installErr := proc.Run(ctx, proc.Cmd{Path: command[0], Args: command[1:], Env: []string{"DEBIAN_FRONTEND=noninteractive"}, Inherit: true}); installErr != nil {
 		return nil, errors.Join(err, installErr)
 	}
 	return store.Obtain(ctx, e, projectDir(m))

@@ -35,7 +35,7 @@ func logLine(text string) {
 
 // downloadProgress draws a bar for a download on a terminal, and nothing elsewhere or beside a live table.
 func downloadProgress() func(name string, done, total int64) {
-	if !term.IsTerminal(int(os.Stderr.Fd())) {
+	if !term.IsTerminal(int(os.Stderr.Fd())) || logged() {
 		return nil
 	}
 	var mu sync.Mutex

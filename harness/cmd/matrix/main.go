@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
 )
 
 // Exit codes beside those of report.ExitCode.
@@ -26,14 +26,14 @@ func main() { os.Exit(Main()) }
 
 // Main runs the command line and returns the exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	syscall.Umask(proc.Umask)
+	ctx, stop := untilSignal()
 	defer stop()
-	root, a := newRoot()
-	err := root.ExecuteContext(ctx)
-	if a.hint != "" && ctx.Err() != nil {
-		fmt.Fprintln(os.Stderr, a.hint)
-	}
-	return exitCode(ctx, err)
+	ctx, gone := context.WithCancel(ctx)
+	defer gone()
+	root := newRoot()
+	root.SetOut(output{os.Stdout, gone})
+	return exitCode(ctx, root.ExecuteContext(ctx))
 }
 
 // codeError is an outcome that was told already and has an exit code of its own.
@@ -56,7 +56,9 @@ func exitCode(ctx context.Context, err error) int {
 	case errors.As(err, &code):
 		return code.code
 	}
-	fmt.Fprintln(os.Stderr, "matrix:", err)
+	if !errors.Is(err, syscall.EPIPE) {
+		fmt.Fprintln(os.Stderr, "matrix:", err)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return exitInterrupted
@@ -67,7 +69,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-func newRoot() (*cobra.Command, *app) {
+func newRoot() *cobra.Command {
 	a := &app{}
 	root := &cobra.Command{
 		Use:   "matrix",
@@ -98,11 +100,18 @@ suites against each, and reports per version.`,
 	flags.StringVar(&a.matrixPath, "matrix", "", "matrix file (default: matrix.yaml here or in a folder above)")
 	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
 	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
+	flags.StringArrayVar(&a.env, "env", nil, "a variable (NAME=VALUE) for servers, clients and tools, which do not get yours: their zone is UTC, their locale C.UTF-8; may be repeated")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if len(a.env) == 0 {
+			return nil
+		}
+		return unfit(proc.Vary(a.env))
+	}
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
 		a.downCommand(), a.runCommand(), a.migrateCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
 		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.reportCommand(), a.schemaCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
-	return root, a
+	return root
 }
 
 // exactArgs is cobra.ExactArgs with an error that says what is missing.

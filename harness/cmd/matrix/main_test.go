@@ -48,10 +48,23 @@ func setUp(env *testscript.Env, t *testing.T) error {
 	env.Setenv("PROJECT", projectRoot(t))
 	env.Setenv("RUNS", runs)
 	env.Setenv("ENTRY", entryName)
-	for _, name := range []string{"HOME", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOSUMDB", "GOPATH"} {
+	for _, name := range []string{"HOME", "GOPROXY", "GOFLAGS", "GONOSUMDB", "GOSUMDB"} {
 		if value, ok := os.LookupEnv(name); ok {
 			env.Setenv(name, value)
 		}
+	}
+	return goFolders(env)
+}
+
+// goFolders names the folders that the go command would look for below the home, which a script may change.
+func goFolders(env *testscript.Env) error {
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH"}
+	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		return err
+	}
+	for i, value := range strings.Fields(string(out)) {
+		env.Setenv(names[i], value)
 	}
 	return nil
 }
@@ -133,16 +146,28 @@ type command struct {
 // start starts matrix in the project with a run folder.
 func start(t testing.TB, runs string, args ...string) *command {
 	t.Helper()
+	c := prepare(t, runs, args...)
+	c.begin(t)
+	return c
+}
+
+// prepare is what start starts.
+func prepare(t testing.TB, runs string, args ...string) *command {
+	t.Helper()
 	c := &command{Cmd: exec.Command(os.Args[0], append([]string{"--run-dir", runs}, args...)...), output: &bytes.Buffer{}, done: make(chan error, 1)}
 	c.Dir = projectRoot(t)
 	c.Env = append(os.Environ(), asMatrix+"=1")
 	c.Stdout, c.Stderr = c.output, c.output
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return c
+}
+
+func (c *command) begin(t testing.TB) {
+	t.Helper()
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go func() { c.done <- c.Wait() }()
-	return c
 }
 
 // wait waits for the end and returns the exit code and the output.

@@ -14,6 +14,7 @@ import (
 
 	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
 )
@@ -52,6 +53,9 @@ func (a *app) again(f *failure, o *runFlags) (*matrix.Matrix, []matrix.Cell, *re
 	}
 	o.seed, o.limit = f.cell.Seed, cmp.Or(o.limit, f.cell.Limit.Duration(), run.DefaultLimit)
 	o.checksum, o.trust = f.cell.Checksum, f.cell.TrustFirstUse
+	if err := proc.Vary(append(slices.Clone(f.cell.Env), proc.Varied()...)); err != nil {
+		return nil, nil, nil, unfit(err)
+	}
 	if err := o.trustCells(cells); err != nil {
 		return nil, nil, nil, err
 	}

@@ -32,7 +32,7 @@ type runFlags struct {
 	keepData    bool
 	attempts    run.Attempts
 	strict      bool
-	plain       bool
+	plain, live bool
 	seed        int64
 	limit       time.Duration
 	checksum    string
@@ -91,7 +91,8 @@ func (o *runFlags) registerRunning(f *pflag.FlagSet, limit time.Duration) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
 	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells, of those that mostly wait four times as many; fewer where memory is short")
-	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal")
+	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal (the default where CI, GITHUB_ACTIONS, BUILDKITE or TERM=dumb is set)")
+	f.BoolVar(&o.live, "live", false, "the table that is drawn anew, even where one of those is set")
 	words := "time limit of one spec"
 	if limit == 0 {
 		words += " (default: as it was)"
@@ -178,6 +179,10 @@ func compileFocus(text string) (*regexp.Regexp, error) {
 
 // runCells runs cells as the flags say, and returns the result and the folder that it lies in.
 func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells []matrix.Cell, focus *regexp.Regexp, o runFlags) (*report.Run, string, error) {
+	plain, err := o.plainLines(w)
+	if err != nil {
+		return nil, "", unfit(err)
+	}
 	out, err := a.outDir(o.out, m)
 	if err != nil {
 		return nil, "", err
@@ -187,7 +192,7 @@ func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells
 		return nil, "", err
 	}
 	config.Focus = focus
-	result, err := record(ctx, w, config, cells, out, o.plain)
+	result, err := record(ctx, w, config, cells, out, plain)
 	if cleanErr := cleanup(); err == nil {
 		err = cleanErr
 	}

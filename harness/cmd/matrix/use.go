@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"mysqlmatrix/harness/proc"
 )
 
 func (a *app) useCommand() *cobra.Command {
@@ -41,7 +42,7 @@ func (a *app) useCommand() *cobra.Command {
 				argv = append(argv, "-t", "-e", strings.Join(args[1:], " "))
 			}
 			// The client takes this process's place, and with it the terminal.
-			return fmt.Errorf("%s: %w", script, syscall.Exec(script, argv, os.Environ()))
+			return fmt.Errorf("%s: %w", script, syscall.Exec(script, argv, proc.Interactive()))
 		},
 	}
 }

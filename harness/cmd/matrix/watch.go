@@ -85,9 +85,9 @@ func tick(do func(time.Time)) (stop func()) {
 
 func viewOptions(w io.Writer, out string) report.Options {
 	o := report.Options{Out: relative(out)}
-	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		o.Color = os.Getenv("NO_COLOR") == ""
-		o.Width, _, _ = term.GetSize(int(file.Fd())) // zero, no limit, when the terminal does not say
+	if fd, ok := terminal(w); ok {
+		o.Color = os.Getenv("NO_COLOR") == "" && !logged()
+		o.Width, _, _ = term.GetSize(fd) // zero, no limit, when the terminal does not say
 	}
 	locale := os.Getenv("LC_ALL") + os.Getenv("LC_CTYPE") + os.Getenv("LANG")
 	o.ASCII = o.Color && !regexp.MustCompile(`(?i)utf-?8`).MatchString(locale)
@@ -95,12 +95,12 @@ func viewOptions(w io.Writer, out string) report.Options {
 }
 
 func newView(w io.Writer, o report.Options, plain bool) view {
-	file, ok := w.(*os.File)
-	if plain || !ok || !term.IsTerminal(int(file.Fd())) {
+	fd, ok := terminal(w)
+	if plain || !ok {
 		return report.NewPlain(w, o)
 	}
 	return report.NewLive(w, o, func() (int, int) {
-		width, height, err := term.GetSize(int(file.Fd()))
+		width, height, err := term.GetSize(fd)
 		if err != nil {
 			return 0, 0
 		}
