@@ -78,8 +78,7 @@ func (b *Bench) Run(ctx context.Context) (_ []Result, _ Memory, err error) {
 		return nil, memory, err
 	}
 	label, deploy := "dbdeployer deploy replication", b.deployReplication
-	if b.Golden.Flavor.MinMySQL(8, 4, 0) {
-		// Its replication deployment uses options and statements that 8.4 removed.
+	if !b.Golden.Flavor.Dialect().MasterSyntax { // which its replication deployment uses
 		label, deploy = "dbdeployer deploy multiple and wiring", b.deployMultiple
 	}
 	theirs, err := b.repeat(ctx, name+": "+label, func(i int) (time.Duration, error) {

@@ -34,7 +34,7 @@ func (f Refuse) Inject(ctx context.Context) error {
 		if err := rename(ctx, conn, f.User, f.refused()); err != nil {
 			return err
 		}
-		return await(ctx, f.String(), func(ctx context.Context) (string, bool, error) {
+		return check(f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 			left, err := disconnect(ctx, conn, f.User)
 			return fmt.Sprintf("%d connections", left), err == nil && left == 0, err
 		})

@@ -59,7 +59,7 @@ func (f *NoConnections) Heal(ctx context.Context) error {
 	if err := f.release(); err != nil {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}
-	return await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+	return check("heal: "+f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		db, err := f.As.OpenDB("")
 		if err != nil {
 			return "", false, err

@@ -41,7 +41,7 @@ func (f DataLost) Heal(ctx context.Context) error {
 	if err := f.Topology.Provision(ctx, f.Node, f.Golden, f.Source); err != nil {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}
-	return await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+	return check("heal: "+f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		statuses, err := f.Node.Server.ReplicaStatus(ctx)
 		if err != nil || len(statuses) != 1 {
 			return fmt.Sprintf("%d replication channels", len(statuses)), false, err

@@ -36,7 +36,7 @@ func (f Delay) set(ctx context.Context, what string, by time.Duration) error {
 	if err := s.StartReplica(ctx, ""); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return await(ctx, what, func(ctx context.Context) (string, bool, error) {
+	return check(what).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		statuses, err := s.ReplicaStatus(ctx)
 		if err != nil || len(statuses) != 1 {
 			return fmt.Sprintf("%d sources", len(statuses)), false, err

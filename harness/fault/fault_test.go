@@ -36,7 +36,7 @@ func TestProcessState(t *testing.T) {
 	if err := sleeper.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if err := await(t.Context(), "pause", func(context.Context) (string, bool, error) {
+	if err := check("pause").Until(t.Context(), func(context.Context) (string, bool, error) {
 		state, err := processState(sleeper.Process.Pid)
 		return state, state == "T", err
 	}); err != nil {
@@ -47,11 +47,11 @@ func TestProcessState(t *testing.T) {
 	}
 }
 
-func TestAwaitSaysWhatItSawLast(t *testing.T) {
+func TestCheckSaysWhatItSawLast(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := await(ctx, "pause primary", func(context.Context) (string, bool, error) { return "process state S", false, nil })
-	if err == nil || !strings.Contains(err.Error(), "pause primary: last seen: process state S") {
+	err := check("pause primary").Until(ctx, func(context.Context) (string, bool, error) { return "process state S", false, nil })
+	if err == nil || !strings.Contains(err.Error(), "last seen: process state S") {
 		t.Errorf("error: %v", err)
 	}
 }

@@ -87,7 +87,7 @@ func (l *Link) look(ctx context.Context) error {
 
 // whole waits until the link carries questions and answers.
 func (l *Link) whole(ctx context.Context, what string) error {
-	return await(ctx, what, func(ctx context.Context) (string, bool, error) {
+	return check(what).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		err := l.look(ctx)
 		return "no answer", err == nil, err
 	})
@@ -130,7 +130,7 @@ func (f Cut) String() string { return "cut link " + f.Link.name }
 // Inject returns when a new connection is refused.
 func (f Cut) Inject(ctx context.Context) error {
 	f.Link.proxy.Stop()
-	return await(ctx, f.String(), func(ctx context.Context) (string, bool, error) {
+	return check(f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		return "it still answers", f.Link.look(ctx) != nil, nil
 	})
 }
@@ -161,7 +161,7 @@ func (f Drop) Inject(ctx context.Context) error {
 	if err := f.Link.poison(ctx, f, f.Direction, toxic{Type: "timeout", Attributes: map[string]int64{"timeout": 0}}); err != nil {
 		return err
 	}
-	return await(ctx, f.String(), func(ctx context.Context) (string, bool, error) {
+	return check(f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		err := f.Link.look(ctx)
 		return fmt.Sprintf("an answer within %s, or an error at once: %v", probeLimit, err), errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded), nil
 	})
@@ -187,7 +187,7 @@ func (f Slow) Inject(ctx context.Context) error {
 	if err := f.Link.poison(ctx, f, f.Direction, toxic{Type: "latency", Attributes: map[string]int64{"latency": f.Delay.Milliseconds()}}); err != nil {
 		return err
 	}
-	return await(ctx, f.String(), func(ctx context.Context) (string, bool, error) {
+	return check(f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		begin := time.Now()
 		err := f.Link.look(ctx)
 		took := time.Since(begin)

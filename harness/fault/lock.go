@@ -67,7 +67,7 @@ func (f *GlobalLock) Heal(ctx context.Context) error {
 	if err := errors.Join(err, f.release()); err != nil {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}
-	return await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+	return check("heal: "+f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		passes, err := f.writes(ctx)
 		return "writes wait", passes, err
 	})
@@ -129,13 +129,13 @@ func (f KillCommitting) Inject(ctx context.Context) error {
 	if !f.Node.Sandbox.Running() {
 		return nil
 	}
-	if err := f.strike(ctx); err != nil {
+	if err := f.killInCommit(ctx); err != nil {
 		return fmt.Errorf("%s: %w", f, err)
 	}
 	return stopped(ctx, f, f.Node)
 }
 
-func (f KillCommitting) strike(ctx context.Context) error {
+func (f KillCommitting) killInCommit(ctx context.Context) error {
 	db, err := f.Node.Sandbox.Endpoint().OpenDB("")
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (f KillCommitting) strike(ctx context.Context) error {
 		defer close(ended)
 		_, _ = conn.ExecContext(ctx, "COMMIT") // nobody hears how it ends
 	}()
-	err = await(ctx, "COMMIT waits", func(ctx context.Context) (string, bool, error) {
+	err = check("COMMIT waits").Until(ctx, func(ctx context.Context) (string, bool, error) {
 		states, err := column(ctx, lock.conn, "SELECT COALESCE(STATE, '') FROM information_schema.PROCESSLIST WHERE ID = "+id)
 		return fmt.Sprintf("state %q", states), len(states) == 1 && waitsForLock.MatchString(states[0]), err
 	})

@@ -48,7 +48,7 @@ func (f Shutdown) Heal(ctx context.Context) error { return start(ctx, f, f.Node)
 
 // stopped waits until the process is not only dead but reaped: a server is not started beside its own past.
 func stopped(ctx context.Context, f Fault, n *topology.Node) error {
-	return await(ctx, f.String(), func(context.Context) (string, bool, error) {
+	return check(f.String()).Until(ctx, func(context.Context) (string, bool, error) {
 		pid := n.Sandbox.PID()
 		return fmt.Sprintf("process %d", pid), pid == 0, nil
 	})
@@ -73,7 +73,7 @@ func (f Pause) Inject(ctx context.Context) error {
 	if err := f.Node.Sandbox.Signal(syscall.SIGSTOP); err != nil {
 		return fmt.Errorf("%s: %w", f, err)
 	}
-	return await(ctx, f.String(), func(context.Context) (string, bool, error) {
+	return check(f.String()).Until(ctx, func(context.Context) (string, bool, error) {
 		state, err := processState(f.Node.Sandbox.PID())
 		return "process state " + state, state == "T", err
 	})

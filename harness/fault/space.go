@@ -75,7 +75,7 @@ func (f FullSpace) Heal(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	statements := slices.Concat([]string{"SET SESSION sql_log_bin = 0 " + freshStatistics}, fillerTable[:1],
 		[]string{"DROP TABLE IF EXISTS " + filler}, fillerTable[1:], []string{"INSERT INTO " + filler + " (content) VALUES ('')"})
-	err = await(ctx, "heal: "+f.String(), func(ctx context.Context) (string, bool, error) {
+	err = check("heal: "+f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		for _, statement := range statements {
 			_, err := conn.ExecContext(ctx, statement)
 			var refusal *mysql.MySQLError

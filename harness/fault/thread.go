@@ -61,7 +61,7 @@ func (f StopThread) set(ctx context.Context, what string, do func(context.Contex
 	if err := do(ctx, f.Channel); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	return await(ctx, what, func(ctx context.Context) (string, bool, error) {
+	return check(what).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		statuses, err := f.Node.Server.ReplicaStatus(ctx)
 		if err != nil {
 			return "no status", false, err

@@ -22,6 +22,7 @@ type Dialect struct {
 	SourcePrefix        string // "MASTER" or "SOURCE": prefix of ChangeSource's options
 	WaitPosition        string // function(file, position, seconds[, channel]) that waits for the applier
 	WaitGTID            string // function(GTID set, seconds) that waits until it is executed
+	WaitGTIDTimedOut    string // what WaitGTID answers when the time is over
 	Channel             ChannelStyle
 
 	StatusColumns StatusColumns // how ShowReplicaStatus names its columns
@@ -32,6 +33,10 @@ type Dialect struct {
 	SkipStart       string // option that leaves replication stopped at server start
 	ReplicaNetTime  string // variable: seconds without data before a replica reconnects
 	Isolation       string // variable holding the isolation level
+
+	ReadOnlyOn, ReadOnlyOff []string // statements that keep everybody from writing, and that end it
+	BrokenWorkers           string   // query for the applier's workers that have stopped in an error; "" where no table tells
+	MasterSyntax            bool     // the old replication statements and options are known (MySQL 8.4 removed them)
 
 	SemiSync SemiSync
 	GTID     GTIDStyle
@@ -89,7 +94,7 @@ func (f Flavor) Dialect() Dialect {
 	switch {
 	case f.IsMariaDB():
 		d.Channel, d.GTID = ChannelInfix, GTIDMariaDB
-		d.WaitGTID = "MASTER_GTID_WAIT"
+		d.WaitGTID, d.WaitGTIDTimedOut = "MASTER_GTID_WAIT", "-1"
 		d.StatusColumns.Channel, d.StatusColumns.UsingGTID = "Connection_name", "Using_Gtid"
 		// Without ALL it shows only the connection named by @@default_master_connection.
 		d.ShowReplicaStatus = "SHOW ALL SLAVES STATUS"
@@ -108,12 +113,18 @@ func (f Flavor) Dialect() Dialect {
 		return d
 	case f.MinMySQL(5, 7, 0):
 		d.Channel, d.SemiSync.WaitCount = ChannelSuffix, "rpl_semi_sync_master_wait_for_slave_count"
+		d.BrokenWorkers = brokenWorkers
 	}
 	if f.MinMySQL(5, 6, 0) {
-		d.GTID, d.WaitGTID = GTIDMySQL, "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS"
+		d.GTID, d.WaitGTID, d.WaitGTIDTimedOut = GTIDMySQL, "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS", "-1"
 	}
 	if f.MinMySQL(5, 7, 5) {
-		d.WaitGTID = "WAIT_FOR_EXECUTED_GTID_SET"
+		d.WaitGTID, d.WaitGTIDTimedOut = "WAIT_FOR_EXECUTED_GTID_SET", "1"
+	}
+	if f.MinMySQL(5, 7, 8) {
+		// super_read_only implies read_only.
+		d.ReadOnlyOn = []string{"SET GLOBAL super_read_only = 1"}
+		d.ReadOnlyOff = []string{"SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0"}
 	}
 	if f.MinMySQL(5, 7, 20) {
 		d.Isolation = "transaction_isolation"
@@ -132,6 +143,9 @@ func (f Flavor) Dialect() Dialect {
 	if f.MinMySQL(8, 2, 0) {
 		d.ShowBinaryLogStatus = "SHOW BINARY LOG STATUS"
 		d.ResetBinaryLogs = "RESET BINARY LOGS AND GTIDS"
+	}
+	if f.MinMySQL(8, 4, 0) {
+		d.MasterSyntax = false
 	}
 	return d
 }
@@ -189,7 +203,14 @@ var oldDialect = Dialect{
 	Isolation:      "tx_isolation",
 	SemiSync:       oldSemiSync,
 	GTID:           GTIDNone,
+	ReadOnlyOn:     []string{"SET GLOBAL read_only = 1"},
+	ReadOnlyOff:    []string{"SET GLOBAL read_only = 0"},
+	MasterSyntax:   true,
 }
+
+// brokenWorkers is for MySQL 5.7 and later. The channel's status has one error for all workers.
+const brokenWorkers = `SELECT CHANNEL_NAME, WORKER_ID, LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE, LAST_ERROR_TIMESTAMP
+	FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 ORDER BY LAST_ERROR_TIMESTAMP, WORKER_ID`
 
 var oldSemiSync = SemiSync{
 	SourcePlugin: "rpl_semi_sync_master", SourceLibrary: "semisync_master.so",

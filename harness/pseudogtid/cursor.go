@@ -17,7 +17,7 @@ type cursor struct {
 	inner   *payload
 	queue   []Item
 	plain   plain           // after the queue, when held
-	held    bool            // nobody has taken it apart yet
+	held    bool            // it is not decoded yet
 	skip    func(Item) bool // items that filters keep from one of the two servers
 	kept    bool            // the open transaction has an item that was not skipped
 	open    bool            // the last item does not end a transaction
@@ -62,7 +62,7 @@ func (c *cursor) next(ctx context.Context) (*Item, error) {
 		if err := c.fill(ctx, false); errors.Is(err, io.EOF) {
 			return nil, c.complete()
 		} else if err != nil {
-			return nil, place(err, c.log, c.at)
+			return nil, located(err, c.log, c.at)
 		}
 	}
 }
@@ -75,14 +75,14 @@ func (c *cursor) complete() error {
 	return nil
 }
 
-// nextPlain is the event that comes next when it can be told by a look and was not taken apart: it may be dropped, or
+// nextPlain is the event that comes next when it needs no decoding and was not decoded: it may be dropped, or
 // taken by next, item by item. It is nil before anything else, and good until then.
 func (c *cursor) nextPlain(ctx context.Context) (*plain, error) {
 	for len(c.queue) == 0 && !c.held {
 		if err := c.fill(ctx, true); errors.Is(err, io.EOF) {
 			return nil, nil
 		} else if err != nil {
-			return nil, place(err, c.log, c.at)
+			return nil, located(err, c.log, c.at)
 		}
 	}
 	if len(c.queue) > 0 {

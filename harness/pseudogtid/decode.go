@@ -132,7 +132,7 @@ func (d *decoder) decode(e event) (items []Item, inner *payload, err error) {
 		if err := d.verify(e); err != nil {
 			return nil, nil, err
 		}
-		return d.placed(e, d.end(KindCommit)), nil, nil
+		return d.stamped(e, d.end(KindCommit)), nil, nil
 	case ignored[kind]:
 		// Read for its checksum all the same: a damaged log must not pass for a sound one.
 		return nil, nil, d.verify(e)
@@ -158,11 +158,11 @@ func (d *decoder) decodeByLibrary(e event) (items []Item, inner *payload, err er
 		return nil, nil, err
 	}
 	items, err = d.items(e, parsed)
-	return d.placed(e, items), nil, err
+	return d.stamped(e, items), nil, err
 }
 
-// placed gives items what they have of their event.
-func (d *decoder) placed(e event, items []Item) []Item {
+// stamped gives items their event's coordinates, server and time.
+func (d *decoder) stamped(e event, items []Item) []Item {
 	for i := range items {
 		items[i].Start, items[i].End = e.start, e.end
 		items[i].ServerID, items[i].Time = e.header.ServerID, e.header.Timestamp
@@ -356,8 +356,8 @@ func (p *payload) next() ([]Item, error) {
 	return items, err
 }
 
-// place is where an event stands, for errors.
-func place(err error, l *Log, at server.Coordinates) error {
+// located gives an error the log and the event's coordinates.
+func located(err error, l *Log, at server.Coordinates) error {
 	if err == nil {
 		return nil
 	}

@@ -52,7 +52,7 @@ type dump struct {
 	end    server.Coordinates
 }
 
-// open has the server send its log from a place. It is asked as a replica asks it, but to end with the log, and
+// open has the server send its log from coordinates on. It is asked as a replica asks it, but to end with the log, and
 // the answer is read by this package: go-mysql's syncer costs more for each event than all that is done with it.
 func (d dump) open(ctx context.Context, from server.Coordinates) (_ reader, err error) {
 	defer func() {

@@ -9,7 +9,7 @@ import (
 	"mysqlmatrix/harness/server"
 )
 
-// around is how many items are shown before and after the point where histories part.
+// around is how many items are shown before and after the point where histories begin to differ.
 const around = 5
 
 // Line is one item of a log, for people.
@@ -27,7 +27,7 @@ type Pair struct {
 	Same    bool  `json:"same"`
 }
 
-// pairs keeps the last few steps of a walk, and the first few after the histories part.
+// pairs keeps the last few steps of a walk, and the first few after they begin to differ.
 type pairs struct{ list []Pair }
 
 func lineOf(i *Item) *Line {
@@ -48,9 +48,9 @@ func (p *pairs) add(own, other *Item) {
 	p.list = append(p.list, Pair{lineOf(own), lineOf(other), true})
 }
 
-// apart marks the last step as the one where histories part, and reads on a little on both sides. What
+// diverge marks the last step as the one where the histories differ, and reads on a little on both sides. What
 // cannot be read any more is not shown: the reason to stop is known already.
-func (p *pairs) apart(ctx context.Context, mine, theirs *cursor) {
+func (p *pairs) diverge(ctx context.Context, mine, theirs *cursor) {
 	if p == nil {
 		return
 	}
@@ -65,7 +65,7 @@ func (p *pairs) apart(ctx context.Context, mine, theirs *cursor) {
 	}
 }
 
-// Explanation says in words whether and where a replica could continue on a target, and why not.
+// Explanation says whether and where a replica could continue on a target, and why not.
 type Explanation struct {
 	Replica string             `json:"replica"`
 	Target  string             `json:"target"`
@@ -74,7 +74,7 @@ type Explanation struct {
 	Reason  string             `json:"reason"`
 	Advice  string             `json:"advice"`
 	Entry   string             `json:"entry,omitempty"`
-	Steps   []Pair             `json:"steps,omitempty"` // around the end, or where the histories part
+	Steps   []Pair             `json:"steps,omitempty"` // around the end, or where the histories begin to differ
 }
 
 // Explain matches and keeps what a DBA would look at.
@@ -104,18 +104,18 @@ func (m Matcher) Explain(ctx context.Context, replica, target *server.Server) (*
 func (e *RefusalError) advice() string {
 	switch e.Why {
 	case ReplicaAhead:
-		if !e.Turned.IsZero() {
-			return fmt.Sprintf("point the target below the replica instead, from %s of the replica's logs; or wait until the target has caught up", e.Turned)
+		if !e.Reverse.IsZero() {
+			return fmt.Sprintf("point the target below the replica instead, from %s of the replica's logs; or wait until the target has caught up", e.Reverse)
 		}
 		return "wait until the target has caught up, or point the target below the replica"
 	case Diverged:
-		return "one of them has a change that the other lacks: find out which is right, and build the other one anew from it; do not connect them"
+		return "one of them has a change that the other lacks: find out which is right, and rebuild the other one from it; do not connect them"
 	case NoEntry:
 		return "start an injector on the primary, and match once its first entry has arrived everywhere"
 	case NotFound:
 		return "they have no common ancestor as far as their logs tell: check that both once replicated from the same primary"
 	case Purged:
-		return "keep binary logs longer, or inject more often; for now, build the replica anew from a copy of the target"
+		return "keep binary logs longer, or inject more often; for now, rebuild the replica from a copy of the target"
 	case Filtered:
 		return "compare the filters; where they only leave out databases, --allow-filters compares the rest"
 	case NoLog:
@@ -143,14 +143,14 @@ func (x *Explanation) String() string {
 		return text.String()
 	}
 	fmt.Fprintf(&text, "\n  %-*s   %s\n", width, "replica "+x.Replica, "target "+x.Target)
-	parted := false
+	differed := false
 	for _, p := range x.Steps {
 		mark := "="
 		if !p.Same {
 			mark = " "
-			if !parted {
-				mark, parted = "≠", true
-				fmt.Fprintf(&text, "  %s here the histories part\n", strings.Repeat("-", 2*width-24))
+			if !differed {
+				mark, differed = "≠", true
+				fmt.Fprintf(&text, "  %s here the histories begin to differ\n", strings.Repeat("-", 2*width-24))
 			}
 		}
 		left, right := column(p.Replica, width), column(p.Target, width)

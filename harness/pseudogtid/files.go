@@ -26,7 +26,7 @@ var errEncrypted = errors.New("the file is not a plain log: it is encrypted, or 
 // maxEvent is MySQL's and MariaDB's own limit for one event (max_allowed_packet's maximum).
 const maxEvent = 1 << 30
 
-// OpenFiles is a history in log files, oldest first, up to a place in the last of them; position 0 there is
+// OpenFiles is a history in log files, oldest first, up to a position in the last of them; position 0 there is
 // the file's end.
 func OpenFiles(name string, mariadb bool, dir string, files []string, end server.Coordinates) (*Log, error) {
 	if len(files) == 0 {

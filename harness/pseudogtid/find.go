@@ -42,7 +42,7 @@ func (l *Log) entries(ctx context.Context, file string, oneFile bool, kept *tape
 		kept.record(e)
 		statement, err := d.statementOf(e)
 		if err != nil {
-			return place(err, l, e.start)
+			return located(err, l, e.start)
 		}
 		if hint := hintOf(statement); hint != "" {
 			if see(Entry{Hint: hint, End: e.end, time: e.header.Timestamp}) {
@@ -113,8 +113,8 @@ func (l *Log) Find(ctx context.Context, hint string) (*Entry, error) {
 	return &found.entry, nil
 }
 
-// located is an entry and the file that it was found in.
-type located struct {
+// foundEntry is an entry and which of several hints it has.
+type foundEntry struct {
 	entry Entry
 	first int // which of the hints it is
 }
@@ -126,7 +126,7 @@ const guessing = 500
 // findAny finds the last of some hints (oldest first), and answers with the oldest of them that stands in
 // the same file or in the one before it. The hints ascend, so that the file is found by halving: the last
 // one whose first entry is not greater. Where clocks were set back they do not, and every file is searched.
-func (l *Log) findAny(ctx context.Context, hints []string) (*located, error) {
+func (l *Log) findAny(ctx context.Context, hints []string) (*foundEntry, error) {
 	if len(l.files) == 0 {
 		return nil, nil
 	}
@@ -172,7 +172,7 @@ func (l *Log) findAny(ctx context.Context, hints []string) (*located, error) {
 }
 
 // oldestOf is findAny from the oldest log on: it wants the first of many hints that is there, and the last.
-func (l *Log) oldestOf(ctx context.Context, hints []string) (*located, error) {
+func (l *Log) oldestOf(ctx context.Context, hints []string) (*foundEntry, error) {
 	last, err := l.findAny(ctx, hints[len(hints)-1:])
 	if err != nil || last == nil {
 		return nil, err
@@ -204,12 +204,12 @@ func (l *Log) byLikelihood(likely int) []int {
 
 // search looks for hints in one file. oldest is the oldest of them that is there, nil when none is; whole
 // says whether the last of them is there.
-func (l *Log) search(ctx context.Context, i int, hints []string) (oldest *located, whole bool, err error) {
+func (l *Log) search(ctx context.Context, i int, hints []string) (oldest *foundEntry, whole bool, err error) {
 	wanted := hints[len(hints)-1]
 	err = l.entries(ctx, l.files[i], true, nil, func(e Entry) bool {
 		n := slices.Index(hints, e.Hint)
 		if n >= 0 && (oldest == nil || n < oldest.first) {
-			oldest = &located{entry: e, first: n}
+			oldest = &foundEntry{entry: e, first: n}
 		}
 		whole = whole || e.Hint == wanted
 		return whole

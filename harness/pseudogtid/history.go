@@ -21,7 +21,7 @@ type history struct {
 	sources  []server.ReplicaStatus
 	log      *Log
 	own      bool // the log is the server's binary log, and not what its source has
-	// local is, for a server that does not log what it replicates, the log of what it wrote itself.
+	// local is, for a server that does not log replicated events, the log of what it wrote itself.
 	local *Log
 	close func() error
 }
@@ -119,7 +119,7 @@ func targetHistory(ctx context.Context, s *server.Server) (*history, error) {
 	case l == nil:
 		return nil, &RefusalError{Why: NoLog, Detail: "binary logging is off on the target"}
 	case !all:
-		return nil, &RefusalError{Why: NoLog, Detail: fmt.Sprintf("the target is a replica and does not log what it replicates (%s is off): a server below it would get nothing",
+		return nil, &RefusalError{Why: NoLog, Detail: fmt.Sprintf("the target is a replica and does not log replicated events (%s is off): a server below it would get nothing",
 			s.Dialect.LogUpdates)}
 	}
 	h.log = l
@@ -194,7 +194,7 @@ func (h *history) moved(ctx context.Context) (bool, error) {
 	return statuses[0].Executed != h.sources[0].Executed, nil
 }
 
-// wroteItself is the first thing that a server which does not log what it replicates wrote of its own since
+// wroteItself is the first thing that a server which does not log replicated events wrote of its own since
 // a time; nil when it wrote nothing.
 func (h *history) wroteItself(ctx context.Context, since uint32) (*Item, error) {
 	if h.local == nil || len(h.local.files) == 0 {
@@ -213,7 +213,7 @@ func (h *history) wroteItself(ctx context.Context, since uint32) (*Item, error) 
 	}
 }
 
-// errantAt is what a replica's log has at a place, when the replica wrote it itself; nil otherwise.
+// errantAt is what a replica's log has at coordinates, when the replica wrote it itself; nil otherwise.
 func (h *history) errantAt(ctx context.Context, at server.Coordinates) (*Item, error) {
 	if !h.replicates() {
 		return nil, nil

@@ -72,7 +72,7 @@ func (l *Log) purged() bool {
 	return err == nil && n > 1
 }
 
-// index is a file's place among the log's files, -1 when it is not one of them.
+// index is a file's number among the log's files, -1 when it is not one of them.
 func (l *Log) index(file string) int {
 	for i, name := range l.files {
 		if name == file {
@@ -85,7 +85,7 @@ func (l *Log) index(file string) int {
 // errStop ends a scan from inside.
 var errStop = errors.New("stop")
 
-// scan reads events from a place to the end of the log, or of one file, until see returns an error.
+// scan reads events from coordinates to the end of the log, or of one file, until see returns an error.
 func (l *Log) scan(ctx context.Context, from server.Coordinates, oneFile bool, see func(e event) error) error {
 	r, err := l.read(ctx, from)
 	if err != nil {
@@ -109,7 +109,7 @@ func (l *Log) scan(ctx context.Context, from server.Coordinates, oneFile bool, s
 	}
 }
 
-// read opens the log at a place. At its end there is nothing to open, and nothing where its end is on a tape.
+// read opens the log at coordinates. At its end there is nothing to open, and nothing where its end is on a tape.
 func (l *Log) read(ctx context.Context, from server.Coordinates) (reader, error) {
 	if from.Compare(l.end) >= 0 {
 		return ended{}, nil

@@ -26,11 +26,7 @@ type Matcher struct {
 	// asked with the replica's own user and password.
 	Source func(context.Context, server.Endpoint) (*server.Server, error)
 
-	// The rest are faults for tests to plant.
-
-	IgnoreContents  bool // compares what kind of thing happened and not what
-	OffByOne        bool // answers with the event after the right one
-	AcceptReordered bool // takes the same transactions in another order for the same history
+	planted faults // none, but in tests of the tests
 }
 
 // Answer is where a replica continues on a target.
@@ -113,7 +109,7 @@ func (m Matcher) MatchLogs(ctx context.Context, mine, theirs *Log) (*Answer, err
 	return m.match(ctx, &history{log: mine}, &history{log: theirs}, nil, refuse, nil)
 }
 
-// Equivalent finds the place in one server's binary logs that equals a place in another's: the same
+// Equivalent finds the coordinates in one server's binary logs that equal coordinates in another's: the same
 // transactions come before both.
 func (m Matcher) Equivalent(ctx context.Context, on *server.Server, at server.Coordinates, other *server.Server) (server.Coordinates, error) {
 	mine, err := openUpTo(ctx, on, at)
@@ -201,11 +197,11 @@ func (m Matcher) absent(ctx context.Context, mine, theirs *history, last Entry, 
 		if found != nil {
 			w := &walk{Matcher: m, mine: theirs, theirs: mine, skip: skip, refuse: &RefusalError{Replica: theirs.log.Name, Target: mine.log.Name}}
 			answer, err := w.run(ctx, newest.End, found.End)
-			var turned *RefusalError
+			var reverse *RefusalError
 			switch {
-			case errors.As(err, &turned):
-				refuse.OnReplica, refuse.OnTarget = turned.OnTarget, turned.OnReplica
-				return refuse.because(Diverged, "%s", turned.Detail)
+			case errors.As(err, &reverse):
+				refuse.OnReplica, refuse.OnTarget = reverse.OnTarget, reverse.OnReplica
+				return refuse.because(Diverged, "%s", reverse.Detail)
 			case err != nil:
 				return err
 			}
@@ -216,7 +212,7 @@ func (m Matcher) absent(ctx context.Context, mine, theirs *history, last Entry, 
 				return refuse.because(Diverged, "the replica wrote this itself (its server id is %d)", mine.serverID)
 			}
 			if mine.own {
-				refuse.Turned = answer.At
+				refuse.Reverse = answer.At
 			}
 			return refuse.because(ReplicaAhead, "the target's logs end before the replica's last entry")
 		}
@@ -256,7 +252,7 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 	mine.skip, theirs.skip = w.skip, w.skip
 	answer := &Answer{At: sharedEnd, pairs: w.seen}
 	w.refuse.agreedReplica, w.refuse.agreedTarget = from, sharedEnd
-	if w.AcceptReordered {
+	if w.planted.acceptReordered {
 		return reordered(ctx, mine, theirs, answer)
 	}
 	for {
@@ -275,8 +271,8 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 			return nil, err
 		}
 		w.seen.add(own, other)
-		if why := w.apart(own, other); why != nil {
-			w.seen.apart(ctx, mine, theirs)
+		if why := w.diverge(own, other); why != nil {
+			w.seen.diverge(ctx, mine, theirs)
 			return nil, why
 		}
 		if other.Boundary {
@@ -285,7 +281,7 @@ func (w *walk) run(ctx context.Context, from, sharedEnd server.Coordinates) (_ *
 		}
 	}
 	answer.Replica, answer.Target = mine.seen, theirs.seen
-	if w.OffByOne {
+	if w.planted.offByOne {
 		answer.At, err = oneTooFar(ctx, theirs, answer.At)
 	}
 	return answer, err
@@ -314,20 +310,20 @@ func (w *walk) pass(ctx context.Context, mine, theirs *cursor, answer *Answer) e
 	}
 }
 
-// apart is why two items part the histories, nil when they do not.
-func (w *walk) apart(own, other *Item) error {
+// diverge is why the histories differ at two items, nil when they do not.
+func (w *walk) diverge(own, other *Item) error {
 	if other == nil {
 		w.refuse.OnReplica = own
 		if w.mine.replicates() && own.ServerID == w.mine.serverID {
 			return w.refuse.because(Diverged, "the replica wrote this itself (its server id is %d)", own.ServerID)
 		}
 		if w.mine.own || w.mine.server == nil {
-			w.refuse.Turned = w.refuse.agreedReplica
+			w.refuse.Reverse = w.refuse.agreedReplica
 		}
 		return w.refuse.because(ReplicaAhead, "")
 	}
 	why := differs(*own, *other)
-	if w.IgnoreContents && own.Kind == other.Kind {
+	if w.planted.ignoreContents && own.Kind == other.Kind {
 		why = ""
 	}
 	if why == "" && own.Boundary != other.Boundary {

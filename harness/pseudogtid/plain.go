@@ -10,8 +10,8 @@ import (
 )
 
 // Most events of most logs are rows and the commits after them, and on faithful copies rows mostly stand there byte by
-// byte, but for the number by which each server calls the table. Those are told by a look, and only the others are
-// taken apart.
+// byte, but for the number by which each server calls the table. Those are compared as bytes, and only the others are
+// decoded.
 
 // A table's number stands at the head of its map and of its rows, in 6 bytes, and in logs from before MySQL 5.1.4
 // in 4 (Table_map_event in its sources, by the length of the head that the format says it has).
@@ -40,7 +40,7 @@ func isRows(kind replication.EventType) bool {
 	return false
 }
 
-// mapTable notes a table's map, which the library reads when rows are taken apart.
+// mapTable notes a table's map, which the library reads when rows are decoded.
 func (d *decoder) mapTable(e event) error {
 	if err := d.verify(e); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (t *tableMaps) find(rows event) (table event, ok bool) {
 	return event{}, false
 }
 
-// plain is an event that can be told by a look, which nobody has taken apart yet: rows, or the commit of a transaction.
+// plain is an event that can be told by a look, which is not decoded yet: rows, or the commit of a transaction.
 type plain struct {
 	event
 	body, table []byte // of rows and of their table's map, without the table's number and checksums

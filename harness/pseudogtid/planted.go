@@ -6,6 +6,14 @@ import (
 	"mysqlmatrix/harness/server"
 )
 
+// faults are planted by tests, to see their oracles catch them. Outside of this package only the build tag "planted",
+// which suites are compiled with, has a way to ask for one (planted_matchers.go).
+type faults struct {
+	ignoreContents  bool // compares what kind of event it is, and not its contents
+	offByOne        bool // answers with the transaction after the right one
+	acceptReordered bool // takes the same transactions in another order for the same history
+}
+
 // oneTooFar goes past the transaction after the right answer: a fault that the suite must catch.
 func oneTooFar(ctx context.Context, c *cursor, at server.Coordinates) (server.Coordinates, error) {
 	for {

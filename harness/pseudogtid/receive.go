@@ -141,7 +141,7 @@ func (r *receiver) gather(limit int) (b batch) {
 			b.then = err
 			return b
 		}
-		if ok, err := r.place(&e); err != nil {
+		if ok, err := r.locate(&e); err != nil {
 			b.then = err
 			return b
 		} else if ok {
@@ -152,8 +152,8 @@ func (r *receiver) gather(limit int) (b batch) {
 	return b
 }
 
-// place notes where an event stands. A rotation stands for itself, and is no event.
-func (r *receiver) place(e *event) (is bool, err error) {
+// locate sets an event's coordinates. A rotation only names the next file, and is not given to the caller.
+func (r *receiver) locate(e *event) (is bool, err error) {
 	header := &e.header
 	switch header.EventType {
 	case replication.ROTATE_EVENT:

@@ -174,7 +174,7 @@ func TestPlantedFaultsAreSeenInRecordedLogs(t *testing.T) {
 			if right == nil {
 				t.Fatal("no place before the end")
 			}
-			wrong, err := Matcher{OffByOne: true}.MatchLogs(t.Context(), mine, whole)
+			wrong, err := Matcher{planted: faults{offByOne: true}}.MatchLogs(t.Context(), mine, whole)
 			if err != nil || wrong.At.Compare(right.At) <= 0 {
 				t.Errorf("off by one: %v, %v; right is %s", wrong, err, right.At)
 			}
@@ -192,7 +192,7 @@ func TestPlantedFaultsAreSeenInRecordedLogs(t *testing.T) {
 				if _, err := (Matcher{}).MatchLogs(t.Context(), other, whole); !errors.As(err, &refusal) || refusal.Why != Diverged {
 					t.Errorf("a changed row: %v", err)
 				}
-				if _, err := (Matcher{IgnoreContents: true}).MatchLogs(t.Context(), other, whole); err != nil {
+				if _, err := (Matcher{planted: faults{ignoreContents: true}}).MatchLogs(t.Context(), other, whole); err != nil {
 					t.Errorf("the fault that ignores contents sees it: %v", err)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 type Regrouped struct {
 	Primary *server.Server // the one that has most
 	Moved   map[*server.Server]server.Coordinates
-	Apart   map[*server.Server]error // refused: they stay stopped, and are never forgotten
+	Refused map[*server.Server]error // they stay stopped
 }
 
 // Regroup finds which of a dead primary's replicas has most and moves the others below it. It stops them
@@ -74,18 +74,18 @@ func mostAdvanced(ctx context.Context, replicas []*server.Server) (*server.Serve
 
 // below matches all others below one of them; ahead is one that has more.
 func (m Matcher) below(ctx context.Context, primary *server.Server, replicas []*server.Server) (result *Regrouped, ahead *server.Server) {
-	result = &Regrouped{Primary: primary, Moved: map[*server.Server]server.Coordinates{}, Apart: map[*server.Server]error{}}
+	result = &Regrouped{Primary: primary, Moved: map[*server.Server]server.Coordinates{}, Refused: map[*server.Server]error{}}
 	for _, r := range replicas {
 		if r == primary {
 			continue
 		}
 		at, err := m.Match(ctx, r, primary)
 		var refusal *RefusalError
-		if errors.As(err, &refusal) && refusal.Why == ReplicaAhead && !refusal.Turned.IsZero() {
+		if errors.As(err, &refusal) && refusal.Why == ReplicaAhead && !refusal.Reverse.IsZero() {
 			return nil, r
 		}
 		if err != nil {
-			result.Apart[r] = err
+			result.Refused[r] = err
 			continue
 		}
 		result.Moved[r] = at

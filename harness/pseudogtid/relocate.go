@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/wait"
 )
 
 const (
 	// catchUpLimit is how long a target that replicates may be behind the replica.
 	catchUpLimit = 30 * time.Second
-	catchUpPoll  = 20 * time.Millisecond
+	catchUpPoll  = 50 * time.Millisecond
 )
 
 // Relocate moves a replica below a target by Pseudo-GTID: it stops the replica, matches it, points it to
@@ -92,7 +93,7 @@ func notAbove(ctx context.Context, replica, target *server.Server) error {
 	}
 	for _, s := range statuses {
 		if s.SourcePort == replica.Endpoint.Port && s.SourceHost == replica.Endpoint.Host && s.IORunning != "No" {
-			return fmt.Errorf("the target %s replicates from the replica %s: turn the pair round by making the target stop first",
+			return fmt.Errorf("the target %s replicates from the replica %s: stop the target's replication first",
 				target.Endpoint.Addr(), replica.Endpoint.Addr())
 		}
 	}
@@ -125,31 +126,25 @@ func pause(ctx context.Context, replica *server.Server) (channel string, resume 
 	return was.Channel, resume, replica.StopReplica(ctx, was.Channel)
 }
 
-// matchBelowLive matches; a target that is behind and replicates itself is given time to pass the place
-// where the replica stopped.
-func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Server) (server.Coordinates, error) {
-	limited, cancel := context.WithTimeout(ctx, catchUpLimit)
-	defer cancel()
-	poll := catchUpPoll
-	for {
-		at, err := m.Match(ctx, replica, target)
+// matchBelowLive matches. A target that is behind and replicates itself is given time to reach the event at which
+// the replica stopped.
+func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Server) (at server.Coordinates, _ error) {
+	var answer error // of the last match
+	behind := wait.State{What: target.Endpoint.Addr() + " catches up with " + replica.Endpoint.Addr(), Limit: catchUpLimit, Poll: catchUpPoll}
+	err := behind.Until(ctx, func(ctx context.Context) (string, bool, error) {
+		at, answer = m.Match(ctx, replica, target)
 		var refusal *RefusalError
-		if err == nil || !errors.As(err, &refusal) || refusal.Why != ReplicaAhead && refusal.Why != NotFound {
-			return at, err
+		if !errors.As(answer, &refusal) || refusal.Why != ReplicaAhead && refusal.Why != NotFound {
+			return "", true, nil
 		}
-		statuses, statusErr := target.ReplicaStatus(ctx)
-		if statusErr != nil || len(statuses) == 0 || !statuses[0].Healthy() || refusal.Why == NotFound && caughtUp(statuses[0]) {
-			return at, errors.Join(err, statusErr)
+		statuses, err := target.ReplicaStatus(ctx)
+		if err != nil || len(statuses) == 0 || !statuses[0].Healthy() || refusal.Why == NotFound && caughtUp(statuses[0]) {
+			answer = errors.Join(answer, err)
+			return "", true, nil
 		}
-		timer := time.NewTimer(poll)
-		select {
-		case <-timer.C:
-			poll = min(2*poll, 10*catchUpPoll)
-		case <-limited.Done():
-			timer.Stop()
-			return at, errors.Join(err, ctx.Err())
-		}
-	}
+		return statuses[0].String(), false, nil
+	})
+	return at, errors.Join(answer, err)
 }
 
 // caughtUp says whether a replica has applied all that it has fetched.

@@ -98,24 +98,12 @@ func split(e *replication.RowsEvent, kind replication.EventType) ([]*change, err
 func image(data, there []byte, table *replication.TableMapEvent, partial bool) (cells []cell, n int, err error) {
 	var diffs []byte // which JSON columns are given as differences
 	if partial {
-		options, _, width := mysql.LengthEncodedInt(data)
-		n += width
-		if options&1 != 0 {
-			size := int(table.JsonColumnCount()+7) / 8
-			if n+size > len(data) {
-				return nil, 0, errRow
-			}
-			diffs, n = data[n:n+size], n+size
+		if diffs, n, err = jsonDiffs(data, table); err != nil {
+			return nil, 0, err
 		}
 	}
 	columns := len(table.ColumnType)
-	count := 0
-	for i, b := range there {
-		if extra := (i+1)*8 - columns; extra > 0 {
-			b &= 0xff >> extra
-		}
-		count += bits.OnesCount8(b)
-	}
+	count := columnsIn(there, columns)
 	if n+(count+7)/8 > len(data) || len(there)*8 < columns {
 		return nil, 0, errRow
 	}
@@ -146,17 +134,46 @@ func image(data, there []byte, table *replication.TableMapEvent, partial bool) (
 		}
 		value := data[n : n+size]
 		n += size
-		if size > longValue {
-			sum := sha256.Sum256(value)
-			value, prefix = sum[:], '#'
-		}
-		if prefix == '=' {
-			cells[i].value = string(value)
-		} else {
-			cells[i].value = string(prefix) + string(value)
-		}
+		cells[i].value = cellValue(value, prefix)
 	}
 	return cells, n, nil
+}
+
+// jsonDiffs is the head of an image of a partial update: which JSON columns are given as differences, nil for none.
+func jsonDiffs(data []byte, table *replication.TableMapEvent) (diffs []byte, n int, err error) {
+	options, _, n := mysql.LengthEncodedInt(data)
+	if options&1 == 0 {
+		return nil, n, nil
+	}
+	size := int(table.JsonColumnCount()+7) / 8
+	if n+size > len(data) {
+		return nil, 0, errRow
+	}
+	return data[n : n+size], n + size, nil
+}
+
+// columnsIn counts the columns that a bitmap names, of so many that the table has.
+func columnsIn(bitmap []byte, columns int) (count int) {
+	for i, b := range bitmap {
+		if extra := (i+1)*8 - columns; extra > 0 {
+			b &= 0xff >> extra
+		}
+		count += bits.OnesCount8(b)
+	}
+	return count
+}
+
+// cellValue is what is kept of a value to compare it: a long one's checksum. The prefix tells JSON differences ('~') and
+// checksums ('#') from values ('=').
+func cellValue(value []byte, prefix byte) string {
+	if len(value) > longValue {
+		sum := sha256.Sum256(value)
+		value, prefix = sum[:], '#'
+	}
+	if prefix == '=' {
+		return string(value)
+	}
+	return string(prefix) + string(value)
 }
 
 // valueSize is the length of a value in bytes. Sources: MySQL's calc_field_size, go-mysql's decodeValue.

@@ -81,14 +81,14 @@ func (t *tape) begin() (at server.Coordinates, ok bool) {
 	return server.Coordinates{File: t.file, Pos: t.pieces[0].start}, true
 }
 
-// from plays the format, for a decoder that has read nothing yet, and then the tape from a place that is not before its beginning.
+// from plays the format, for a decoder that has read nothing yet, and then the tape from a position that is not before its beginning.
 func (t *tape) from(pos uint64) *replay {
 	r := t.events(pos)
 	r.opening = true
 	return r
 }
 
-// events plays the tape from a place that is not before its beginning, without the format.
+// events plays the tape from a position that is not before its beginning, without the format.
 func (t *tape) events(pos uint64) *replay {
 	r := &replay{tape: t, pos: pos}
 	for r.piece < len(t.pieces) && t.pieces[r.piece].end() <= pos {

@@ -89,7 +89,7 @@ func (s *Supply) Suite(ctx context.Context, name string) (string, error) {
 	return obtain(ctx, s, "suite "+name, func() (string, error) {
 		path := filepath.Join(s.Binaries, name+".test")
 		if _, err := proc.Run(ctx, proc.Cmd{
-			Path: "go", Args: []string{"test", "-c", "-o", path, "./suites/" + name}, Dir: s.Project, Inherit: true,
+			Path: "go", Args: []string{"test", "-c", "-tags", "planted", "-o", path, "./suites/" + name}, Dir: s.Project, Inherit: true,
 		}); err != nil {
 			return "", fmt.Errorf("compile suite %s: %w", name, err)
 		}

@@ -11,7 +11,7 @@ import (
 	"mysqlmatrix/harness/flavor"
 )
 
-// Coordinates are a place in one server's binary (or relay) logs: the event that starts at Pos (bytes from
+// Coordinates are a position in one server's binary (or relay) logs: the event that starts at Pos (bytes from
 // the start of the file) or the end of the log. They mean nothing on another server.
 type Coordinates struct {
 	File string `json:"file"`
@@ -29,7 +29,7 @@ func (c Coordinates) String() string {
 // IsZero says that there are none.
 func (c Coordinates) IsZero() bool { return c == Coordinates{} }
 
-// Compare orders two places of the same server: by the log's sequence number, then by position.
+// Compare orders two positions of the same server: by the log's sequence number, then by position.
 func (c Coordinates) Compare(o Coordinates) int {
 	return cmp.Or(cmp.Compare(sequence(c.File), sequence(o.File)), cmp.Compare(c.Pos, o.Pos))
 }
@@ -100,20 +100,20 @@ func (s *Server) GTIDExecuted(ctx context.Context) (string, error) {
 // waitSlice is how long one waiting statement runs, in seconds, before the context is asked again.
 const waitSlice = 1
 
-// WaitForCoordinates waits until the replica has applied its source's log up to the given place, or ctx
-// ends. A stopped or broken applier is an error at once, with the replica's status, and a receiver that has given
-// up before the place within a second or two.
+// WaitForCoordinates waits until the replica has applied its source's log up to the coordinates, or ctx
+// ends. The server itself waits, a second at a time, and answers at once when they are reached. A stopped or broken
+// applier is an error at once, with the replica's status; a receiver that has given up before them is one within two seconds.
 func (s *Server) WaitForCoordinates(ctx context.Context, at Coordinates, channel string) error {
 	call := fmt.Sprintf("SELECT %s(%s, %d, %d", s.Dialect.WaitPosition, Quote(at.File), at.Pos, waitSlice)
 	if channel != "" {
 		call += ", " + Quote(channel)
 	}
-	return s.waitFor(ctx, call+")", at.String(), func() error { return s.starved(ctx, at, channel) })
+	return s.waitFor(ctx, call+")", at.String(), "-1", func() error { return s.receiverEnded(ctx, at, channel) })
 }
 
-// starved is an error when a replica will not come to a place in its source's log: its receiver has ended in an error
-// before it. One that is stopped by hand has none, and may be started again.
-func (s *Server) starved(ctx context.Context, at Coordinates, channel string) error {
+// receiverEnded is an error when a replica will not get to coordinates in its source's log: its receiver has stopped in
+// an error before them. One that was stopped by hand has no error, and may be started again.
+func (s *Server) receiverEnded(ctx context.Context, at Coordinates, channel string) error {
 	statuses, err := s.ReplicaStatus(ctx)
 	if err != nil {
 		return nil // the wait itself ends with the better error
@@ -131,17 +131,13 @@ func (s *Server) WaitForGTID(ctx context.Context, gtid string) error {
 	if s.Dialect.WaitGTID == "" {
 		return fmt.Errorf("server %s (%s) has no GTIDs to wait for", s.Endpoint.Addr(), s.Flavor)
 	}
-	return s.waitFor(ctx, fmt.Sprintf("SELECT %s(%s, %d)", s.Dialect.WaitGTID, Quote(gtid), waitSlice), gtid, func() error { return nil })
+	return s.waitFor(ctx, fmt.Sprintf("SELECT %s(%s, %d)", s.Dialect.WaitGTID, Quote(gtid), waitSlice), gtid, s.Dialect.WaitGTIDTimedOut, func() error { return nil })
 }
 
-// waitFor repeats a waiting function until it says that the place is reached, or hopeless is an error. These functions
-// answer NULL when the applier does not run, -1 (MySQL 5.6, MariaDB) or 1 (WAIT_FOR_EXECUTED_GTID_SET) when the time
-// is over, and otherwise 0 or the number of events waited for.
-func (s *Server) waitFor(ctx context.Context, query, what string, hopeless func() error) error {
-	timedOut := "-1"
-	if s.Dialect.WaitGTID == "WAIT_FOR_EXECUTED_GTID_SET" && strings.Contains(query, s.Dialect.WaitGTID) {
-		timedOut = "1"
-	}
+// waitFor repeats a waiting function until it says that its target is reached, or unreachable is an error. These functions
+// answer NULL when the applier does not run, timedOut when the time is over, and otherwise 0 or the number of events
+// waited for.
+func (s *Server) waitFor(ctx context.Context, query, what, timedOut string, unreachable func() error) error {
 	for {
 		var answer *string
 		if err := s.DB.QueryRowContext(ctx, query).Scan(&answer); err != nil {
@@ -153,7 +149,7 @@ func (s *Server) waitFor(ctx context.Context, query, what string, hopeless func(
 		case *answer != timedOut:
 			return nil
 		}
-		if err := cmp.Or(ctx.Err(), hopeless()); err != nil {
+		if err := cmp.Or(ctx.Err(), unreachable()); err != nil {
 			return fmt.Errorf("wait for %s: %w", what, errors.Join(err, s.describeReplication(ctx)))
 		}
 	}

@@ -71,11 +71,10 @@ func (s *Server) ReplicaStatus(ctx context.Context) ([]ReplicaStatus, error) {
 // BrokenWorkers is what the workers of a MySQL replica's applier have stopped for, one line each, in the order of their
 // errors. The status of the channel has one error for all of them, which may be of one that another has stopped.
 func (s *Server) BrokenWorkers(ctx context.Context) ([]string, error) {
-	if !s.Flavor.MinMySQL(5, 7, 0) {
+	if s.Dialect.BrokenWorkers == "" {
 		return nil, nil
 	}
-	rows, err := s.Rows(ctx, `SELECT CHANNEL_NAME, WORKER_ID, LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE, LAST_ERROR_TIMESTAMP
-		FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 ORDER BY LAST_ERROR_TIMESTAMP, WORKER_ID`)
+	rows, err := s.Rows(ctx, s.Dialect.BrokenWorkers)
 	var lines []string
 	for _, row := range rows {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s, %s: error %s: %s", row["CHANNEL_NAME"], row["WORKER_ID"],
@@ -256,17 +255,10 @@ func (s *Server) ResetReplica(ctx context.Context, channel string) error {
 
 // SetReadOnly switches read_only, and super_read_only where the server has it.
 func (s *Server) SetReadOnly(ctx context.Context, on bool) error {
-	value := "0"
 	if on {
-		value = "1"
+		return s.Exec(ctx, s.Dialect.ReadOnlyOn...)
 	}
-	if !s.Flavor.MinMySQL(5, 7, 8) {
-		return s.Exec(ctx, "SET GLOBAL read_only = "+value)
-	}
-	if on {
-		return s.Exec(ctx, "SET GLOBAL super_read_only = 1") // implies read_only
-	}
-	return s.Exec(ctx, "SET GLOBAL super_read_only = 0", "SET GLOBAL read_only = 0")
+	return s.Exec(ctx, s.Dialect.ReadOnlyOff...)
 }
 
 // ReadOnly says whether ordinary users are kept from writing.

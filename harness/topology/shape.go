@@ -79,39 +79,39 @@ func (s Shape) String() string {
 	return "unknown topology"
 }
 
-// place is one server of a shape: its name and whom it replicates from, by index.
-type place struct {
+// role is one server of a shape: its name and whom it replicates from, by index.
+type role struct {
 	name    string
 	sources []int
 }
 
-// places lists a shape's servers, the (first) primary first.
-func (s Shape) places() []place {
-	list := []place{{name: "primary"}}
+// roles lists a shape's servers, the (first) primary first.
+func (s Shape) roles() []role {
+	list := []role{{name: "primary"}}
 	switch s.Kind {
 	case Star:
 		for i := range s.N {
-			list = append(list, place{fmt.Sprintf("replica%d", i+1), []int{0}})
+			list = append(list, role{fmt.Sprintf("replica%d", i+1), []int{0}})
 		}
 	case Chain:
 		for i := range s.N {
-			list = append(list, place{fmt.Sprintf("replica%d", i+1), []int{i}})
+			list = append(list, role{fmt.Sprintf("replica%d", i+1), []int{i}})
 		}
 	case Tree:
-		list = append(list, place{"intermediate1", []int{0}}, place{"intermediate2", []int{0}})
+		list = append(list, role{"intermediate1", []int{0}}, role{"intermediate2", []int{0}})
 		for i := range 4 {
-			list = append(list, place{fmt.Sprintf("replica%d", i+1), []int{1 + i/2}})
+			list = append(list, role{fmt.Sprintf("replica%d", i+1), []int{1 + i/2}})
 		}
 	case Ring:
-		list = []place{{"primary1", []int{1}}, {"primary2", []int{0}}}
+		list = []role{{"primary1", []int{1}}, {"primary2", []int{0}}}
 	case FanIn:
 		list = nil
 		sources := make([]int, s.N)
 		for i := range s.N {
-			list = append(list, place{name: fmt.Sprintf("primary%d", i+1)})
+			list = append(list, role{name: fmt.Sprintf("primary%d", i+1)})
 			sources[i] = i
 		}
-		list = append(list, place{"replica", sources})
+		list = append(list, role{"replica", sources})
 	}
 	return list
 }

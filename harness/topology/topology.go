@@ -104,9 +104,9 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 			err = errors.Join(err, t.Close())
 		}
 	}()
-	places := o.Shape.places()
-	t.Nodes = make([]*Node, len(places))
-	for i, p := range places {
+	roles := o.Shape.roles()
+	t.Nodes = make([]*Node, len(roles))
+	for i, p := range roles {
 		t.Nodes[i] = &Node{Name: p.name, Sources: p.sources}
 	}
 	if err := t.each(ctx, func(ctx context.Context, i int, n *Node) error {

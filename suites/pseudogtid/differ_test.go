@@ -30,8 +30,8 @@ func join(lists ...[]string) (all []string) {
 	return all
 }
 
-var _ = describe("Pseudo-GTID and servers that write their logs differently", func() {
-	It("matches over checksums, compression, annotations and event sizes that differ between all three", func(ctx SpecContext) {
+var _ = describe("Pseudo-GTID", func() {
+	It("matches servers whose checksums, compression, annotations and event sizes differ", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{
 			0: join([]string{"binlog_checksum=CRC32"}, compressed, annotated),
 			1: join([]string{"binlog_checksum=NONE", "binlog_row_event_max_size=256"}, bare),
@@ -52,7 +52,7 @@ var _ = describe("Pseudo-GTID and servers that write their logs differently", fu
 		injector := s.injecting(ctx)
 		s.write(ctx)
 		s.moves(ctx, 2, 1)
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.rest()
 		Expect(injector.Stop()).To(Succeed())
 		s.agreed(ctx)
@@ -112,7 +112,7 @@ var _ = describe("Pseudo-GTID and servers that write their logs differently", fu
 		s.agreed(ctx)
 	})
 
-	It("matches encrypted binary logs, which the server reads for it", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("matches encrypted binary logs", Label(cell.LabelFull), func(ctx SpecContext) {
 		options, later := encryption()
 		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{1: options}})
 		if later {

@@ -3,6 +3,7 @@ package pseudogtid_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,19 +15,20 @@ import (
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/wait"
 )
 
-var _ = describe("Pseudo-GTID entries", func() {
-	It("match over a long time without one, with two injectors at once, and after a clock was set back", func(ctx SpecContext) {
+var _ = describe("Pseudo-GTID", func() {
+	It("matches when entries are rare, come from two injectors, or follow a clock that was set back", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		By("no entry for a long time")
 		s.inject(ctx)
 		s.write(ctx)
-		s.awaitWrites(ctx, 300)
+		s.waitForWrites(ctx, 300)
 		s.moves(ctx, 2, 1)
 		By("two injectors at once")
 		first, second := s.injecting(ctx), s.injecting(ctx)
-		s.awaitWrites(ctx, 100)
+		s.waitForWrites(ctx, 100)
 		s.moves(ctx, 2, 0)
 		Expect(first.Stop()).To(Succeed())
 		Expect(second.Stop()).To(Succeed())
@@ -35,7 +37,7 @@ var _ = describe("Pseudo-GTID entries", func() {
 		for i, step := range []time.Duration{0, time.Hour, -2 * time.Hour, time.Minute, -3 * time.Hour} {
 			_, err := pseudogtid.InjectAt(ctx, s.at(0), now.Add(step))
 			suitekit.NoFault(err)
-			s.awaitWrites(ctx, 10)
+			s.waitForWrites(ctx, 10)
 			Expect(s.at(i%3).Exec(ctx, "FLUSH BINARY LOGS")).To(Succeed())
 			s.moves(ctx, 2, 1-i%2)
 		}
@@ -43,7 +45,7 @@ var _ = describe("Pseudo-GTID entries", func() {
 		s.agreed(ctx)
 	})
 
-	It("are written by the event scheduler, on the primary only, and go on after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("has entries written by the event scheduler on the primary only, also after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
 		suitekit.Require(sandbox.ProfileFast, flavor.CapEventScheduler)
 		s := deploy(ctx, "star:2", topology.Options{Server: []string{"event_scheduler=ON"}})
 		Expect(pseudogtid.Schedule(ctx, s.at(0), time.Second)).To(Succeed())
@@ -58,7 +60,7 @@ var _ = describe("Pseudo-GTID entries", func() {
 		Expect(s.Nodes[0].Sandbox.Kill()).To(Succeed())
 		group, err := pseudogtid.Matcher{}.Regroup(ctx, s.servers(1, 2), s.endpoint)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(group.Apart).To(BeEmpty())
+		Expect(group.Refused).To(BeEmpty())
 		s.root, s.source = 1, map[int]int{2: 1}
 		if group.Primary == s.at(2) {
 			s.root, s.source = 2, map[int]int{1: 2}
@@ -70,7 +72,7 @@ var _ = describe("Pseudo-GTID entries", func() {
 		s.agreed(ctx)
 	})
 
-	It("of orchestrator's manual are understood as well", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("matches entries in the format of orchestrator's manual", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		s.run(ctx, 0, "drop view if exists `meta`.`_pseudo_gtid_hint__asc:6A5B4C3D:00000000000000FF:0123ABCD`")
 		s.set(ctx, 0, 1, 3)
@@ -87,13 +89,14 @@ var _ = describe("Pseudo-GTID entries", func() {
 // entryBy waits for an entry on the root that the server with an id has written.
 func (s *scene) entryBy(ctx context.Context, id int) (hint string) {
 	GinkgoHelper()
-	Eventually(ctx, func() (string, error) {
+	written := wait.State{What: fmt.Sprintf("server %d writes an entry", id), Limit: 20 * time.Second, Poll: 50 * time.Millisecond}
+	Expect(written.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		last, err := pseudogtid.Last(ctx, s.at(s.root))
 		if err != nil || last == nil {
-			return "", err
+			return "no entry", false, err
 		}
 		hint = last.Hint
-		return hint, nil
-	}).WithTimeout(20*time.Second).WithPolling(50*time.Millisecond).Should(ContainSubstring(fmt.Sprintf(":%08x:", id)), "it writes no entry")
+		return hint, strings.Contains(hint, fmt.Sprintf(":%08x:", id)), nil
+	})).To(Succeed())
 	return hint
 }

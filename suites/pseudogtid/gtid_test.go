@@ -15,8 +15,8 @@ var (
 	nextGTID      = regexp.MustCompile(`GTID_NEXT\s*=\s*'([0-9a-f-]{36}):(\d+)'`)
 )
 
-// executedBefore reads the GTID set at a place from SHOW BINLOG EVENTS: the previous GTIDs that head the
-// file and every GTID event up to the place. The harness's servers have one source of GTIDs, so that the
+// executedBefore reads the GTID set at coordinates from SHOW BINLOG EVENTS: the previous GTIDs that head the
+// file and every GTID event up to them. The harness's servers have one source of GTIDs, so that the
 // set is one interval that begins at 1.
 func executedBefore(ctx context.Context, s *server.Server, at server.Coordinates) (string, error) {
 	events, err := s.Rows(ctx, "SHOW BINLOG EVENTS IN "+server.Quote(at.File))

@@ -27,11 +27,11 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		return
 	}
 
-	It("matches a replica below its sibling and below the primary, at the same coordinates", Label(cell.LabelWaiting), func(ctx SpecContext) {
+	It("finds the embedded matcher's coordinates, below a sibling and the primary", Label(cell.LabelWaiting), func(ctx SpecContext) {
 		s, o := orchestrated(ctx)
 		s.write(ctx)
 		s.inject(ctx)
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.rest()
 		s.caughtUp(ctx)
 		s.sameAnswer(ctx, o, 2, 1)
@@ -39,7 +39,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		s.agreed(ctx)
 	})
 
-	It("matches after a rotation that followed the last entry, on the target and on the replica", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
+	It("matches after a log rotation that followed the last entry", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
 		s, o := orchestrated(ctx)
 		s.inject(ctx)
 		s.set(ctx, 0, 1, 5)
@@ -52,7 +52,7 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 		s.agreed(ctx)
 	})
 
-	It("matches a replica that does not log what it replicates", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
+	It("matches a replica that does not log replicated events", Label(cell.LabelWaiting, cell.LabelFull), func(ctx SpecContext) {
 		s, o := orchestrated(ctx, unlogged("relay_log_purge=0").PerNode[1]...)
 		s.inject(ctx)
 		s.set(ctx, 0, 1, 5)

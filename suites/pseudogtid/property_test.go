@@ -36,10 +36,10 @@ const (
 	pace             = 4 * time.Millisecond // between writes, so that replicas keep up
 )
 
-var _ = describe("Pseudo-GTID, whatever the topology, workload, format, rotations and stops", func() {
-	It("never answers wrongly", func(ctx SpecContext) { hold(ctx, 0, relocationsShort) })
+var _ = describe("Pseudo-GTID", func() {
+	It("never matches wrongly over random topologies, workloads, formats and rotations", func(ctx SpecContext) { hold(ctx, 0, relocationsShort) })
 	for part := range parts {
-		It(fmt.Sprintf("never answers wrongly, at length, part %d of %d", part+1, parts), Label(cell.LabelFull),
+		It(fmt.Sprintf("never matches wrongly over random topologies, workloads and formats, part %d of %d", part+1, parts), Label(cell.LabelFull),
 			func(ctx SpecContext) { hold(ctx, part+1, relocations) })
 	}
 })

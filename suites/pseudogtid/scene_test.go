@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,6 +15,7 @@ import (
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/wait"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -57,14 +59,18 @@ func (s *scene) write(ctx SpecContext) {
 	s.load = workload.Start(ctx, workload.Config{Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: rate,
 		Seed: suitekit.Cell().Seed, Endpoint: func() server.Endpoint { return s.at(s.root).Endpoint }})
 	DeferCleanup(s.load.Stop)
-	s.awaitWrites(ctx, 50)
+	s.waitForWrites(ctx, 50)
 }
 
-// awaitWrites waits until so many more writes are acknowledged.
-func (s *scene) awaitWrites(ctx SpecContext, more int) {
+// waitForWrites waits until so many more writes are acknowledged.
+func (s *scene) waitForWrites(ctx SpecContext, more int) {
 	GinkgoHelper()
-	Eventually(ctx, s.ledger.Acknowledged).WithTimeout(30*time.Second).WithPolling(5*time.Millisecond).
-		Should(BeNumerically(">=", s.ledger.Acknowledged()+more), "the writers do not write")
+	want := s.ledger.Acknowledged() + more
+	Expect(wait.State{What: fmt.Sprintf("%d writes are acknowledged", want), Limit: 30 * time.Second}.
+		Until(ctx, func(context.Context) (string, bool, error) {
+			have := s.ledger.Acknowledged()
+			return strconv.Itoa(have), have >= want, nil
+		})).To(Succeed())
 }
 
 func (s *scene) rest() {
@@ -177,22 +183,24 @@ func (s *scene) end(ctx context.Context, i int) server.Coordinates {
 func (s *scene) matchesAtEnd(ctx context.Context, replica, target int) {
 	GinkgoHelper()
 	var at, end server.Coordinates
-	var err error
+	var matchErr error
 	// A session that has ended may log the end of its temporary tables a moment later.
-	Eventually(ctx, func() bool {
+	idle := wait.State{What: "no server writes any more", Limit: 30 * time.Second, Poll: 20 * time.Millisecond}
+	suitekit.NoFault(idle.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		s.caughtUp(ctx)
 		end = s.end(ctx, target)
-		at, err = pseudogtid.Match(ctx, s.at(replica), s.at(target))
+		at, matchErr = pseudogtid.Match(ctx, s.at(replica), s.at(target))
 		var refusal *pseudogtid.RefusalError
-		moving := errors.As(err, &refusal) && refusal.Why == pseudogtid.Moving
-		return !moving && end == s.end(ctx, target)
-	}).WithTimeout(30*time.Second).WithPolling(20*time.Millisecond).Should(BeTrue(), "the servers do not come to rest")
-	Expect(err).NotTo(HaveOccurred())
+		moving := errors.As(matchErr, &refusal) && refusal.Why == pseudogtid.Moving
+		now := s.end(ctx, target)
+		return fmt.Sprintf("%s's log went from %s to %s", s.Nodes[target].Name, end, now), !moving && end == now, nil
+	}))
+	Expect(matchErr).NotTo(HaveOccurred())
 	// Nothing but what heads a log, or a checkpoint, may stand between.
 	Expect(nothingBetween(ctx, s.at(target), at, end)).To(Succeed(), "%s has all that %s has", s.Nodes[replica].Name, s.Nodes[target].Name)
 }
 
-// nothingBetween asks the server itself whether there is a transaction between two places of its logs.
+// nothingBetween asks the server itself whether there is a transaction between two positions of its logs.
 func nothingBetween(ctx context.Context, on *server.Server, from, to server.Coordinates) error {
 	if from == to {
 		return nil

@@ -13,77 +13,77 @@ import (
 )
 
 var _ = describe("Pseudo-GTID", func() {
-	It("moves a replica below its sibling while both are written to, and back below the primary", func(ctx SpecContext) {
+	It("moves a replica below its sibling under load, and back below the primary", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", topology.Options{})
 		injector := s.injecting(ctx)
 		s.write(ctx)
 		s.moves(ctx, 2, 1)
-		s.awaitWrites(ctx, 100)
+		s.waitForWrites(ctx, 100)
 		s.caughtUp(ctx)
 		s.moves(ctx, 2, 0)
-		s.awaitWrites(ctx, 100)
+		s.waitForWrites(ctx, 100)
 		s.rest()
 		Expect(injector.Stop()).To(Succeed())
 		s.agreed(ctx)
 	})
 
-	It("moves a replica up a chain under load, and makes it a sibling of the one that it was below", func(ctx SpecContext) {
+	It("moves a replica up a chain under load, and makes it a sibling of its former source", func(ctx SpecContext) {
 		s := deploy(ctx, "chain:3", topology.Options{})
 		injector := s.injecting(ctx)
 		s.write(ctx)
 		_, err := pseudogtid.Matcher{}.MoveUp(ctx, s.at(3))
 		Expect(err).NotTo(HaveOccurred())
 		s.source[3] = 1
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.caughtUp(ctx)
 		_, err = pseudogtid.Matcher{}.MakeSibling(ctx, s.at(3), s.at(1))
 		Expect(err).NotTo(HaveOccurred())
 		s.source[3] = 0
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.caughtUp(ctx)
 		s.moves(ctx, 3, 2)
 		Expect(s.relocate(ctx, 2, 3, pseudogtid.Matcher{})).To(MatchError(ContainSubstring("replicates from the replica")), "that would be a circle")
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.rest()
 		Expect(injector.Stop()).To(Succeed())
 		s.agreed(ctx)
 	})
 
-	It("regroups the replicas of a dead primary below the one that has most, and turns a pair round", func(ctx SpecContext) {
+	It("regroups a dead primary's replicas below the most advanced one", func(ctx SpecContext) {
 		s := deploy(ctx, "star:3", topology.Options{})
 		s.write(ctx)
 		s.inject(ctx)
 		// Replica 2 gets most, replica 1 less, replica 3 least.
 		Expect(s.at(3).StopReplica(ctx, "")).To(Succeed())
-		s.awaitWrites(ctx, 30)
+		s.waitForWrites(ctx, 30)
 		Expect(s.at(1).StopReplica(ctx, "")).To(Succeed())
-		s.awaitWrites(ctx, 30)
+		s.waitForWrites(ctx, 30)
 		s.rest()
 		delete(s.source, 1)
 		delete(s.source, 3)
 		s.caughtUp(ctx)
 		Expect(s.Nodes[0].Sandbox.Kill()).To(Succeed())
-		turned := isRefusal(mustFail(pseudogtid.Match(ctx, s.at(2), s.at(1))), pseudogtid.ReplicaAhead)
-		Expect(turned.Turned.IsZero()).To(BeFalse(), "the answer is to turn the pair round, and from where")
-		Expect(pseudogtid.Match(ctx, s.at(1), s.at(2))).To(Equal(turned.Turned))
+		ahead := isRefusal(mustFail(pseudogtid.Match(ctx, s.at(2), s.at(1))), pseudogtid.ReplicaAhead)
+		Expect(ahead.Reverse.IsZero()).To(BeFalse(), "the coordinates for the other way round")
+		Expect(pseudogtid.Match(ctx, s.at(1), s.at(2))).To(Equal(ahead.Reverse))
 		group, err := pseudogtid.Matcher{}.Regroup(ctx, s.servers(1, 2, 3), s.endpoint)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(group.Primary).To(Equal(s.at(2)), "the one that has most")
-		Expect(group.Apart).To(BeEmpty())
+		Expect(group.Refused).To(BeEmpty())
 		s.root, s.source = 2, map[int]int{1: 2, 3: 2}
 		s.agreed(ctx)
-		// The first one's place, below the regrouped third.
+		// Replica 1 becomes the source of replica 3.
 		s.injectPromoted(ctx)
 		s.moves(ctx, 3, 1)
 		s.agreed(ctx)
 	})
 
-	It("gives the partners of a ring equivalent places, and reattaches one", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("finds equivalent coordinates on both servers of a ring, and reattaches one", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "ring:2", topology.Options{})
 		delete(s.source, 0)
 		s.write(ctx)
 		s.inject(ctx)
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.rest()
 		s.caughtUp(ctx)
 		for i := range 2 {

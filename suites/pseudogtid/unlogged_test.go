@@ -16,18 +16,18 @@ func unlogged(more ...string) topology.Options {
 	return topology.Options{PerNode: map[int][]string{1: append([]string{d.LogUpdates + "=0"}, more...)}}
 }
 
-var _ = describe("Pseudo-GTID and a replica that does not log what it replicates", func() {
-	It("moves it by its relay logs or its source's log, and refuses it as a target", func(ctx SpecContext) {
+var _ = describe("Pseudo-GTID", func() {
+	It("moves a replica that does not log replicated events, and refuses it as a target", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged())
 		injector := s.injecting(ctx)
 		s.write(ctx)
 		refusal := s.refused(ctx, 2, 1, pseudogtid.NoLog)
-		Expect(refusal.Detail).To(ContainSubstring("does not log what it replicates"))
+		Expect(refusal.Detail).To(ContainSubstring("does not log replicated events"))
 		s.moves(ctx, 1, 2)
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.caughtUp(ctx)
 		s.moves(ctx, 1, 0)
-		s.awaitWrites(ctx, 50)
+		s.waitForWrites(ctx, 50)
 		s.rest()
 		Expect(injector.Stop()).To(Succeed())
 		s.agreed(ctx)
@@ -38,25 +38,25 @@ var _ = describe("Pseudo-GTID and a replica that does not log what it replicates
 		Expect(errant.OnReplica.String()).To(ContainSubstring("errant"))
 	})
 
-	It("moves it by its relay logs once its source is dead, and says so when they are purged", func(ctx SpecContext) {
+	It("moves a replica that logs no replicated events by its relay logs after its source died", func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged("relay_log_purge=0"))
 		s.write(ctx)
 		s.inject(ctx)
-		s.awaitWrites(ctx, 30)
+		s.waitForWrites(ctx, 30)
 		Expect(s.at(1).Exec(ctx, "FLUSH LOGS")).To(Succeed()) // relay logs rotate as well
-		s.awaitWrites(ctx, 30)
+		s.waitForWrites(ctx, 30)
 		s.rest()
 		s.caughtUp(ctx)
 		Expect(s.Nodes[0].Sandbox.Kill()).To(Succeed())
 		group, err := pseudogtid.Matcher{}.Regroup(ctx, s.servers(1, 2), s.endpoint)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(group.Primary).To(Equal(s.at(2)), "the other one logs nothing that could be replicated")
-		Expect(group.Apart).To(BeEmpty())
+		Expect(group.Refused).To(BeEmpty())
 		s.root, s.source = 2, map[int]int{1: 2}
 		s.agreed(ctx)
 	})
 
-	It("refuses it when its relay logs are purged and its source is dead", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("refuses a replica that logs no replicated events, with purged relay logs and a dead source", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, "star:2", unlogged())
 		s.inject(ctx)
 		s.run(ctx, 0, "FLUSH BINARY LOGS") // a new relay log, which makes the old ones free to go

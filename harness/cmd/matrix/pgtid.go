@@ -53,7 +53,7 @@ its relay logs where this runs on its host, else by its source's binary logs.
 Exit codes: 0 found, 1 refused, 2 a mistake in the command line, 3 a server that does not answer or cannot be read.`,
 		Example: `  matrix pgtid last 'root:secret@tcp(10.0.0.2:3306)/'
   matrix pgtid match replica2 replica1                 nodes of matrix up
-  matrix pgtid explain replica2 replica1               both logs side by side where they part
+  matrix pgtid explain replica2 replica1               both logs side by side where they differ
   matrix pgtid relocate replica2 replica1 --dry-run`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -169,7 +169,7 @@ type refusalJSON struct {
 	Entry     string              `json:"entry,omitempty"`
 	OnReplica string              `json:"on_replica,omitempty"`
 	OnTarget  string              `json:"on_target,omitempty"`
-	Turned    *server.Coordinates `json:"target_continues_at,omitempty"`
+	Reverse   *server.Coordinates `json:"target_continues_at,omitempty"`
 }
 
 // outcome prints an answer, or a refusal as such.
@@ -185,8 +185,8 @@ func (p *pgtid) outcome(w io.Writer, err error, answer any, text string) error {
 		if refusal.OnTarget != nil {
 			j.OnTarget = refusal.OnTarget.String()
 		}
-		if !refusal.Turned.IsZero() {
-			j.Turned = &refusal.Turned
+		if !refusal.Reverse.IsZero() {
+			j.Reverse = &refusal.Reverse
 		}
 		answer = j
 	case err != nil:

@@ -237,8 +237,8 @@ on where it was. It connects with the account that it has, or with --replication
 // regrouped prints what became of each replica.
 func (p *pgtid) regrouped(c *cobra.Command, group *pseudogtid.Regrouped) error {
 	type member struct {
-		At    *server.Coordinates `json:"at,omitempty"`
-		Apart string              `json:"apart,omitempty"`
+		At      *server.Coordinates `json:"at,omitempty"`
+		Refusal string              `json:"refusal,omitempty"`
 	}
 	members := map[string]member{}
 	text := group.Primary.Endpoint.Addr() + " has most; it stays stopped and read-only until you promote it"
@@ -246,12 +246,12 @@ func (p *pgtid) regrouped(c *cobra.Command, group *pseudogtid.Regrouped) error {
 		members[s.Endpoint.Addr()] = member{At: &at}
 		text += fmt.Sprintf("\n%s continues below it at %s", s.Endpoint.Addr(), at)
 	}
-	for s, err := range group.Apart {
-		members[s.Endpoint.Addr()] = member{Apart: err.Error()}
-		text += fmt.Sprintf("\n%s is set apart: %v", s.Endpoint.Addr(), err)
+	for s, err := range group.Refused {
+		members[s.Endpoint.Addr()] = member{Refusal: err.Error()}
+		text += fmt.Sprintf("\n%s was not moved: %v", s.Endpoint.Addr(), err)
 	}
 	err := p.outcome(c.OutOrStdout(), nil, map[string]any{"primary": group.Primary.Endpoint.Addr(), "replicas": members}, text)
-	if err == nil && len(group.Apart) > 0 {
+	if err == nil && len(group.Refused) > 0 {
 		return codeError{exitRefused}
 	}
 	return err

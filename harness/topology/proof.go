@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/wait"
 )
 
 const (
@@ -33,7 +35,7 @@ func (t *Topology) Prove(ctx context.Context) error {
 			if t.Shape.Kind == FanIn && j != i && len(reader.Sources) == 0 {
 				return nil // another primary
 			}
-			return t.awaitProof(ctx, reader, i)
+			return t.readsProof(ctx, reader, i)
 		}); err != nil {
 			return fmt.Errorf("prove replication: a row written on %s is not seen: %w", n.Name, err)
 		}
@@ -41,58 +43,39 @@ func (t *Topology) Prove(ctx context.Context) error {
 	return nil
 }
 
-func (t *Topology) awaitProof(ctx context.Context, n *Node, origin int) error {
+// readsProof waits until a node has a primary's row. Broken replication ends the wait.
+func (t *Topology) readsProof(ctx context.Context, n *Node, origin int) error {
 	query := fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE origin = %d", sandbox.ProofTable, origin)
 	begin := time.Now()
-	tick := time.NewTicker(proofPoll)
-	defer tick.Stop()
-	for {
+	state := wait.State{What: "the row is read", Poll: proofPoll}
+	return state.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		var count int
-		err := n.Server.DB.QueryRowContext(ctx, query).Scan(&count)
-		if err != nil && ctx.Err() == nil {
-			return err
+		if err := n.Server.DB.QueryRowContext(ctx, query).Scan(&count); err != nil && ctx.Err() == nil {
+			return "", false, wait.Stop(err)
 		}
 		if count == 1 {
-			return nil
+			return "", true, nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("after %s: %w", time.Since(begin).Round(time.Millisecond), errors.Join(ctx.Err(), n.replicationError()))
-		case <-tick.C:
-		}
-		if broken := n.brokenReplication(ctx, time.Since(begin) > connectPatience); broken != nil {
-			return broken
-		}
-	}
+		seen, broken := n.replication(ctx, time.Since(begin) > connectPatience)
+		return seen, false, wait.Stop(broken)
+	})
 }
 
-// brokenReplication is an error when the applier has stopped, or when fetching has failed for long enough.
-func (n *Node) brokenReplication(ctx context.Context, impatient bool) error {
+// replication is a node's replica status. It is an error as well when the applier has stopped, or when fetching has
+// failed for long enough.
+func (n *Node) replication(ctx context.Context, impatient bool) (seen string, broken error) {
 	statuses, err := n.Server.ReplicaStatus(ctx)
 	if err != nil {
-		return nil // the caller's own wait ends with the better error
+		return err.Error(), nil // the caller's own wait ends with the better error
 	}
+	var lines []string
 	for _, s := range statuses {
+		lines = append(lines, s.String())
 		if s.SQLErrno != 0 || (s.IOErrno != 0 && (s.IORunning == "No" || impatient)) {
-			return errors.New(s.String())
+			broken = errors.New(s.String())
 		}
 	}
-	return nil
-}
-
-// replicationError is the node's replica status as an error.
-func (n *Node) replicationError() error {
-	ctx, cancel := context.WithTimeout(context.Background(), connectPatience)
-	defer cancel()
-	statuses, err := n.Server.ReplicaStatus(ctx)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, s := range statuses {
-		errs = append(errs, errors.New(s.String()))
-	}
-	return errors.Join(errs...)
+	return strings.Join(lines, "; "), broken
 }
 
 // WaitCaughtUp waits until every node has applied what its sources had written when they were asked, in
