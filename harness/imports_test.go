@@ -17,7 +17,7 @@ var order = []string{
 	"basedir", "tool",
 	"sandbox",
 	"topology",
-	"workload", "fault", "migration", "pseudogtid",
+	"workload", "fault", "migration", "localtests", "pseudogtid",
 	"failover", "usertables",
 	"cell", "devtopology",
 	"suitekit", "run",
@@ -29,7 +29,7 @@ var order = []string{
 // forbidden are imports that the order would allow and the design does not: the runner starts suites as
 // processes and knows nothing of what they do.
 var forbidden = map[string][]string{
-	"run":        {"fault", "failover", "migration", "pseudogtid", "workload", "suitekit"},
+	"run":        {"fault", "failover", "migration", "localtests", "pseudogtid", "workload", "suitekit"},
 	"cmd/matrix": {"suitekit", "fault", "workload"},
 }
 

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/localtests"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
@@ -36,11 +36,11 @@ type Upstream struct {
 }
 
 // upstreamSpec begins the text of the specs that run upstream's folders.
-const upstreamSpec = migration.NameGhost + " upstream: "
+const upstreamSpec = "gh-ost upstream: "
 
 // Run measures. A server on which no folder passes has nothing to compare, and no result.
 func (u *Upstream) Run(ctx context.Context) (_ []Result, err error) {
-	tests, err := migration.ReadLocaltests(u.Program.Dir)
+	tests, err := localtests.Read(u.Program.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", u.Program.Path, err)
 	}
@@ -50,7 +50,7 @@ func (u *Upstream) Run(ctx context.Context) (_ []Result, err error) {
 	}
 	defer func() { err = errors.Join(err, dir.Remove(context.WithoutCancel(ctx))) }()
 	var names []string
-	tests.Folders = slices.DeleteFunc(tests.Folders, func(f migration.Folder) bool { return !u.Only.MatchString(f.Name) })
+	tests.Folders = slices.DeleteFunc(tests.Folders, func(f localtests.Folder) bool { return !u.Only.MatchString(f.Name) })
 	for _, f := range tests.Folders {
 		names = append(names, f.Name)
 	}
@@ -120,7 +120,7 @@ func (u *Upstream) suite(ctx context.Context, out string, names []string) (time.
 
 // deploy is the two servers that upstream's script runs on.
 func (u *Upstream) deploy(ctx context.Context, dir string) (*topology.Topology, error) {
-	lines, err := migration.UpstreamServer(dir)
+	lines, err := localtests.ServerOptions(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func (u *Upstream) deploy(ctx context.Context, dir string) (*topology.Topology, 
 
 // choose takes the folders that pass; those that fail or are skipped, and those for another gtid_mode than
 // the servers have, would end the script or cost nothing, and are left out by name.
-func (u *Upstream) choose(ctx context.Context, t *topology.Topology, folders []migration.Folder, verdicts map[string]report.Verdict) (chosen []migration.Folder, left []string, err error) {
+func (u *Upstream) choose(ctx context.Context, t *topology.Topology, folders []localtests.Folder, verdicts map[string]report.Verdict) (chosen []localtests.Folder, left []string, err error) {
 	for _, f := range folders {
 		passes := verdicts[f.Name] == report.VerdictPassed || verdicts[f.Name] == report.VerdictVacuous
 		if passes && f.GTIDMode != "" {
@@ -149,12 +149,12 @@ func (u *Upstream) choose(ctx context.Context, t *topology.Topology, folders []m
 }
 
 // sequence runs the script over the folders. It stops at a failure; the rest is run by another start of it.
-func (u *Upstream) sequence(ctx context.Context, t *topology.Topology, tests *migration.Localtests, folders []migration.Folder, dir string) (took time.Duration, verdicts map[string]migration.UpstreamVerdict, err error) {
-	verdicts = map[string]migration.UpstreamVerdict{}
+func (u *Upstream) sequence(ctx context.Context, t *topology.Topology, tests *localtests.Tests, folders []localtests.Folder, dir string) (took time.Duration, verdicts map[string]localtests.Verdict, err error) {
+	verdicts = map[string]localtests.Verdict{}
 	for i := 0; len(folders) > 0; i++ {
-		run := &migration.Upstream{Tests: tests, Folders: folders, Program: u.Program, Primary: t.Primary(), Replica: t.Replicas()[0],
+		run := &localtests.Script{Tests: tests, Folders: folders, Program: u.Program, Primary: t.Primary(), Replica: t.Replicas()[0],
 			Workdir: filepath.Join(dir, "u"+strconv.Itoa(i)), Bare: true}
-		if slices.ContainsFunc(folders, func(f migration.Folder) bool { return f.Sysbench }) {
+		if slices.ContainsFunc(folders, func(f localtests.Folder) bool { return f.Sysbench }) {
 			run.Sysbench = u.Sysbench
 		}
 		r, err := run.Run(ctx)
@@ -167,22 +167,22 @@ func (u *Upstream) sequence(ctx context.Context, t *topology.Topology, tests *mi
 		took += r.Duration
 		for _, o := range r.Outcomes {
 			verdicts[o.Name] = o.Verdict
-			if o.Verdict == migration.UpstreamFailed {
+			if o.Verdict == localtests.Failed {
 				u.Log(o.Name + ": " + r.Complaint())
 			}
 		}
-		folders = slices.DeleteFunc(slices.Clone(folders), func(f migration.Folder) bool { return verdicts[f.Name] != migration.UpstreamUnknown })
+		folders = slices.DeleteFunc(slices.Clone(folders), func(f localtests.Folder) bool { return verdicts[f.Name] != localtests.Unknown })
 	}
 	return took, verdicts, nil
 }
 
 // agreement says for how many folders both sides have the same verdict, and names the others. A vacuous
 // folder is one that upstream's script passes.
-func agreement(folders []migration.Folder, ours map[string]report.Verdict, theirs map[string]migration.UpstreamVerdict) string {
+func agreement(folders []localtests.Folder, ours map[string]report.Verdict, theirs map[string]localtests.Verdict) string {
 	var differ []string
 	for _, f := range folders {
 		passed := ours[f.Name] == report.VerdictPassed || ours[f.Name] == report.VerdictVacuous
-		if passed != (theirs[f.Name] == migration.UpstreamPassed) {
+		if passed != (theirs[f.Name] == localtests.Passed) {
 			differ = append(differ, fmt.Sprintf("%s is %s here and %s there", f.Name, ours[f.Name], theirs[f.Name]))
 		}
 	}

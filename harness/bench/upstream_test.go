@@ -3,18 +3,18 @@ package bench
 import (
 	"testing"
 
-	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/localtests"
 	"mysqlmatrix/harness/report"
 )
 
 func TestAgreement(t *testing.T) {
-	folders := []migration.Folder{{Name: "a"}, {Name: "b"}, {Name: "c"}}
+	folders := []localtests.Folder{{Name: "a"}, {Name: "b"}, {Name: "c"}}
 	ours := map[string]report.Verdict{"a": report.VerdictPassed, "b": report.VerdictVacuous, "c": report.VerdictPassed}
-	theirs := map[string]migration.UpstreamVerdict{"a": migration.UpstreamPassed, "b": migration.UpstreamPassed, "c": migration.UpstreamPassed}
+	theirs := map[string]localtests.Verdict{"a": localtests.Passed, "b": localtests.Passed, "c": localtests.Passed}
 	if got := agreement(folders, ours, theirs); got != "3 of 3 verdicts agree" {
 		t.Error(got)
 	}
-	theirs["a"], ours["b"] = migration.UpstreamFailed, report.VerdictFailed
+	theirs["a"], ours["b"] = localtests.Failed, report.VerdictFailed
 	if got := agreement(folders, ours, theirs); got != "1 of 3 verdicts agree: a is passed here and failed there, b is failed here and passed there" {
 		t.Error(got)
 	}

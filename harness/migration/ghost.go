@@ -16,52 +16,136 @@ import (
 	"mysqlmatrix/harness/tool"
 )
 
-// Ghost drives github.com/github/gh-ost.
-type Ghost struct{ Program *tool.Program }
+// NameGhost is gh-ost's name in matrix.yaml.
+const NameGhost = "gh-ost"
 
-// ghostRetries bounds gh-ost's attempts at the cut-over and the like, each a second and up to three of
-// locking. Its own default is 60, which is longer than a spec may take.
-const ghostRetries = 20
+const (
+	// ghostRetries bounds gh-ost's attempts at the cut-over and the like, each a second and up to three of
+	// locking. Its own default is 60, which is longer than a spec may take.
+	ghostRetries = 20
+	// ghostSocket is relative to the working folder, which is the tool's own: a socket's absolute path must
+	// not be longer than 107 bytes (unix(7)).
+	ghostSocket = "gh-ost.sock"
+)
 
-// ghostSocket is relative to the working folder, which is the tool's own: a socket's absolute path must
-// not be longer than 107 bytes (unix(7)).
-const ghostSocket = "gh-ost.sock"
+var _ = register(&Descriptor{
+	Name:         NameGhost,
+	Modes:        []Mode{ModeReplica, ModePrimary, ModeTestOnReplica, ModeMigrateOnReplica},
+	PrimaryModes: []Mode{ModePrimary, ModeReplica},
+	Migrate:      migrateGhost,
+	Knows:        ghostKnows,
+	CountsEvents: true,
+	Objects: Objects{
+		NewTable: func(table string) string { return SafeName(table, "gho") },
+		// It makes its ghost table when it reads the binary log already.
+		Follows: func(database, table string) string {
+			return "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = " + server.Quote(database) +
+				" AND table_name = " + server.Quote(SafeName(table, "gho"))
+		},
+		// doc/command-line-flags.md, initially-drop-old-table: a failed run may leave them. _del is the placeholder of
+		// the cut-over. The flags that the driver gives have the next run drop them.
+		Left: func(_, table string) []string {
+			return []string{"table " + SafeName(table, "gho"), "table " + SafeName(table, "ghc"), "table " + SafeName(table, "del")}
+		},
+		Removed: true,
+		// It looks for keys once the ghost table is made.
+		LeftByRefusal: func(table string) []string { return []string{SafeName(table, "gho"), SafeName(table, "ghc")} },
+	},
+	Copy: Copying{Slow: []string{"--nice-ratio=4"}, Chunks: []string{"--chunk-size=100"}, Progress: regexp.MustCompile(`Copy: \d+/`)},
+	CutOver: CutOver{
+		Ways: []Exchange{{Name: "atomic", Flags: []string{"--cut-over=default"}}, {Name: "two-step", Flags: []string{"--cut-over=two-step"}, Gap: true}},
+		Lock: "lock /* gh-ost */ tables%", Counter: "Com_lock_tables",
+		GiveUp:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
+		Retry:    []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
+		WaitLong: []string{"--cut-over-lock-timeout-seconds=10"},
+		Unlocked: "Tables unlocked",
+	},
+	Commands: &Commands{
+		Socket: ghostSocket, Pause: "throttle", Paused: "State: throttled, commanded by user", Continue: "no-throttle", FullSpeed: "nice-ratio=0",
+	},
+	Throttle: Throttle{
+		On: func(replica string) []string {
+			return []string{"--throttle-control-replicas=" + replica, "--max-lag-millis=1000"}
+		},
+		// It sleeps for 100 times what a chunk took, the most there is: a quick server must not have copied all before
+		// the lag is seen.
+		Slow:    []string{"--chunk-size=50", "--nice-ratio=100"},
+		Waiting: "State: throttled, lag=",
+	},
+	Postpone: &Postpone{Flag: "--postpone-cut-over-flag-file=", Waiting: "State: postponing cut-over"},
+	Resume: &Resume{
+		Known: "--resume",
+		// Ten seconds is the least that it takes.
+		First: []string{"--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=40"},
+		Saved: "checkpoint success at",
+		// Without the flags that drop what the first run left.
+		Again:    []string{"--resume", "--initially-drop-ghost-table=false", "--initially-drop-old-table=false"},
+		Resumed:  "Resuming from checkpoint",
+		Left:     []string{"table _orders_ghk"},
+		HooksDir: "--hooks-path=", Hook: "gh-ost-on-validated",
+	},
+	Flags: Flags{
+		FewRetries:    []string{"--default-retries=3"},
+		ReadTimeout:   []string{"--mysql-timeout=5"},
+		FewReconnects: []string{"--binlogsyncer-max-reconnect-attempts=3"},
+		OtherPort:     []string{"--skip-port-validation"},
+		Ring:          []string{"--allow-master-master"},
+		GTID:          []string{"--gtid"},
+	},
+	KeepTriggers: []string{"--include-triggers", "--trigger-suffix=_gho", "--remove-trigger-suffix-if-exists"},
+	Cases: map[Case]ToolCase{
+		CaseNoKey:                  {Refusal: "(?i)no PRIMARY nor UNIQUE key found in table"},
+		CaseNullableKey:            {Refusal: "has nullable columns"},
+		CaseNullableKeyWithoutNull: {Flags: []string{"--allow-nullable-unique-key"}},
+		CaseFloatKey:               {Refusal: "(?i)no shared unique key can be found"},
+		// It compares keys by their columns' names, before it looks at renames.
+		CaseRenamedKey:        {Refusal: "(?i)no shared unique key can be found"},
+		CaseInvalidDates:      {Flags: []string{"--allow-zero-in-date", "--skip-strict-mode"}},
+		CaseLargeTransactions: {Flags: []string{"--dml-batch-size=100"}},
+		CaseReferenced:        {Refusal: "(?i)found 1 parent-side foreign keys"},
+		CaseForeignKey:        {Refusal: "(?i)found 1 child-side foreign keys"},
+		CaseTrigger:           {Refusal: "(?i)found triggers on|Tables with triggers are not supported"},
+		CasePartialRowImage:   {Refusal: "(?i)only 'FULL' is supported"},
+		CaseStatementFormat:   {Refusal: "(?i)you must be using ROW binlog format"},
+		CaseFewPrivileges:     {Refusal: "(?i)user has insufficient privileges"},
+		CaseExistingNewTable:  {Flags: []string{"--initially-drop-ghost-table=false"}, Refusal: "(?i)table `_orders_gho` already exists. Panicking"},
+	},
+	Bugs: ghostBugs,
+	// MariaDB shows REPLICATION CLIENT as BINLOG MONITOR, which it does not take for it.
+	InsteadOfReplicationClient: []string{"SUPER"},
+	HasLocaltests:              true,
+})
 
-// Name is "gh-ost".
-func (g *Ghost) Name() string { return NameGhost }
-
-// Modes are gh-ost's four.
-func (g *Ghost) Modes() []Mode {
-	return []Mode{ModeReplica, ModePrimary, ModeTestOnReplica, ModeMigrateOnReplica}
-}
-
-// Migrate runs gh-ost with the flags that its own localtests/test.sh passes, less those that serve only
+// migrateGhost runs gh-ost with the flags that its own localtests/test.sh passes, less those that serve only
 // that script.
-func (g *Ghost) Migrate(ctx context.Context, job Job) (*Result, error) {
-	if err := job.check(g); err != nil {
-		return nil, err
-	}
-	args, err := g.arguments(ctx, job)
+func migrateGhost(ctx context.Context, p *tool.Program, job Job) (*Result, error) {
+	args, err := ghostArguments(ctx, p, job)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	go endWhenDeaf(ctx, logPath(job, g.Program.Name), ownEventLimit, cancel)
-	result, err := run(ctx, g.Program, job, args)
+	go cancelOnStalledBinlog(ctx, logPath(job, p.Name), ownEventLimit, cancel)
+	result, err := run(ctx, p, job, args)
 	parseGhost(result)
 	return result, err
 }
 
-// applier is where gh-ost builds the new table, and asks for metadata locks.
-func (g *Ghost) applier(job Job) server.Endpoint {
+// ghostKnows asks gh-ost by its --check-flag, which answers by the exit code.
+func ghostKnows(ctx context.Context, p *tool.Program, scope, flag string) bool {
+	_, err := proc.Run(ctx, proc.Cmd{Path: p.Path, Args: []string{"--check-flag", flag}, Env: p.Env, Scope: scope})
+	return err == nil
+}
+
+// ghostApplier is where gh-ost builds the new table, and asks for metadata locks.
+func ghostApplier(job Job) server.Endpoint {
 	if job.Mode.Target(job.Table).Node == NodeReplica {
 		return job.Replica
 	}
 	return job.Primary
 }
 
-func (g *Ghost) arguments(ctx context.Context, job Job) ([]string, error) {
+func ghostArguments(ctx context.Context, p *tool.Program, job Job) ([]string, error) {
 	host := job.Primary
 	if job.Mode.NeedsReplica() {
 		host = job.Replica
@@ -103,24 +187,22 @@ func (g *Ghost) arguments(ctx context.Context, job Job) ([]string, error) {
 	if job.held != "" {
 		args = append(args, "--postpone-cut-over-flag-file="+job.held)
 	}
-	skip, err := g.skipLockCheck(ctx, job)
+	skip, err := ghostSkipLockCheck(ctx, p, job)
 	if err != nil {
 		return nil, err
 	}
 	return append(append(args, skip...), job.Extra...), nil
 }
 
-// skipLockCheck is the flag that lets gh-ost go on where the server has no metadata lock instrument to
+// ghostSkipLockCheck is the flag that lets gh-ost go on where the server has no metadata lock instrument to
 // ask. Versions before 1.1.8 neither ask nor know the flag.
-func (g *Ghost) skipLockCheck(ctx context.Context, job Job) ([]string, error) {
+func ghostSkipLockCheck(ctx context.Context, p *tool.Program, job Job) ([]string, error) {
 	const name = "--skip-metadata-lock-check"
-	instrumented, err := metadataLocks(ctx, g.applier(job))
+	instrumented, err := metadataLocks(ctx, ghostApplier(job))
 	if err != nil || instrumented {
 		return nil, err
 	}
-	// gh-ost says by its exit code whether it knows the flags that follow --check-flag.
-	_, err = proc.Run(ctx, proc.Cmd{Path: g.Program.Path, Args: []string{"--check-flag", name}, Env: g.Program.Env, Scope: job.Scope})
-	if err != nil {
+	if !ghostKnows(ctx, p, job.Scope, name) {
 		return nil, ctx.Err()
 	}
 	return []string{name}, nil
@@ -168,13 +250,4 @@ func parseGhost(r *Result) {
 			r.CutOver = d
 		}
 	}
-}
-
-// parseCount reads digits; -1 for a number too large to be true.
-func parseCount(digits string) int64 {
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }

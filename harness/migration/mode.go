@@ -44,7 +44,7 @@ func (m Mode) String() string {
 // ParseMode reads a mode of a tool by its name. "" is the one that leaves the primary as it is, or else the
 // tool's most usual one.
 func ParseMode(t Tool, name string) (Mode, error) {
-	modes := t.Modes()
+	modes := t.Describe().Modes
 	if name == "" {
 		if slices.Contains(modes, ModeTestOnReplica) {
 			return ModeTestOnReplica, nil

@@ -41,7 +41,7 @@ func TestEveryModeIsSomeTools(t *testing.T) {
 		if driver.Name() != name {
 			t.Errorf("driver of %s is named %s", name, driver.Name())
 		}
-		for _, mode := range driver.Modes() {
+		for _, mode := range driver.Describe().Modes {
 			seen[mode] = true
 		}
 	}
@@ -76,7 +76,7 @@ func TestJobCheck(t *testing.T) {
 			job := good
 			job.Workdir = t.TempDir()
 			test.change(&job)
-			err := job.check(&Ghost{})
+			err := job.check(&Descriptor{Name: NameGhost, Modes: []Mode{ModePrimary, ModeReplica}})
 			switch {
 			case test.want == "" && err != nil:
 				t.Fatal(err)

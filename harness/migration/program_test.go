@@ -44,13 +44,17 @@ func TestParseGhost(t *testing.T) {
 }
 
 // script is a program that stands for a tool's process only: it talks to no server.
-func script(t *testing.T, body string) *tool.Program {
+func script(t *testing.T, body string) Tool {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tool")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &tool.Program{Name: NamePTOSC, Version: "0", Path: path, Env: []string{"FROM_TOOL=yes"}}
+	driver, err := New(&tool.Program{Name: NamePTOSC, Version: "0", Path: path, Env: []string{"FROM_TOOL=yes"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return driver
 }
 
 func triggersJob(t *testing.T) Job {
@@ -62,7 +66,7 @@ func triggersJob(t *testing.T) Job {
 
 func TestSuccess(t *testing.T) {
 	job := triggersJob(t)
-	result, err := (&PTOSC{script(t, `echo "$FROM_TOOL $*"; echo oops >&2; cat client.cnf`)}).Migrate(t.Context(), job)
+	result, err := script(t, `echo "$FROM_TOOL $*"; echo oops >&2; cat client.cnf`).Migrate(t.Context(), job)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +92,7 @@ func TestSuccess(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	result, err := (&PTOSC{script(t, "echo the reason >&2; exit 11")}).Migrate(t.Context(), triggersJob(t))
+	result, err := script(t, "echo the reason >&2; exit 11").Migrate(t.Context(), triggersJob(t))
 	if err == nil || result == nil || result.ExitCode != 11 {
 		t.Fatalf("result %+v, error %v; want exit code 11", result, err)
 	}
@@ -117,7 +121,7 @@ func TestHang(t *testing.T) {
 		}
 	}()
 	begin := time.Now()
-	result, err := (&PTOSC{script(t, "echo waiting for ever; sleep 600")}).Migrate(ctx, job)
+	result, err := script(t, "echo waiting for ever; sleep 600").Migrate(ctx, job)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want the context's", err)
 	}
@@ -137,7 +141,7 @@ func TestHang(t *testing.T) {
 // TestUsage holds that what a tool's own children use counts, and also when the tool is a failure.
 func TestUsage(t *testing.T) {
 	const busy = `perl -e '1 while (times)[0] < 0.3; my $all = "x" x 50_000_000'; exit 1`
-	result, err := (&PTOSC{script(t, busy)}).Migrate(t.Context(), triggersJob(t))
+	result, err := script(t, busy).Migrate(t.Context(), triggersJob(t))
 	if err == nil {
 		t.Fatal("exit code 1 is no error")
 	}
@@ -150,7 +154,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestCopiedRows(t *testing.T) {
-	result, err := (&PTOSC{script(t, `echo "Copying: 50%"; echo "rows copied: 49875"`)}).Migrate(t.Context(), triggersJob(t))
+	result, err := script(t, `echo "Copying: 50%"; echo "rows copied: 49875"`).Migrate(t.Context(), triggersJob(t))
 	if err != nil || result.RowsCopied != 49875 {
 		t.Errorf("result %+v, %v", result, err)
 	}
@@ -159,7 +163,7 @@ func TestCopiedRows(t *testing.T) {
 func TestPTOSCArguments(t *testing.T) {
 	job := triggersJob(t)
 	job.ChunkSize, job.Extra = 500, []string{"--max-lag=9"}
-	args := (&PTOSC{}).arguments(job)
+	args := ptoscArguments(job)
 	if args[0] != "--config=" {
 		t.Errorf("first argument %q: pt-online-schema-change takes --config only first", args[0])
 	}

@@ -2,40 +2,93 @@ package migration
 
 import (
 	"context"
+	"regexp"
 	"strconv"
 	"strings"
 
+	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/tool"
 )
 
-// PTOSC drives pt-online-schema-change of Percona Toolkit.
-type PTOSC struct{ Program *tool.Program }
+// NamePTOSC is pt-online-schema-change's name in matrix.yaml.
+const NamePTOSC = "pt-online-schema-change"
 
-// Name is "pt-online-schema-change".
-func (p *PTOSC) Name() string { return NamePTOSC }
+// noKeyPTOSC is how it refuses a table whose rows its DELETE trigger could not name.
+const noKeyPTOSC = "does not have a PRIMARY KEY or a unique index"
 
-// Modes is the one way in which it works.
-func (p *PTOSC) Modes() []Mode { return []Mode{ModeTriggers} }
+var _ = register(&Descriptor{
+	Name:         NamePTOSC,
+	Modes:        []Mode{ModeTriggers},
+	PrimaryModes: []Mode{ModeTriggers},
+	Variants:     []Variant{{Mode: ModeTriggers, Name: "triggers, no recursion", Flags: []string{"--recursion-method=none"}}},
+	Migrate:      migratePTOSC,
+	Triggers:     true,
+	Objects: Objects{
+		NewTable: func(table string) string { return "_" + table + "_new" },
+		// It sees all writes once it has its third trigger.
+		Follows: func(database, _ string) string {
+			return "SELECT COUNT(*) DIV 3 FROM information_schema.triggers WHERE trigger_schema = " + server.Quote(database)
+		},
+		// Its manual: a tool that is killed leaves its triggers and new table, which are to be dropped by hand,
+		// the triggers first.
+		Left: func(database, table string) []string {
+			trigger := "trigger pt_osc_" + database + "_" + table
+			return []string{trigger + "_ins", trigger + "_upd", trigger + "_del", "table _" + table + "_new", "table _" + table + "_old"}
+		},
+	},
+	Copy: Copying{
+		Slow: []string{"--sleep=0.03"}, Chunks: []string{"--chunk-size=100", "--sleep=0.2"},
+		Progress: regexp.MustCompile(`Copying .*: +\d+%`),
+	},
+	CutOver: CutOver{
+		Ways: []Exchange{{Name: "rename"}},
+		Lock: "RENAME TABLE%", Counter: "Com_rename_table",
+		GiveUp:   []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:2:0.5,drop_triggers:2:0.5,copy_rows:60:0.25"},
+		Retry:    []string{"--set-vars=lock_wait_timeout=1", "--tries=swap_tables:60:0.5,drop_triggers:60:0.5,copy_rows:60:0.25"},
+		WaitLong: []string{"--set-vars=lock_wait_timeout=20", "--tries=copy_rows:60:0.25"},
+	},
+	Throttle: Throttle{
+		On:   func(string) []string { return []string{"--max-lag=1", "--check-interval=1"} },
+		Off:  []string{"--recursion-method=none"},
+		Slow: []string{"--chunk-size=50", "--sleep=0.2"},
+	},
+	Flags: Flags{
+		FewRetries: []string{"--tries=copy_rows:20:0.25,drop_triggers:2:0.5"},
+		Ring:       []string{"--force"},
+	},
+	Cases: map[Case]ToolCase{
+		CaseNoKey:                  {Refusal: "There is no good index|(?i)cannot chunk the original table|" + noKeyPTOSC},
+		CaseNullableKey:            {Refusal: noKeyPTOSC},
+		CaseNullableKeyWithoutNull: {Refusal: noKeyPTOSC},
+		CaseRenamedKey:             {Flags: []string{"--no-check-alter"}},
+		CaseReplacedPrimaryKey:     {Flags: []string{"--no-check-alter"}},
+		CaseSwappedUniqueKeys:      {Flags: []string{"--no-check-unique-key-change"}},
+		CaseSwappedColumns:         {Flags: []string{"--no-check-alter"}},
+		// It refuses without --alter-foreign-keys-method.
+		CaseReferenced:    {Refusal: "(?i)did not specify --alter-foreign-keys-method"},
+		CaseTrigger:       {Refusal: "(?i)has triggers|triggers.*is not supported"},
+		CaseFewPrivileges: {Refusal: "(?i)denied"},
+	},
+	Bugs:   ptoscBugs,
+	Denies: "was not altered",
+})
 
-// Migrate runs pt-online-schema-change on the primary. It does not say how long the table was locked.
-func (p *PTOSC) Migrate(ctx context.Context, job Job) (*Result, error) {
-	if err := job.check(p); err != nil {
-		return nil, err
-	}
+// migratePTOSC runs pt-online-schema-change on the primary. It does not say how long the table was locked.
+func migratePTOSC(ctx context.Context, p *tool.Program, job Job) (*Result, error) {
 	if _, err := writeCredentials(job.Workdir, job.Primary); err != nil {
 		return nil, err
 	}
 	if err := writePlugin(job.Workdir); err != nil {
 		return nil, err
 	}
-	result, err := run(ctx, p.Program, job, p.arguments(job))
+	result, err := run(ctx, p, job, ptoscArguments(job))
 	if copied := copiedRows.FindStringSubmatch(result.Output); copied != nil {
 		result.RowsCopied = parseCount(copied[1])
 	}
 	return result, err
 }
 
-func (p *PTOSC) arguments(job Job) []string {
+func ptoscArguments(job Job) []string {
 	args := []string{
 		// It must be the first option. Empty, it keeps out the machine's and the user's own settings.
 		"--config=",

@@ -31,6 +31,16 @@ var current cell.Description
 // Cell is the cell that this process runs.
 func Cell() cell.Description { return current }
 
+// specs are the functions that describe specs once the cell is known.
+var specs []func()
+
+// WithCell has specs described once the cell is known, for those whose names depend on it. It is called while a suite's
+// package is initialised, as Describe is.
+func WithCell(describe func()) bool {
+	specs = append(specs, describe)
+	return true
+}
+
 // Run hands a suite to ginkgo. It is called by the suite's one Test function, with the sandbox profiles
 // that its specs use. Outside of a matrix run there is no cell, and the test is skipped with a word on how
 // to start one.
@@ -52,6 +62,9 @@ func Run(t *testing.T, profiles ...sandbox.Profile) {
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	reporter.NoColor, reporter.Succinct = true, true
 	suite.RandomSeed = current.Seed
+	for _, describe := range specs {
+		describe()
+	}
 	name := current.ID.Suite
 	if current.Spec == "" {
 		if err := writeCatalog(events, ginkgo.PreviewSpecs(name, suite, reporter), profiles); err != nil {

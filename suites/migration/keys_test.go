@@ -3,6 +3,7 @@ package migration_test
 import (
 	"fmt"
 
+	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -10,9 +11,6 @@ import (
 func keyed(name, format string) workload.KeyColumn {
 	return workload.KeyColumn{Name: name, Of: func(row int64) string { return fmt.Sprintf(format, row) }}
 }
-
-// noKeyPTOSC is how pt-online-schema-change refuses a table whose rows its DELETE trigger could not name.
-const noKeyPTOSC = "does not have a PRIMARY KEY or a unique index"
 
 // What a key is does not change how rows are read from a binary log, but for those whose comparison depends
 // on the server.
@@ -32,41 +30,40 @@ var keyScenarios = []scenario{
 		key: []string{"k1", "k2", "k3"},
 	},
 	{
-		group: "keys", name: "the primary key goes to another unique key",
+		group: "keys", name: "the primary key moves to another unique key",
+		is:     migration.CaseReplacedPrimaryKey,
 		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, code CHAR(12) NOT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY code (code)) DEFAULT CHARSET=utf8mb4"),
 		alter:  "DROP PRIMARY KEY, ADD PRIMARY KEY (code), DROP KEY code, ADD UNIQUE KEY id (id)",
 		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{workload.ID("id")[0], keyed("code", "'c%07d'")}},
-		extra:  map[string][]string{"pt-online-schema-change": {"--no-check-alter"}},
 		spread: spreadOne,
 	},
 	{
-		group: "keys", name: "a unique key with a nullable column that has no NULL",
-		create:  one("CREATE TABLE t (id INT NULL, k INT NOT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY id (id, k)) DEFAULT CHARSET=utf8mb4"),
-		alter:   adding,
-		typed:   workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{workload.ID("id")[0], keyed("k", "%d")}},
-		extra:   map[string][]string{"gh-ost": {"--allow-nullable-unique-key"}},
-		refused: map[string]string{"pt-online-schema-change": noKeyPTOSC},
-		spread:  spreadOne,
+		group: "keys", name: "a unique key with a nullable column without NULL",
+		is:     migration.CaseNullableKeyWithoutNull,
+		create: one("CREATE TABLE t (id INT NULL, k INT NOT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY id (id, k)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding,
+		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{workload.ID("id")[0], keyed("k", "%d")}},
+		spread: spreadOne,
 	},
 	{
-		group: "keys", name: "a unique key with a nullable column is refused",
-		create:  one("CREATE TABLE t (id INT NOT NULL, k INT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY k (k), KEY id (id)) DEFAULT CHARSET=utf8mb4"),
-		alter:   adding,
-		typed:   workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")},
-		refused: map[string]string{"gh-ost": "has nullable columns", "pt-online-schema-change": noKeyPTOSC},
-		spread:  spreadOne,
+		group: "keys", name: "a unique key with a nullable column",
+		is:     migration.CaseNullableKey,
+		create: one("CREATE TABLE t (id INT NOT NULL, k INT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY k (k), KEY id (id)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding,
+		typed:  workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")},
+		spread: spreadOne,
 	},
 	{
-		group: "keys", name: "a text key whose collation folds case and accents",
+		group: "keys", name: "a text key with a case- and accent-insensitive collation",
 		create: one(`CREATE TABLE t (code VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40))
 			DEFAULT CHARSET=utf8mb4`),
-		alter:   adding,
-		typed:   folding,
-		key:     []string{"code"},
-		telling: true,
+		alter: adding,
+		typed: folding,
+		key:   []string{"code"},
+		inPR:  true,
 	},
 	{
-		group: "keys", name: "a text key whose collation folds case becomes one of bytes",
+		group: "keys", name: "a text key with a case-insensitive collation becomes binary",
 		create: one(`CREATE TABLE t (code VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40))
 			DEFAULT CHARSET=utf8mb4`),
 		alter: adding + ", MODIFY code VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",
@@ -77,28 +74,25 @@ var keyScenarios = []scenario{
 		spread: spreadOne,
 	},
 	{
-		group: "keys", name: "a floating-point key is refused",
+		group: "keys", name: "a floating-point key",
+		is:     migration.CaseFloatKey,
 		create: one("CREATE TABLE t (f FLOAT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
 		alter:  adding,
 		// Exact in binary, so that an equality finds them.
-		typed:   workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{keyed("f", "%d.5")}},
-		key:     []string{"f"},
-		refused: map[string]string{"gh-ost": "(?i)no shared unique key can be found"},
-		spread:  spreadOne,
-	},
-	{
-		group: "keys", name: "a table without a key is refused",
-		create: one("CREATE TABLE t (id INT NOT NULL, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
-		alter:  adding,
-		typed:  workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")},
-		refused: map[string]string{
-			"gh-ost":                  "(?i)no PRIMARY nor UNIQUE key found in table",
-			"pt-online-schema-change": "There is no good index|" + noKeyPTOSC,
-		},
+		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{keyed("f", "%d.5")}},
+		key:    []string{"f"},
 		spread: spreadOne,
 	},
 	{
-		group: "keys", name: "generated keys: a zero, a gap, the largest, and the next one",
+		group: "keys", name: "a table without a key",
+		is:     migration.CaseNoKey,
+		create: one("CREATE TABLE t (id INT NOT NULL, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding,
+		typed:  workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")},
+		spread: spreadOne,
+	},
+	{
+		group: "keys", name: "AUTO_INCREMENT keys: zero, a gap, the largest value and the next one",
 		create: one("CREATE TABLE t (id INT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4",
 			"INSERT INTO t (id, a, v) VALUES (0, 0, 'zero'), (4294960000, 1, 'gap')",
 			"DELETE FROM t WHERE id = 4294960000"), // its value is not given again
@@ -110,34 +104,32 @@ var keyScenarios = []scenario{
 		after:   []string{"INSERT INTO t (a, v) VALUES (1, 'next')", "INSERT INTO t (id, a, v) VALUES (4294967295, 1, 'largest')"},
 	},
 	{
-		group: "keys", name: "the key column is renamed",
+		group: "keys", name: "a renamed key column",
+		is:       migration.CaseRenamedKey,
 		create:   one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
 		alter:    "CHANGE COLUMN id ident BIGINT NOT NULL",
 		typed:    workload.Typed{Name: "t", Values: plain, Key: workload.ID("id")},
 		keyAfter: []string{"ident"},
 		quiet:    true,
-		// gh-ost compares keys by their columns' names, before renames are looked at.
-		refused: map[string]string{"gh-ost": "(?i)no shared unique key can be found"},
-		extra:   map[string][]string{"pt-online-schema-change": {"--no-check-alter"}},
-		spread:  spreadOne,
+		spread:   spreadOne,
 	},
 	{
 		group: "keys", name: "two unique keys swap their columns",
+		is:     migration.CaseSwappedUniqueKeys,
 		create: one("CREATE TABLE t (id INT NOT NULL, b INT NOT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY u1 (id), UNIQUE KEY u2 (b)) DEFAULT CHARSET=utf8mb4"),
 		alter:  "DROP KEY u1, DROP KEY u2, ADD UNIQUE KEY u1 (b), ADD UNIQUE KEY u2 (id)",
 		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{workload.ID("id")[0], {Name: "b", Of: func(row int64) string { return fmt.Sprint(1000000 - row) }}}},
-		extra:  map[string][]string{"pt-online-schema-change": {"--no-check-unique-key-change"}},
 		spread: spreadOne,
 	},
 	{
 		group: "keys", name: "two columns swap their names",
+		is:     migration.CaseSwappedColumns,
 		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, b INT NOT NULL) DEFAULT CHARSET=utf8mb4"),
 		alter:  "CHANGE COLUMN a b INT NOT NULL, CHANGE COLUMN b a INT NOT NULL",
 		typed: workload.Typed{Name: "t", Key: workload.ID("id"), Values: []workload.ValueColumn{
 			{Name: "a", Values: []string{"1", "2", "3"}}, {Name: "b", Values: []string{"100", "200", "300"}},
 		}},
 		quiet:  true,
-		extra:  map[string][]string{"pt-online-schema-change": {"--no-check-alter"}},
 		spread: spreadOne,
 	},
 }

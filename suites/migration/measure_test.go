@@ -9,9 +9,9 @@ import (
 	"mysqlmatrix/harness/workload"
 )
 
-// watchLag measures how late the replica is, at its worst, until the function that it returns is called.
-func (s *scene) watchLag(ctx context.Context) (stop func()) {
-	lag, err := workload.WatchLag(ctx, s.primary, s.replica)
+// watchLag measures the greatest lag of the replica, until the function that it returns is called.
+func (f *fixture) watchLag(ctx context.Context) (stop func()) {
+	lag, err := workload.WatchLag(ctx, f.primary, f.replica)
 	suitekit.NoFault(err)
 	return func() {
 		if worst, known := lag.Stop(); known {

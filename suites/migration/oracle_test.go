@@ -9,7 +9,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/workload"
@@ -27,24 +26,24 @@ const (
 )
 
 // objections are the checks that fail once replicas have caught up, by name.
-func (s *scene) objections(ctx context.Context, mode migration.Mode) map[check]error {
+func (f *fixture) objections(ctx context.Context) map[check]error {
 	found := map[check]error{}
 	note := func(c check, err error) {
 		if err != nil {
 			found[c] = errors.Join(found[c], err)
 		}
 	}
-	note(checkRows, sameRows(ctx, s.primary, table, s.replica, table))
-	for _, one := range []*server.Server{s.primary, s.replica} {
-		note(checkLedger, s.complete(ctx, one))
-		note(checkStructure, s.structured(ctx, one, mode))
+	note(checkRows, sameRows(ctx, f.primary, table, f.replica, table))
+	for _, one := range []*server.Server{f.primary, f.replica} {
+		note(checkLedger, f.complete(ctx, one))
+		note(checkStructure, f.hasStructure(ctx, one))
 	}
 	var kept []string
-	if target := mode.Target(table.Name); target.Stopped {
+	if target := f.mode.Target(table.Name); target.Stopped {
 		kept = append(kept, target.Table)
 	}
-	note(checkLeftovers, leftovers(ctx, s.primary))
-	note(checkLeftovers, leftovers(ctx, s.replica, kept...))
+	note(checkLeftovers, leftovers(ctx, f.primary))
+	note(checkLeftovers, leftovers(ctx, f.replica, kept...))
 	return found
 }
 
@@ -54,8 +53,8 @@ func sameRows(ctx context.Context, a *server.Server, left workload.Table, b *ser
 }
 
 // complete is an error unless a server's table holds every acknowledged write and nothing else.
-func (s *scene) complete(ctx context.Context, one *server.Server) error {
-	differences, err := s.ledger.Verify(ctx, one, table)
+func (f *fixture) complete(ctx context.Context, one *server.Server) error {
+	differences, err := f.ledger.Verify(ctx, one, table)
 	if err != nil {
 		return err
 	}
@@ -68,13 +67,13 @@ func (s *scene) complete(ctx context.Context, one *server.Server) error {
 // plantedFault is something that a bad migration could leave, as statements on the replica. %[1]s is the table,
 // %[2]d the key of a row.
 type plantedFault struct {
-	what     string
-	plant    string
-	noticed  []check
-	alsoHeal string // beside restoring the row
+	what       string
+	plant      string
+	detectedBy []check
+	alsoHeal   string // beside restoring the row
 }
 
-var faults = []plantedFault{
+var plantedFaults = []plantedFault{
 	{"one row that was changed", "UPDATE %[1]s SET counter = counter + 1 WHERE id = %[2]d", []check{checkRows}, ""},
 	{"a write that was lost", "DELETE FROM %[1]s WHERE id = %[2]d", []check{checkRows, checkLedger}, ""},
 	{"a payload that was cut short", "UPDATE %[1]s SET payload = 'row' WHERE id = %[2]d", []check{checkRows, checkLedger}, ""},
@@ -102,44 +101,45 @@ var faults = []plantedFault{
 
 // The oracle is put to the test as well: whatever a bad migration could leave is planted, and must be found.
 var _ = Describe("oracle", func() {
-	It("finds every planted fault, and nothing where there is none", func(ctx SpecContext) {
-		s := deploy(ctx, migration.ModePrimary)
-		suitekit.NoFault(s.primary.Exec(ctx, "ALTER TABLE "+table.String()+" "+change))
-		suitekit.NoFault(s.load(ctx).Stop())
-		suitekit.NoFault(s.WaitCaughtUp(ctx))
-		Expect(s.objections(ctx, migration.ModePrimary)).To(BeEmpty())
-		key, err := s.untouchedKey(ctx)
+	It("detects every planted fault, and reports none on intact tables", func(ctx SpecContext) {
+		driver := cellDriver()
+		f := setUp(ctx, driver, driver.Describe().PrimaryModes[0], setup{rows: rows})
+		suitekit.NoFault(f.primary.Exec(ctx, "ALTER TABLE "+table.String()+" "+change))
+		suitekit.NoFault(f.load(ctx).Stop())
+		suitekit.NoFault(f.WaitCaughtUp(ctx))
+		Expect(f.objections(ctx)).To(BeEmpty())
+		key, err := f.unchangedRow(ctx)
 		suitekit.NoFault(err)
-		for _, f := range faults {
-			suitekit.NoFault(s.unlogged(ctx, key, f.plant))
-			var noticed []check
-			for c := range s.objections(ctx, migration.ModePrimary) {
-				noticed = append(noticed, c)
+		for _, one := range plantedFaults {
+			suitekit.NoFault(f.unlogged(ctx, key, one.plant))
+			var detected []check
+			for c := range f.objections(ctx) {
+				detected = append(detected, c)
 			}
-			Expect(noticed).To(ConsistOf(f.noticed), f.what)
-			suitekit.NoFault(s.unlogged(ctx, key, f.alsoHeal, "REPLACE INTO %[1]s SELECT * FROM "+model.String()+" WHERE id = %[2]d"))
+			Expect(detected).To(ConsistOf(one.detectedBy), one.what)
+			suitekit.NoFault(f.unlogged(ctx, key, one.alsoHeal, "REPLACE INTO %[1]s SELECT * FROM "+model.String()+" WHERE id = %[2]d"))
 		}
-		Expect(s.objections(ctx, migration.ModePrimary)).To(BeEmpty(), "after all faults were mended")
+		Expect(f.objections(ctx)).To(BeEmpty(), "after all faults were removed")
 	})
 })
 
-// untouchedKey is the key of a row that no writer has changed; a copy of it is put into the replica's model
-// table, to mend the row from.
-func (s *scene) untouchedKey(ctx context.Context) (int64, error) {
+// unchangedRow is the key of a row that no writer has changed; a copy of it is put into the replica's model
+// table, to restore the row from.
+func (f *fixture) unchangedRow(ctx context.Context) (int64, error) {
 	var key int64
-	if err := s.replica.DB.QueryRowContext(ctx, "SELECT MIN(id) FROM "+table.String()+" WHERE seq = 0").Scan(&key); err != nil {
+	if err := f.replica.DB.QueryRowContext(ctx, "SELECT MIN(id) FROM "+table.String()+" WHERE seq = 0").Scan(&key); err != nil {
 		return 0, fmt.Errorf("find a row that was not changed: %w", err)
 	}
-	return key, s.unlogged(ctx, key, "INSERT INTO "+model.String()+" SELECT * FROM %[1]s WHERE id = %[2]d")
+	return key, f.unlogged(ctx, key, "INSERT INTO "+model.String()+" SELECT * FROM %[1]s WHERE id = %[2]d")
 }
 
 // unlogged runs statements on the replica alone.
-func (s *scene) unlogged(ctx context.Context, key int64, statements ...string) error {
+func (f *fixture) unlogged(ctx context.Context, key int64, statements ...string) error {
 	var list []string
 	for _, statement := range statements {
 		if statement != "" {
 			list = append(list, strings.NewReplacer("%[1]s", table.String(), "%[2]d", fmt.Sprint(key)).Replace(statement))
 		}
 	}
-	return s.replica.Unlogged(ctx, list...)
+	return f.replica.Unlogged(ctx, list...)
 }

@@ -15,17 +15,16 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-// refusal is something that a tool must not begin with. Each spec ends with the obstacle taken away, and the
+// obstacle is something that some tools refuse to work with. Each spec ends with the obstacle taken away, and the
 // same job then succeeds: otherwise it could have been refused for any reason.
-type refusal struct {
-	name  string
-	plan  plan
-	put   []string // on the primary
-	take  []string
-	undo  func(SpecContext, *stage) // what statements of the administrator cannot take away
-	flags []string                  // for the refused run
-	says  string
-	full  bool
+type obstacle struct {
+	what   string // "a trigger"
+	is     migration.Case
+	setup  setup
+	add    func(*migration.Descriptor) []string // statements on the primary
+	remove func(*migration.Descriptor) []string
+	undo   func(SpecContext, *fixture) // what statements of the administrator cannot take away
+	inPR   bool                        // in the pr tier
 }
 
 const (
@@ -35,97 +34,108 @@ const (
 	watch  = "CREATE TRIGGER " + database + ".watch AFTER INSERT ON " + database + ".orders FOR EACH ROW SET @seen = 1"
 )
 
-var refusals = map[string][]refusal{
-	migration.NameGhost: {
-		{name: "a foreign key of another table that refers to it", put: []string{parent}, take: []string{"DROP TABLE " + database + ".lines"}, says: "(?i)found 1 parent-side foreign keys"},
-		{
-			name: "a foreign key of its own", put: []string{kinds, "INSERT INTO " + database + ".kinds VALUES (0)", child},
-			take: []string{"ALTER TABLE " + database + ".orders DROP FOREIGN KEY orders_seq"}, says: "(?i)found 1 child-side foreign keys", full: true,
-		},
-		{name: "a trigger", put: []string{watch}, take: []string{"DROP TRIGGER " + database + ".watch"}, says: "(?i)found triggers on|Tables with triggers are not supported", full: true},
-		{
-			name: "a row image that leaves columns out", put: []string{"SET GLOBAL binlog_row_image = 'MINIMAL'"}, take: []string{"SET GLOBAL binlog_row_image = 'FULL'"},
-			says: "(?i)only 'FULL' is supported", full: true,
-		},
-		{
-			name: "statements in the binary log", put: []string{"SET GLOBAL binlog_format = 'STATEMENT'"}, take: []string{"SET GLOBAL binlog_format = 'ROW'"},
-			says: "(?i)you must be using ROW binlog format", full: true,
-		},
-		{
-			name: "an account with too few privileges", plan: plan{grants: []string{"SELECT, PROCESS, REPLICATION SLAVE ON *.*", "SELECT, INSERT ON " + database + ".*"}},
-			undo: everythingAgain, says: "(?i)user has insufficient privileges", full: true,
-		},
-		{
-			name: "a ghost table that is there already", put: []string{"CREATE TABLE " + database + "._orders_gho (id INT NOT NULL PRIMARY KEY)"},
-			take: []string{"DROP TABLE " + database + "._orders_gho"}, flags: []string{"--initially-drop-ghost-table=false"}, says: "(?i)table `_orders_gho` already exists. Panicking",
-		},
+// statements are the same for every tool.
+func statements(list ...string) func(*migration.Descriptor) []string {
+	return func(*migration.Descriptor) []string { return list }
+}
+
+var obstacles = []obstacle{
+	{
+		what: "a table that another one refers to by a foreign key", is: migration.CaseReferenced, inPR: true,
+		add: statements(parent), remove: statements("DROP TABLE " + database + ".lines"),
 	},
-	migration.NamePTOSC: {
-		{
-			name: "a foreign key of another table that refers to it, with no method given", put: []string{parent}, take: []string{"DROP TABLE " + database + ".lines"},
-			says: "(?i)did not specify --alter-foreign-keys-method",
+	{
+		what: "a table with a foreign key", is: migration.CaseForeignKey,
+		add:    statements(kinds, "INSERT INTO "+database+".kinds VALUES (0)", child),
+		remove: statements("ALTER TABLE " + database + ".orders DROP FOREIGN KEY orders_seq"),
+	},
+	{
+		what: "a table with a trigger", is: migration.CaseTrigger, inPR: true,
+		add: statements(watch), remove: statements("DROP TRIGGER " + database + ".watch"),
+	},
+	{
+		what: "a row image without all columns", is: migration.CasePartialRowImage,
+		add: statements("SET GLOBAL binlog_row_image = 'MINIMAL'"), remove: statements("SET GLOBAL binlog_row_image = 'FULL'"),
+	},
+	{
+		what: "statements in the binary log", is: migration.CaseStatementFormat,
+		add: statements("SET GLOBAL binlog_format = 'STATEMENT'"), remove: statements("SET GLOBAL binlog_format = 'ROW'"),
+	},
+	{
+		what: "an account with too few privileges", is: migration.CaseFewPrivileges,
+		setup: setup{grants: []string{"SELECT, PROCESS, REPLICATION SLAVE ON *.*", "SELECT, INSERT ON " + database + ".*"}},
+		undo:  func(ctx SpecContext, f *fixture) { suitekit.NoFault(f.unlimitAccount(ctx)) },
+	},
+	{
+		what: "a table without a key", is: migration.CaseNoKey,
+		add:    statements("ALTER TABLE " + database + ".orders DROP PRIMARY KEY, DROP INDEX seq"),
+		remove: statements("ALTER TABLE " + database + ".orders ADD PRIMARY KEY (id), ADD INDEX seq (seq)"),
+	},
+	{
+		what: "a table of the name that it gives to its new one", is: migration.CaseExistingNewTable, inPR: true,
+		add: func(tool *migration.Descriptor) []string {
+			return []string{"CREATE TABLE " + database + "." + tool.Objects.NewTable(table.Name) + " (id INT NOT NULL PRIMARY KEY)"}
 		},
-		{name: "a trigger of the kind that it makes", put: []string{watch}, take: []string{"DROP TRIGGER " + database + ".watch"}, says: "(?i)has triggers|triggers.*is not supported"},
-		{
-			name: "an account with too few privileges", plan: plan{grants: []string{"SELECT, PROCESS, REPLICATION SLAVE ON *.*", "SELECT, INSERT ON " + database + ".*"}},
-			undo: everythingAgain, says: "(?i)denied", full: true,
-		},
-		{
-			name: "a table without a key", put: []string{"ALTER TABLE " + database + ".orders DROP PRIMARY KEY, DROP INDEX seq"},
-			take: []string{"ALTER TABLE " + database + ".orders ADD PRIMARY KEY (id), ADD INDEX seq (seq)"}, says: "(?i)cannot chunk the original table|does not have a PRIMARY KEY or a unique index", full: true,
+		remove: func(tool *migration.Descriptor) []string {
+			return []string{"DROP TABLE " + database + "." + tool.Objects.NewTable(table.Name)}
 		},
 	},
 }
 
-func everythingAgain(ctx SpecContext, s *stage) { suitekit.NoFault(s.unlimit(ctx)) }
-
-var _ = forTool("refusal", func(tool migration.Tool) {
-	mode := disturbed[tool.Name()][0] // what a tool refuses is on the server that it changes
-	for _, r := range refusals[tool.Name()] {
-		It(fmt.Sprintf("%s: %s is refused, and nothing is changed", mode, r.name), labelsOf(r.full), func(ctx SpecContext) { r.play(ctx, tool, mode) })
+var _ = forTool("refusal", func(driver migration.Tool) {
+	tool := driver.Describe()
+	mode := tool.PrimaryModes[0] // what a tool refuses is on the server that it changes
+	for _, o := range obstacles {
+		if tool.Case(o.is).Refusal == "" {
+			continue
+		}
+		It(fmt.Sprintf("%s: refuses %s and changes nothing", mode, o.what), labelsOf(!o.inPR), func(ctx SpecContext) { o.isRefused(ctx, driver, mode) })
 	}
-	if tool.Name() == migration.NameGhost {
-		It(fmt.Sprintf("%s: a trigger is taken along with --include-triggers", mode), Label(cell.LabelFull), func(ctx SpecContext) { withTriggers(ctx, tool, mode) })
+	if len(tool.KeepTriggers) > 0 {
+		It(fmt.Sprintf("%s: keeps a trigger with %s", mode, tool.KeepTriggers[0]), Label(cell.LabelFull), func(ctx SpecContext) { withTriggers(ctx, driver, mode) })
 	}
 })
 
-func (r refusal) play(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
-	// A replica would be in the way of a format that it cannot read, and has no part in a refusal.
-	r.plan.Shape = topology.MustShape("single")
-	s := setUp(ctx, tool, mode, r.plan)
-	suitekit.NoFault(s.primary.Exec(ctx, r.put...))
-	before, err := content(ctx, s.primary)
+func (o obstacle) isRefused(ctx SpecContext, driver migration.Tool, mode migration.Mode) {
+	// A replica would disturb a format that it cannot read, and has no part in a refusal.
+	o.setup.Shape = topology.MustShape("single")
+	f := setUp(ctx, driver, mode, o.setup)
+	if o.add != nil {
+		suitekit.NoFault(f.primary.Exec(ctx, o.add(f.tool)...))
+	}
+	before, err := content(ctx, f.primary)
 	suitekit.NoFault(err)
-	s.begin(ctx, r.flags...).fails(ctx, r.says)
-	Expect(s.free(ctx)).To(Succeed())
-	after, err := content(ctx, s.primary)
+	how := f.tool.Case(o.is)
+	f.begin(ctx, how.Flags...).fails(ctx, how.Refusal)
+	Expect(f.verifyUnlocked(ctx)).To(Succeed())
+	after, err := content(ctx, f.primary)
 	suitekit.NoFault(err)
 	Expect(after).To(Equal(before), "the tool refused, and changed something")
-	suitekit.NoFault(s.primary.Exec(ctx, r.take...))
-	if r.undo != nil {
-		r.undo(ctx, s)
+	if o.remove != nil {
+		suitekit.NoFault(f.primary.Exec(ctx, o.remove(f.tool)...))
 	}
-	s.begin(ctx).succeed(ctx)
-	Expect(s.whole(ctx, changed)).To(Succeed(), "after the obstacle was taken away")
+	if o.undo != nil {
+		o.undo(ctx, f)
+	}
+	f.begin(ctx).succeed(ctx)
+	Expect(f.verify(ctx, changed)).To(Succeed(), "after the obstacle was taken away")
 }
 
-// withTriggers changes a table with a trigger by the versions of gh-ost that can take one along.
-func withTriggers(ctx SpecContext, tool migration.Tool, mode migration.Mode) {
-	s := setUp(ctx, tool, mode, plan{Options: topology.Options{Shape: topology.MustShape("single")}})
-	if !s.knows(ctx, "--include-triggers") {
-		suitekit.Unsupported(fmt.Sprintf("%s %s has no --include-triggers", tool.Name(), suitekit.Cell().Tool.Version))
-	}
-	suitekit.NoFault(s.primary.Exec(ctx,
+// withTriggers changes a table with a trigger by the versions of a tool that can keep one.
+func withTriggers(ctx SpecContext, driver migration.Tool, mode migration.Mode) {
+	f := setUp(ctx, driver, mode, setup{Options: topology.Options{Shape: topology.MustShape("single")}})
+	f.needs(ctx, f.tool.KeepTriggers[0])
+	suitekit.NoFault(f.primary.Exec(ctx,
 		"CREATE TABLE "+database+".log (id BIGINT NOT NULL) ENGINE=InnoDB",
 		"CREATE TRIGGER "+database+".watch AFTER UPDATE ON "+table.String()+" FOR EACH ROW INSERT INTO "+database+".log VALUES (NEW.id)"))
-	load := s.traffic(ctx, &traffic{})
-	s.begin(ctx, "--include-triggers", "--trigger-suffix=_gho", "--remove-trigger-suffix-if-exists").succeed(ctx)
+	load := f.traffic(ctx, &traffic{})
+	f.begin(ctx, f.tool.KeepTriggers...).succeed(ctx)
 	Expect(load.halt()).To(Succeed())
-	Expect(s.whole(ctx, changed, "trigger watch_gho")).To(Succeed())
+	Expect(f.verify(ctx, changed, "trigger watch_gho")).To(Succeed())
 	// Every increment went through the trigger once, the old one or the new one.
 	var logged int
-	suitekit.NoFault(s.primary.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+database+".log").Scan(&logged))
-	Expect(logged).To(Equal(s.counts.total()), "the trigger ran once for each increment")
+	suitekit.NoFault(f.primary.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+database+".log").Scan(&logged))
+	Expect(logged).To(Equal(f.counts.total()), "the trigger ran once for each increment")
 }
 
 // content is all that is in the database, as text: every table's definition and checksum, and every trigger.

@@ -23,8 +23,8 @@ type scenario struct {
 	// alters override alter for the create of the same index.
 	alters []string
 
-	options []string // of every server
-	replica []string // options of the replica alone
+	options        []string // of every server
+	replicaOptions []string // of the replica alone
 	// sessionOptions are statements that do for one session what options do for the server.
 	sessionOptions []string
 	sqlMode        string // of every server and session; "" is strict
@@ -45,10 +45,17 @@ type scenario struct {
 	key      []string // columns to compare by; nil is id
 	keyAfter []string // after the change, where they are renamed
 
-	extra   map[string][]string // arguments, by tool
-	refused map[string]string   // tool → what it says (regexp) when it refuses the change; nothing is changed then
-	spread  spread
-	telling bool // the pr tier has it, in one way
+	is     migration.Case // for which tools may need flags, or which they may refuse
+	spread spread
+	inPR   bool // the pr tier has it, in one way
+}
+
+// title is the scenario as a spec's name says it.
+func (s scenario) title(tool *migration.Descriptor) string {
+	if tool.Case(s.is).Refusal != "" {
+		return s.group + ": " + s.name + " is refused"
+	}
+	return s.group + ": " + s.name
 }
 
 // spread is in which ways a scenario runs.
@@ -56,9 +63,9 @@ type spread uint8
 
 const (
 	// spreadReaders: what depends on how rows are read from a binary log: the primary's own, and that of a
-	// replica, which has written its rows anew. gh-ost's replica and allow-on-master.
+	// replica, which has written its rows anew. All modes that change the primary.
 	spreadReaders spread = iota
-	// spreadOne: what does not: gh-ost's allow-on-master.
+	// spreadOne: what does not: the tool's first mode on the primary.
 	spreadOne
 	// spreadAll: a few that run in every way. The change must leave the order of the columns that were there,
 	// since a replica with the new table goes on with the primary's rows (migrate-on-replica).
@@ -69,20 +76,26 @@ const (
 type way struct {
 	mode  migration.Mode
 	name  string
-	extra []string
+	flags []string
 }
 
 // waysOf are a scenario's, for a tool.
-func (s scenario) waysOf(tool migration.Tool) []way {
+func (s scenario) waysOf(tool *migration.Descriptor) []way {
 	var list []way
-	for _, mode := range tool.Modes() {
-		if s.spread == spreadAll || mode == migration.ModePrimary || mode == migration.ModeTriggers ||
-			(s.spread == spreadReaders && mode == migration.ModeReplica) {
-			list = append(list, way{mode: mode, name: mode.String()})
-		}
+	modes := tool.Modes
+	switch s.spread {
+	case spreadOne:
+		modes = tool.PrimaryModes[:1]
+	case spreadReaders:
+		modes = tool.PrimaryModes
 	}
-	if s.spread == spreadAll && tool.Name() == migration.NamePTOSC {
-		list = append(list, way{migration.ModeTriggers, "triggers, no recursion", []string{"--recursion-method=none"}})
+	for _, mode := range modes {
+		list = append(list, way{mode: mode, name: mode.String()})
+	}
+	if s.spread == spreadAll {
+		for _, v := range tool.Variants {
+			list = append(list, way{v.Mode, v.Name, v.Flags})
+		}
 	}
 	return list
 }
@@ -140,8 +153,8 @@ func (s scenario) play(seed int64) []workload.Script {
 	return []workload.Script{s.typed.Script(seed, s.seeded(), 0, 1)}
 }
 
-// mode is the session's sql_mode.
-func (s scenario) mode() string {
+// sqlModes are the session's sql_mode.
+func (s scenario) sqlModes() string {
 	if s.sqlMode == "" {
 		return "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 	}

@@ -14,7 +14,7 @@ var plain = []workload.ValueColumn{
 // What a table can have beside types of columns.
 var tableTypes = []scenario{
 	{
-		group: "types", name: "generated columns, stored and virtual, follow their bases",
+		group: "types", name: "stored and virtual generated columns follow their base columns",
 		needs: []flavor.Capability{flavor.CapGeneratedColumns},
 		create: one(`CREATE TABLE t (id INT NOT NULL PRIMARY KEY, s INT AS (a + 1) STORED, a INT NOT NULL, v VARCHAR(40),
 			w VARCHAR(60) AS (CONCAT(v, '!')) VIRTUAL, KEY w (w)) DEFAULT CHARSET=utf8mb4`),
@@ -22,7 +22,7 @@ var tableTypes = []scenario{
 		typed: workload.Typed{Name: "t", Key: workload.ID("id"), Values: plain},
 	},
 	{
-		group: "types", name: "a generated column becomes an ordinary one beside a new generated one",
+		group: "types", name: "a generated column is dropped and another one is added",
 		needs: []flavor.Capability{flavor.CapGeneratedColumns},
 		create: one(`CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40), s INT AS (a + 1) STORED)
 			DEFAULT CHARSET=utf8mb4`),
@@ -55,7 +55,7 @@ var tableTypes = []scenario{
 		spread: spreadOne,
 	},
 	{
-		group: "types", name: "defaults by expression are kept, and apply",
+		group: "types", name: "defaults by expression are kept and apply",
 		probed: true,
 		create: one(`CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL DEFAULT (1 + 2), v VARCHAR(40) NOT NULL DEFAULT (CONCAT('a', 'b')),
 			x TEXT DEFAULT ('text'), o INT)`),

@@ -1,6 +1,9 @@
 package migration_test
 
-import "mysqlmatrix/harness/workload"
+import (
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/workload"
+)
 
 var timeTypes = []scenario{
 	{
@@ -14,7 +17,7 @@ var timeTypes = []scenario{
 			{Name: "y", Values: []string{"'0000'", "'1901'", "'2155'", "NULL"}},
 		}},
 		sqlMode: "ALLOW_INVALID_DATES",
-		extra:   map[string][]string{"gh-ost": {"--allow-zero-in-date", "--skip-strict-mode"}},
+		is:      migration.CaseInvalidDates,
 	},
 	{
 		group: "types", name: "fractional seconds and long times keep every digit",
@@ -30,17 +33,17 @@ var timeTypes = []scenario{
 		}},
 	},
 	{
-		group: "types", name: "timestamps are moments, though client, source and replica are in three time zones",
-		create:   one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, ts TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, dt DATETIME)"),
-		alter:    adding,
-		timeZone: "-08:00",
-		options:  []string{"default-time-zone=+05:45"},
-		replica:  []string{"default-time-zone=-03:30"},
-		typed:    workload.Typed{Name: "t", Key: workload.ID("id"), Values: stamps("'1970-01-01 00:00:01'", "'2038-01-18 19:14:07'")},
-		spread:   spreadAll,
+		group: "types", name: "timestamps keep their instant with client, primary and replica in three time zones",
+		create:         one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, ts TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, dt DATETIME)"),
+		alter:          adding,
+		timeZone:       "-08:00",
+		options:        []string{"default-time-zone=+05:45"},
+		replicaOptions: []string{"default-time-zone=-03:30"},
+		typed:          workload.Typed{Name: "t", Key: workload.ID("id"), Values: stamps("'1970-01-01 00:00:01'", "'2038-01-18 19:14:07'")},
+		spread:         spreadAll,
 	},
 	{
-		group: "types", name: "a datetime becomes a timestamp, and back, in the server's time zone",
+		group: "types", name: "a datetime becomes a timestamp and a timestamp a datetime, in the server's time zone",
 		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, ts TIMESTAMP NULL, dt DATETIME)"),
 		alter:  "MODIFY ts DATETIME NULL, MODIFY dt TIMESTAMP NULL",
 		// The writers are in the server's zone: after the exchange the same literal means the same.
@@ -52,13 +55,13 @@ var timeTypes = []scenario{
 		}},
 	},
 	{
-		group: "types", name: "timestamps around the changes of daylight saving time",
-		create:   one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, ts TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, dt DATETIME)"),
-		alter:    adding,
-		zone:     "America/New_York",
-		timeZone: "America/New_York",
-		options:  []string{"default-time-zone=+01:00"},
-		replica:  []string{"default-time-zone=-03:30"},
+		group: "types", name: "timestamps around the start and end of daylight saving time keep their instant",
+		create:         one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, ts TIMESTAMP NULL, t6 TIMESTAMP(6) NULL, dt DATETIME)"),
+		alter:          adding,
+		zone:           "America/New_York",
+		timeZone:       "America/New_York",
+		options:        []string{"default-time-zone=+01:00"},
+		replicaOptions: []string{"default-time-zone=-03:30"},
 		// 02:00 to 03:00 is not there on 10 March, and 01:00 to 02:00 is there twice on 3 November.
 		typed: workload.Typed{Name: "t", Key: workload.ID("id"), Values: stamps(
 			"'2024-03-10 01:59:59'", "'2024-03-10 03:00:00'", "'2024-11-03 00:59:59'", "'2024-11-03 01:30:00'", "'2024-11-03 02:00:00'")},

@@ -14,7 +14,7 @@ const unreadable = 40 * time.Second
 // Types that not every server has. Each is asked for by its CREATE.
 var vendorTypes = []scenario{
 	{
-		group: "types", name: "geometries keep shape and reference system",
+		group: "types", name: "geometries keep their shape and reference system",
 		probed: true,
 		create: [][]string{
 			{"CREATE TABLE t (id INT NOT NULL PRIMARY KEY, p POINT NOT NULL SRID 0, g GEOMETRY, l LINESTRING, a POLYGON, SPATIAL INDEX p (p))"},
@@ -71,7 +71,7 @@ var vendorTypes = []scenario{
 		}},
 	},
 	{
-		group: "types", name: "compressed columns and tables keep what is in them",
+		group: "types", name: "compressed columns and tables keep their contents",
 		probed: true,
 		create: [][]string{
 			{"CREATE TABLE t (id INT NOT NULL PRIMARY KEY, x TEXT COMPRESSED, v VARCHAR(400) COMPRESSED, b BLOB COMPRESSED) DEFAULT CHARSET=utf8mb4"},

@@ -11,6 +11,7 @@ import (
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/localtests"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -18,22 +19,22 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-// telling are the folders that the pr tier runs, one of each kind: an event whose updates change keys, a
+// inPR are the folders that the pr tier runs, one of each kind: an event whose updates change keys, a
 // character set with an event that MySQL 9.6 breaks, an sql_mode, a refusal, a structure, a script of its own.
-var telling = []string{
+var inPR = []string{
 	"swap-uk", "convert-utf8mb4", "datetime-1970", "fail-drop-pk", "autoinc-copy-deletes-user-defined", "panic-on-warnings-batch-middle",
 }
 
 // gh-ost's own tests, as they lie beside the gh-ost under test, are judged by the script that lies there.
-var _ = Describe(migration.NameGhost, func() {
-	program := suitekit.Cell().Tool
-	if program.Name != migration.NameGhost {
+var _ = forTool("", func(driver migration.Tool) {
+	if !driver.Describe().HasLocaltests {
 		return
 	}
-	tests, err := migration.ReadLocaltests(program.Dir)
+	program := suitekit.Cell().Tool
+	tests, err := localtests.Read(program.Dir)
 	if err != nil {
 		It("upstream: its own tests", func() {
-			if !errors.Is(err, migration.ErrNoLocaltests) {
+			if !errors.Is(err, localtests.ErrNone) {
 				suitekit.NoFault(err)
 			}
 			suitekit.Unsupported(fmt.Sprintf("gh-ost's own tests lie in its source, and for %s %v: "+
@@ -42,10 +43,10 @@ var _ = Describe(migration.NameGhost, func() {
 		return
 	}
 	// Those that take longest begin first, so that the others do not wait for one of them in the end.
-	slices.SortStableFunc(tests.Folders, func(a, b migration.Folder) int { return cmp.Compare(patience(b), patience(a)) })
+	slices.SortStableFunc(tests.Folders, func(a, b localtests.Folder) int { return cmp.Compare(duration(b), duration(a)) })
 	for _, folder := range tests.Folders {
 		labels := Label(cell.LabelWaiting)
-		if !slices.Contains(telling, folder.Name) {
+		if !slices.Contains(inPR, folder.Name) {
 			labels = append(labels, cell.LabelFull)
 		}
 		It("upstream: "+folder.Name, labels, func(ctx SpecContext) {
@@ -55,9 +56,9 @@ var _ = Describe(migration.NameGhost, func() {
 	}
 })
 
-// patience is how long a folder takes, in relation: sysbench writes for half a minute, and a script of its
+// duration is how long a folder takes, in relation: sysbench writes for half a minute, and a script of its
 // own waits for what it has written to come through.
-func patience(f migration.Folder) int {
+func duration(f localtests.Folder) int {
 	switch {
 	case f.Sysbench:
 		return 2
@@ -70,8 +71,8 @@ func patience(f migration.Folder) int {
 
 // upstream gives a folder what upstream's script expects: a primary and a replica with its accounts, and
 // sysbench where the folder uses it.
-func upstream(ctx SpecContext, tests *migration.Localtests, folder migration.Folder, program *tool.Program) *migration.Upstream {
-	run := &migration.Upstream{Tests: tests, Folders: []migration.Folder{folder}, Program: program, Workdir: suitekit.WorkDir("u")}
+func upstream(ctx SpecContext, tests *localtests.Tests, folder localtests.Folder, program *tool.Program) *localtests.Script {
+	run := &localtests.Script{Tests: tests, Folders: []localtests.Folder{folder}, Program: program, Workdir: suitekit.WorkDir("u")}
 	if folder.Sysbench {
 		run.Sysbench = sysbench(ctx)
 	}
@@ -84,7 +85,7 @@ func upstream(ctx SpecContext, tests *migration.Localtests, folder migration.Fol
 		options.GTID = folder.GTIDMode == "ON"
 		options.Server = append(options.Server, "gtid_mode="+folder.GTIDMode)
 	}
-	accounts, err := migration.UpstreamServer(run.Workdir)
+	accounts, err := localtests.ServerOptions(run.Workdir)
 	suitekit.NoFault(err)
 	options.Server = append(options.Server, accounts...)
 	t := suitekit.Deploy(ctx, sandbox.ProfileFast, options)
@@ -106,11 +107,11 @@ func sysbench(ctx SpecContext) *tool.Program {
 }
 
 // conclude runs a folder, keeps what was measured, and takes over the script's verdict.
-func conclude(ctx SpecContext, run *migration.Upstream, folder migration.Folder) {
+func conclude(ctx SpecContext, run *localtests.Script, folder localtests.Folder) {
 	result := judged(ctx, run)
 	suitekit.Detail("upstream's script", "s", result.Duration.Seconds())
 	verdict := result.Verdict(folder.Name)
-	if verdict == migration.UpstreamSkipped {
+	if verdict == localtests.Skipped {
 		suitekit.Unsupported(fmt.Sprintf("upstream leaves it out on this server: its ignore_versions is %q", folder.IgnoreVersions))
 	}
 	changed, err := result.Changed(ctx, run.Primary.Server)
@@ -118,7 +119,7 @@ func conclude(ctx SpecContext, run *migration.Upstream, folder migration.Folder)
 		suitekit.Detail("rows changed by the workload", "", float64(changed))
 		suitekit.Detail("DML events applied", "", float64(result.Applied))
 	}
-	if verdict != migration.UpstreamPassed {
+	if verdict != localtests.Passed {
 		Fail(result.Complaint())
 	}
 	suitekit.NoFault(err)

@@ -20,7 +20,7 @@ import (
 
 // The comparison of rows is put to the test for every type: one value that is another one must be seen.
 var _ = Describe("oracle", Label(cell.LabelFull), func() {
-	It("sees one changed value in any column of any scenario", func(ctx SpecContext) {
+	It("detects one changed value in any column of any scenario", func(ctx SpecContext) {
 		t := suitekit.Deploy(ctx, sandbox.ProfileFast, topology.Options{Shape: topology.MustShape("single")})
 		one, seen := t.Primary().Server, 0
 		var errs []error
@@ -28,7 +28,7 @@ var _ = Describe("oracle", Label(cell.LabelFull), func() {
 			if s.lacking(suitekit.Golden(sandbox.ProfileFast).Capabilities) || s.zone != "" {
 				continue
 			}
-			n, err := s.perceived(ctx, one)
+			n, err := s.countDetected(ctx, one)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s: %s: %w", s.group, s.name, err))
 			}
@@ -43,8 +43,8 @@ var _ = Describe("oracle", Label(cell.LabelFull), func() {
 // changedRow is the row that is changed.
 const changedRow = 5
 
-// perceived changes one value of each column of a scenario's table, and counts those that were seen.
-func (s scenario) perceived(ctx context.Context, one *server.Server) (seen int, err error) {
+// countDetected changes one value of each column of a scenario's table, and counts those that were seen.
+func (s scenario) countDetected(ctx context.Context, one *server.Server) (seen int, err error) {
 	sides := [2]workload.Side{}
 	for i, name := range []string{"left_side", "right_side"} {
 		_, err := s.prepare(ctx, one, name)

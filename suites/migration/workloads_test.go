@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -27,10 +28,10 @@ var workloadScenarios = []scenario{
 			}
 			return scripts
 		},
-		rate:    500,
-		course:  800,
-		spread:  spreadAll,
-		telling: true,
+		rate:   500,
+		course: 800,
+		spread: spreadAll,
+		inPR:   true,
 	},
 	{
 		group: "workload", name: "transactions of 10,000 rows",
@@ -39,10 +40,10 @@ var workloadScenarios = []scenario{
 		typed:   plainTyped,
 		scripts: large,
 		course:  60,
-		extra:   map[string][]string{"gh-ost": {"--dml-batch-size=100"}},
+		is:      migration.CaseLargeTransactions,
 	},
 	{
-		group: "workload", name: "rollbacks and savepoints leave nothing",
+		group: "workload", name: "rolled-back transactions and savepoints leave nothing",
 		create:  one(plainTable),
 		alter:   adding,
 		typed:   plainTyped,
@@ -50,7 +51,7 @@ var workloadScenarios = []scenario{
 		course:  80,
 	},
 	{
-		group: "workload", name: "hot rows that eight writers fight for",
+		group: "workload", name: "eight writers change the same three rows",
 		create:  one(plainTable),
 		alter:   adding,
 		typed:   plainTyped,

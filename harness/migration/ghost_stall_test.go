@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestEndWhenDeaf(t *testing.T) {
+func TestCancelOnStalledBinlog(t *testing.T) {
 	const wait = "INFO Waiting for ghost table to be migrated. Current lag is 0s\n"
 	for name, c := range map[string]struct {
 		log   string
@@ -25,7 +25,7 @@ func TestEndWhenDeaf(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			ended := make(chan struct{})
-			go func() { endWhenDeaf(ctx, log, 0, cancel); close(ended) }()
+			go func() { cancelOnStalledBinlog(ctx, log, 0, cancel); close(ended) }()
 			select {
 			case <-ended:
 			case <-time.After(20 * ownEventPoll):

@@ -1,44 +1,45 @@
-package migration
+package localtests
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 
 	"mysqlmatrix/harness/proc"
 )
 
-// UpstreamVerdict is what upstream's script says of a folder.
-type UpstreamVerdict uint8
+// Verdict is what upstream's script says of a folder.
+type Verdict uint8
 
 // The verdicts. The zero value is a folder that the script began and did not judge.
 const (
-	UpstreamUnknown UpstreamVerdict = iota
-	UpstreamPassed
-	UpstreamFailed
-	// UpstreamSkipped is a folder that the script left out. It counts it as passed itself.
-	UpstreamSkipped
+	Unknown Verdict = iota
+	Passed
+	Failed
+	// Skipped is a folder that the script left out. It counts it as passed itself.
+	Skipped
 )
 
 // String is the verdict as a word.
-func (v UpstreamVerdict) String() string {
+func (v Verdict) String() string {
 	switch v {
-	case UpstreamPassed:
+	case Passed:
 		return "passed"
-	case UpstreamFailed:
+	case Failed:
 		return "failed"
-	case UpstreamSkipped:
+	case Skipped:
 		return "skipped"
 	default:
 		return "not judged"
 	}
 }
 
-func (v UpstreamVerdict) judged() bool { return v != UpstreamUnknown }
+func (v Verdict) judged() bool { return v != Unknown }
 
 // Outcome is the script's verdict on one folder.
 type Outcome struct {
 	Name    string
-	Verdict UpstreamVerdict
+	Verdict Verdict
 }
 
 var (
@@ -68,24 +69,24 @@ func parseOutcomes(output string) []Outcome {
 		last := &list[len(list)-1]
 		switch {
 		case m[1] == "FAIL":
-			last.Verdict = UpstreamFailed
+			last.Verdict = Failed
 		case skipped:
-			last.Verdict = UpstreamSkipped
+			last.Verdict = Skipped
 		default:
-			last.Verdict = UpstreamPassed
+			last.Verdict = Passed
 		}
 	}
 	return list
 }
 
 // Verdict is the script's on a folder.
-func (r *UpstreamResult) Verdict(folder string) UpstreamVerdict {
+func (r *Result) Verdict(folder string) Verdict {
 	for _, o := range r.Outcomes {
 		if o.Name == folder {
 			return o.Verdict
 		}
 	}
-	return UpstreamUnknown
+	return Unknown
 }
 
 // appliedInOne is what gh-ost logs with --debug, which upstream's script always passes, for every transaction
@@ -115,7 +116,7 @@ var debugging = regexp.MustCompile(`(?m)^.* DEBUG .*\n?`)
 
 // Complaint is why the script fails a folder: the lines that tell of trouble, in what the script printed and
 // in gh-ost's log, and where that log ends.
-func (r *UpstreamResult) Complaint() string {
+func (r *Result) Complaint() string {
 	var lines []string
 	seen := map[string]bool{}
 	for _, text := range []string{r.Output, r.Log} {
@@ -140,4 +141,13 @@ func (r *UpstreamResult) Complaint() string {
 		text += "\ngh-ost's log ends:\n" + proc.Tail(log, logTail)
 	}
 	return text
+}
+
+// parseCount reads digits; -1 for a number too large to be true.
+func parseCount(digits string) int64 {
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
 }

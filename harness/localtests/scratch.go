@@ -1,4 +1,4 @@
-package migration
+package localtests
 
 import (
 	"context"
@@ -28,9 +28,9 @@ const (
 		"GRANT ALL ON *.* TO '" + upstreamUser + "'@'%' WITH GRANT OPTION;\n"
 )
 
-// UpstreamServer writes the file that makes what upstream's script expects of its servers, a database and
+// ServerOptions writes the file that makes what upstream's script expects of its servers, a database and
 // accounts, into dir, and returns the option lines for every node of a topology.
-func UpstreamServer(dir string) ([]string, error) {
+func ServerOptions(dir string) ([]string, error) {
 	path := filepath.Join(dir, "accounts.sql")
 	if err := os.WriteFile(path, []byte(upstreamAccounts), 0o644); err != nil {
 		return nil, fmt.Errorf("accounts for gh-ost's own tests: %w", err)
@@ -43,8 +43,8 @@ const (
 	primaryClient = "gh-ost-test-mysql-master"
 	replicaClient = "gh-ost-test-mysql-replica"
 	ghostWrapper  = "gh-ost"
-	placeBefore   = "before"
-	placeAfter    = "after"
+	coordinatesBefore   = "before"
+	coordinatesAfter    = "after"
 	ghostLogFile  = "gh-ost-test.log"
 	scriptLogFile = "upstream.log"
 	upstreamTmp   = "/tmp/"
@@ -56,7 +56,7 @@ const (
 // scratch prepares the folder that upstream's script runs in: a copy of the script and of the folders to
 // test, with every path in /tmp led here, since the script's names there are the same for everybody; and
 // the programs that it wants on PATH.
-func (u *Upstream) scratch(ctx context.Context) error {
+func (u *Script) scratch(ctx context.Context) error {
 	if !filepath.IsAbs(u.Workdir) {
 		return fmt.Errorf("working folder %q: want an absolute path", u.Workdir)
 	}
@@ -86,9 +86,9 @@ func (u *Upstream) scratch(ctx context.Context) error {
 	return nil
 }
 
-func (u *Upstream) bin() string { return filepath.Join(u.Workdir, "bin") }
+func (u *Script) bin() string { return filepath.Join(u.Workdir, "bin") }
 
-func (u *Upstream) copyFolder(from, to string) error {
+func (u *Script) copyFolder(from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (u *Upstream) copyFolder(from, to string) error {
 	})
 }
 
-func (u *Upstream) copyFile(from, to string) error {
+func (u *Script) copyFile(from, to string) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (u *Upstream) copyFile(from, to string) error {
 
 // clients writes the two programs by which the script speaks to the servers: the basedir's own client, as
 // dbdeployer's script "use" runs it.
-func (u *Upstream) clients(ctx context.Context) error {
+func (u *Script) clients(ctx context.Context) error {
 	for name, box := range map[string]*sandbox.Sandbox{primaryClient: u.Primary.Sandbox, replicaClient: u.Replica.Sandbox} {
 		client, err := clientProgram(box.Basedir())
 		if err != nil {
@@ -167,14 +167,14 @@ func clientProgram(basedir string) (string, error) {
 // wrapper writes the gh-ost that the script runs: the one under test, with the primary's binary log
 // coordinates noted before it starts and after it ended. It passes signals on, since timeout(1) ends it by
 // one, and has gh-ost's exit code.
-func (u *Upstream) wrapper(context.Context) error {
+func (u *Script) wrapper(context.Context) error {
 	if u.Bare {
 		return u.program(ghostWrapper, "exec "+shellWords(u.Program.Path)+" \"$@\"\n")
 	}
-	return u.program(ghostWrapper, fmt.Sprintf(`place() {
+	return u.program(ghostWrapper, fmt.Sprintf(`coordinates() {
   %[1]s -ss -e %[2]s >"$1.new" 2>/dev/null && mv "$1.new" "$1"
 }
-[ -e %[3]s ] || place %[3]s
+[ -e %[3]s ] || coordinates %[3]s
 %[5]s "$@" &
 child=$!
 trap 'kill -TERM "$child" 2>/dev/null' TERM INT
@@ -183,15 +183,15 @@ while :; do
   code=$?
   kill -0 "$child" 2>/dev/null || break
 done
-place %[4]s
+coordinates %[4]s
 exit "$code"
-`, primaryClient, shellWords(u.Primary.Server.Dialect.ShowBinaryLogStatus), shellWords(filepath.Join(u.Workdir, placeBefore)),
-		shellWords(filepath.Join(u.Workdir, placeAfter)), shellWords(u.Program.Path)))
+`, primaryClient, shellWords(u.Primary.Server.Dialect.ShowBinaryLogStatus), shellWords(filepath.Join(u.Workdir, coordinatesBefore)),
+		shellWords(filepath.Join(u.Workdir, coordinatesAfter)), shellWords(u.Program.Path)))
 }
 
 // sysbench puts the load generator on PATH, with the libraries that it came with, and gives it the account
 // that the script tells it to log in with.
-func (u *Upstream) sysbench(ctx context.Context) error {
+func (u *Script) sysbench(ctx context.Context) error {
 	if u.Sysbench == nil {
 		return nil
 	}
@@ -205,7 +205,7 @@ func (u *Upstream) sysbench(ctx context.Context) error {
 
 // root makes the script's root account on the primary, instead of what installations leave under that name
 // with passwords of their own.
-func (u *Upstream) root(ctx context.Context) (err error) {
+func (u *Script) root(ctx context.Context) (err error) {
 	granter := u.Primary.Sandbox.Endpoint()
 	granter.User, granter.Password = upstreamUser, upstreamPassword
 	s, err := server.Open(ctx, granter)
@@ -225,7 +225,7 @@ func (u *Upstream) root(ctx context.Context) (err error) {
 		"GRANT ALL ON *.* TO 'root'@'127.0.0.1'")...)
 }
 
-func (u *Upstream) program(name, script string) error {
+func (u *Script) program(name, script string) error {
 	return os.WriteFile(filepath.Join(u.bin(), name), []byte("#!/bin/bash\n"+script), 0o755)
 }
 

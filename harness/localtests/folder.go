@@ -1,4 +1,5 @@
-package migration
+// Package localtests reads and runs gh-ost's own tests, the localtests folder of its source, by their own script.
+package localtests
 
 import (
 	"errors"
@@ -10,10 +11,10 @@ import (
 	"strings"
 )
 
-// Localtests are gh-ost's own tests, the localtests/ folder of its source: one script, and a folder for
+// Tests are gh-ost's own tests, the localtests/ folder of its source: one script, and a folder for
 // each test. They are read and run where they lie; which file means what is said by the script of the
 // version under test, and the names here are the files'.
-type Localtests struct {
+type Tests struct {
 	Dir     string // the folder that holds test.sh
 	Folders []Folder
 }
@@ -38,14 +39,14 @@ const (
 	sysbenchFolder   = "sysbench"
 )
 
-// ErrNoLocaltests says that a gh-ost has no source beside it whose tests could be run.
-var ErrNoLocaltests = errors.New("there is no localtests/test.sh beside it")
+// ErrNone says that a gh-ost has no source beside it whose tests could be run.
+var ErrNone = errors.New("there is no localtests/test.sh beside it")
 
-// ReadLocaltests reads the tests in a gh-ost source folder. A folder without them is ErrNoLocaltests.
-func ReadLocaltests(source string) (*Localtests, error) {
-	l := &Localtests{Dir: filepath.Join(source, localtestsDir)}
+// Read reads the tests in a gh-ost source folder. A folder without them is ErrNone.
+func Read(source string) (*Tests, error) {
+	l := &Tests{Dir: filepath.Join(source, localtestsDir)}
 	if info, err := os.Stat(filepath.Join(l.Dir, localtestsScript)); source == "" || err != nil || !info.Mode().IsRegular() {
-		return nil, ErrNoLocaltests
+		return nil, ErrNone
 	}
 	entries, err := os.ReadDir(l.Dir)
 	if err != nil {

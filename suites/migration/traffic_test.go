@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	. "github.com/onsi/ginkgo/v2"
 
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
@@ -25,11 +26,11 @@ const (
 	// beat is the time from one statement of a worker to its next; busy, where a cut-over is to meet many.
 	beat = 100 * time.Millisecond
 	busy = 20 * time.Millisecond
-	// firstKey is the lowest key that is incremented at random: those below are a spec's own.
+	// firstKey is the lowest key that is incremented at random: a spec uses those below for itself.
 	firstKey = 10
 )
 
-// tally is how often a row's counter was incremented, for certain and perhaps.
+// tally is how often a row's counter was incremented: what the server acknowledged, and what it may have done.
 type tally struct{ acknowledged, inDoubt int }
 
 // increments counts what was acknowledged of `counter = counter + 1`, by key. A statement that is lost or
@@ -101,7 +102,7 @@ func (c *increments) verify(ctx context.Context, s *server.Server) error {
 		delete(found, key)
 	}
 	for _, key := range slices.Sorted(maps.Keys(found)) {
-		wrong = append(wrong, fmt.Sprintf("key %d: nobody incremented it, counter %d", key, found[key]))
+		wrong = append(wrong, fmt.Sprintf("key %d: no increment was sent, counter %d", key, found[key]))
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -112,7 +113,7 @@ func (c *increments) verify(ctx context.Context, s *server.Server) error {
 		s.Endpoint.Addr(), len(wrong), strings.Join(wrong[:min(len(wrong), few)], "\n  "))
 }
 
-// traffic is writers that increment and readers that read, without a pause, on the primary.
+// traffic is writers that increment counters and readers that read them, all the time, on the primary.
 type traffic struct {
 	counts   *increments
 	endpoint server.Endpoint
@@ -145,6 +146,26 @@ func (t *traffic) start(ctx context.Context) {
 		}
 		t.group.Go(func() { t.work(ctx, random, do) })
 	}
+}
+
+// traffic starts readers and writers on the primary, which stop with the spec at the latest.
+func (f *fixture) traffic(ctx context.Context, t *traffic) *traffic {
+	GinkgoHelper()
+	t.counts, t.endpoint = f.counts, f.primary.Endpoint
+	before := f.counts.total()
+	t.start(ctx)
+	DeferCleanup(func() { _ = t.halt() }) // a spec that did not come to its own halt has failed already
+	f.writesBeyond(ctx, before+incrementers)
+	return t
+}
+
+// writesBeyond waits until the traffic has written more than a number of times.
+func (f *fixture) writesBeyond(ctx context.Context, n int) {
+	GinkgoHelper()
+	eventually(ctx, "the writers write", func(context.Context) (string, bool, error) {
+		now := f.counts.total()
+		return fmt.Sprintf("%d writes", now), now > n, nil
+	})
 }
 
 // halt ends the workers after the statement that each is at. The error is one that no statement may meet.

@@ -1,4 +1,4 @@
-package migration
+package localtests
 
 import (
 	"context"
@@ -32,7 +32,7 @@ func writeTests(t *testing.T, folders map[string]map[string]string) (source stri
 }
 
 func TestReadLocaltests(t *testing.T) {
-	l, err := ReadLocaltests(writeTests(t, map[string]map[string]string{
+	l, err := Read(writeTests(t, map[string]map[string]string{
 		"sysbench": {"create.sql": "/* create event e */ drop table t;"},
 		"swap": {
 			"create.sql": "create table t (id int);\ndelimiter ;;\ncreate event e\n on schedule every 1 second do begin end ;;",
@@ -62,7 +62,7 @@ func TestReadLocaltests(t *testing.T) {
 
 func TestNoLocaltests(t *testing.T) {
 	for _, source := range []string{"", t.TempDir(), "/dev/null"} {
-		if _, err := ReadLocaltests(source); !errors.Is(err, ErrNoLocaltests) {
+		if _, err := Read(source); !errors.Is(err, ErrNone) {
 			t.Errorf("%q: %v", source, err)
 		}
 	}
@@ -93,8 +93,8 @@ func TestOutcomes(t *testing.T) {
 		"Testing: latin1.ERROR 1064 (42000) at line 1: near 'slave'", "..", "+ pass",
 		"Testing: fail-fk...", "ERROR fail-fk execution was expected to exit on error but did not.", "+ FAIL (3s)", "",
 	}, "\n")
-	want := []Outcome{{"swap-uk", UpstreamPassed}, {"spatial", UpstreamSkipped}, {"sysbench", UpstreamSkipped}, {"latin1", UpstreamPassed}, {"fail-fk", UpstreamFailed}}
-	r := UpstreamResult{Output: output}
+	want := []Outcome{{"swap-uk", Passed}, {"spatial", Skipped}, {"sysbench", Skipped}, {"latin1", Passed}, {"fail-fk", Failed}}
+	r := Result{Output: output}
 	r.Outcomes = parseOutcomes(output)
 	if len(r.Outcomes) != len(want) {
 		t.Fatalf("got %v", r.Outcomes)
@@ -108,7 +108,7 @@ func TestOutcomes(t *testing.T) {
 		t.Error("an error that is no exit code passes for a verdict")
 	}
 	r.Outcomes = parseOutcomes("Testing: a...\nERROR replication failure\n")
-	if err := r.plausible(nil); err == nil || r.Verdict("a") != UpstreamUnknown || r.Verdict("b") != UpstreamUnknown {
+	if err := r.plausible(nil); err == nil || r.Verdict("a") != Unknown || r.Verdict("b") != Unknown {
 		t.Errorf("a script that ends without a verdict: %v, %v", err, r.Outcomes)
 	}
 }
@@ -146,7 +146,7 @@ func TestVacuous(t *testing.T) {
 		"a refusal of the flags, no server's":   {Folder{ExpectFailure: true}, 0, "FATAL --table must be provided\n", 0, ""},
 		"the text that was wanted, though soon": {Folder{ExpectFailure: true, Failure: "Unknown system variable"}, 0, early, 0, ""},
 	} {
-		got := c.folder.Vacuous(&UpstreamResult{Applied: c.applied, Log: c.log}, c.changed)
+		got := c.folder.Vacuous(&Result{Applied: c.applied, Log: c.log}, c.changed)
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -154,7 +154,7 @@ func TestVacuous(t *testing.T) {
 }
 
 func TestComplaint(t *testing.T) {
-	r := UpstreamResult{
+	r := Result{
 		Output: "Testing: a...\nERROR 1064 (42000) at line 2: near 'json'\nERROR a create failure. cat x:\ncreate table t\n< 1\n> 2\n+ FAIL",
 		Log:    "INFO starting\n2026 FATAL Error 1193 (HY000): Unknown system variable\ndebug.Stack()\n2026-01-01 DEBUG skipping\n2026-01-01 DEBUG skipping\n",
 	}
@@ -167,7 +167,7 @@ func TestComplaint(t *testing.T) {
 	if strings.Contains(got, "create table t") || strings.Contains(got, "skipping") {
 		t.Errorf("lines that tell of no trouble:\n%s", got)
 	}
-	r = UpstreamResult{Output: "Testing: a...", Stopped: errors.New("it did not end within 1m0s")}
+	r = Result{Output: "Testing: a...", Stopped: errors.New("it did not end within 1m0s")}
 	if got := r.Complaint(); !strings.HasPrefix(got, "it did not end within 1m0s:\nTesting: a") {
 		t.Error(got)
 	}
@@ -178,11 +178,11 @@ func TestScratchCopies(t *testing.T) {
 	source := writeTests(t, map[string]map[string]string{
 		"own": {"test.sh": "touch /tmp/flag", "extra_args": "--flag=/tmp/flag", "create.sql": "select 1", "more/x": "y"},
 	})
-	l, err := ReadLocaltests(source)
+	l, err := Read(source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &Upstream{Tests: l, Workdir: filepath.Join(t.TempDir(), "w")}
+	u := &Script{Tests: l, Workdir: filepath.Join(t.TempDir(), "w")}
 	to := filepath.Join(u.Workdir, "own")
 	if err := u.copyFolder(l.Folders[0].Dir, to); err != nil {
 		t.Fatal(err)
@@ -195,7 +195,7 @@ func TestScratchCopies(t *testing.T) {
 }
 
 func TestScratchWantsShortPath(t *testing.T) {
-	u := &Upstream{Workdir: "/" + strings.Repeat("x", maxSocketPath)}
+	u := &Script{Workdir: "/" + strings.Repeat("x", maxSocketPath)}
 	if err := u.scratch(context.Background()); err == nil || !strings.Contains(err.Error(), "--run-dir") {
 		t.Errorf("got %v", err)
 	}
@@ -205,12 +205,12 @@ func TestScratchWantsShortPath(t *testing.T) {
 	}
 }
 
-func TestUpstreamLimit(t *testing.T) {
-	l, err := ReadLocaltests(writeTests(t, nil))
+func TestLimit(t *testing.T) {
+	l, err := Read(writeTests(t, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &Upstream{Tests: l, Folders: make([]Folder, 2)}
+	u := &Script{Tests: l, Folders: make([]Folder, 2)}
 	if got, err := u.limit(); err != nil || got.Seconds() != 2*(120+60) {
 		t.Errorf("with the script's own limit: %s, %v", got, err)
 	}
@@ -222,18 +222,18 @@ func TestUpstreamLimit(t *testing.T) {
 	}
 }
 
-func TestParsePlace(t *testing.T) {
+func TestParseCoordinates(t *testing.T) {
 	for text, want := range map[string]server.Coordinates{
 		"mysql-bin.000002\t4711\t\t\t\n":      {File: "mysql-bin.000002", Pos: 4711},
 		"mysql-bin.000001\t328\t\t\tuuid:1-5": {File: "mysql-bin.000001", Pos: 328},
 	} {
-		if got, err := parsePlace(text); err != nil || got != want {
+		if got, err := parseCoordinates(text); err != nil || got != want {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"", "mysql-bin.000001", "a\tb"} {
-		if _, err := parsePlace(text); err == nil {
-			t.Errorf("%q is taken for a place", text)
+		if _, err := parseCoordinates(text); err == nil {
+			t.Errorf("%q is taken for coordinates", text)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package migration
+package localtests
 
 import (
 	"context"
@@ -21,9 +21,9 @@ const upstreamSchema = "test"
 var ghostTables = regexp.MustCompile(`^_.*_(?:gho|ghc|ghk|del)$`)
 
 // Changed is how many rows of the test's own tables were changed on the primary while gh-ost ran.
-func (r *UpstreamResult) Changed(ctx context.Context, primary *server.Server) (int64, error) {
+func (r *Result) Changed(ctx context.Context, primary *server.Server) (int64, error) {
 	to := r.To
-	if to.IsZero() { // gh-ost was killed together with what notes the place
+	if to.IsZero() { // gh-ost was killed together with what notes the coordinates
 		var err error
 		if to, _, err = primary.BinaryLogStatus(ctx); err != nil {
 			return 0, err
@@ -52,7 +52,7 @@ func changedRows(ctx context.Context, s *server.Server, from, to server.Coordina
 		}
 		switch event := e.Event.(type) {
 		case *replication.RotateEvent:
-			// At the start of a stream the source makes up one, with the place that was asked for.
+			// At the start of a stream the source makes up one, with the coordinates that were asked for.
 			at = server.Coordinates{File: string(event.NextLogName), Pos: event.Position}
 		case *replication.RowsEvent:
 			rows += changedBy(e.Header.EventType, event)

@@ -1,4 +1,4 @@
-package migration
+package localtests
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
-// Upstream runs folders of gh-ost's own tests by upstream's own script, one after the other as the script
-// does, on one primary and its replica. The servers' options must include those of UpstreamServer.
-type Upstream struct {
-	Tests   *Localtests
+// Script runs folders of gh-ost's own tests by upstream's own script, one after the other as the script
+// does, on one primary and its replica. The servers' options must include those of ServerOptions.
+type Script struct {
+	Tests   *Tests
 	Folders []Folder // those to run
 	Program *tool.Program
 	// Sysbench is the load generator for the folder of that name; nil when it is not among the folders.
@@ -32,9 +32,9 @@ type Upstream struct {
 	Workdir string // an absolute, short path: gh-ost's socket lies in it
 }
 
-// UpstreamResult is what the script made of the folders, and what it can be told by whether they proved
+// Result is what the script made of the folders, and what it can be told by whether they proved
 // anything.
-type UpstreamResult struct {
+type Result struct {
 	Outcomes  []Outcome // of the folders that it came to; it stops at the first failure
 	Output    string    // what the script printed
 	Log       string    // of the last gh-ost
@@ -60,7 +60,7 @@ const sysbenchLimit = 90 * time.Second
 const spareLimit = 60 * time.Second
 
 // Run runs the script. What it makes of a folder is in the result; an error is a failure to run it.
-func (u *Upstream) Run(ctx context.Context) (_ *UpstreamResult, err error) {
+func (u *Script) Run(ctx context.Context) (_ *Result, err error) {
 	if err := u.scratch(ctx); err != nil {
 		return nil, fmt.Errorf("prepare gh-ost's own tests: %w", err)
 	}
@@ -70,7 +70,7 @@ func (u *Upstream) Run(ctx context.Context) (_ *UpstreamResult, err error) {
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("upstream's script did not end within %s", limit))
 	defer cancel()
-	r := &UpstreamResult{ScriptLog: filepath.Join(u.Workdir, scriptLogFile), GhostLog: filepath.Join(u.Workdir, ghostLogFile)}
+	r := &Result{ScriptLog: filepath.Join(u.Workdir, scriptLogFile), GhostLog: filepath.Join(u.Workdir, ghostLogFile)}
 	output, err := os.Create(r.ScriptLog)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (u *Upstream) Run(ctx context.Context) (_ *UpstreamResult, err error) {
 }
 
 // limit is how long the script may take for all of its folders.
-func (u *Upstream) limit() (time.Duration, error) {
+func (u *Script) limit() (time.Duration, error) {
 	text, err := os.ReadFile(filepath.Join(u.Tests.Dir, localtestsScript))
 	if err != nil {
 		return 0, fmt.Errorf("gh-ost's own tests: %w", err)
@@ -122,7 +122,7 @@ func (u *Upstream) limit() (time.Duration, error) {
 }
 
 // read gathers what the script and gh-ost left.
-func (r *UpstreamResult) read(dir string) error {
+func (r *Result) read(dir string) error {
 	texts := map[string]*string{scriptLogFile: &r.Output, ghostLogFile: &r.Log}
 	for name, into := range texts {
 		text, err := os.ReadFile(filepath.Join(dir, name))
@@ -131,7 +131,7 @@ func (r *UpstreamResult) read(dir string) error {
 		}
 		*into = string(text)
 	}
-	for name, into := range map[string]*server.Coordinates{placeBefore: &r.From, placeAfter: &r.To} {
+	for name, into := range map[string]*server.Coordinates{coordinatesBefore: &r.From, coordinatesAfter: &r.To} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -139,7 +139,7 @@ func (r *UpstreamResult) read(dir string) error {
 		if err != nil {
 			return err
 		}
-		if *into, err = parsePlace(string(text)); err != nil {
+		if *into, err = parseCoordinates(string(text)); err != nil {
 			return err
 		}
 	}
@@ -149,7 +149,7 @@ func (r *UpstreamResult) read(dir string) error {
 
 // plausible is an error when the script ended without a word on a folder: then it did not judge. Its exit
 // code says less: after a pass it is that of a last START SLAVE, which MySQL 8.4 and later refuse.
-func (r *UpstreamResult) plausible(runErr error) error {
+func (r *Result) plausible(runErr error) error {
 	var exit *exec.ExitError
 	switch {
 	case r.Stopped != nil:
@@ -162,8 +162,8 @@ func (r *UpstreamResult) plausible(runErr error) error {
 	return nil
 }
 
-// parsePlace reads the first two columns of SHOW BINARY LOG STATUS as the client prints them.
-func parsePlace(text string) (server.Coordinates, error) {
+// parseCoordinates reads the first two columns of SHOW BINARY LOG STATUS as the client prints them.
+func parseCoordinates(text string) (server.Coordinates, error) {
 	fields := strings.Split(strings.TrimRight(text, "\n"), "\t")
 	if len(fields) < 2 {
 		return server.Coordinates{}, fmt.Errorf("binary log coordinates: the client printed %q", text)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"mysqlmatrix/harness/wait"
 )
 
 const (
@@ -16,43 +18,41 @@ const (
 	ownEventPoll  = 250 * time.Millisecond
 )
 
-// errOwnEvent is the cause of a gh-ost that was ended because it hangs before it has begun.
+// errOwnEvent is the cause of ending a gh-ost that hangs before its first event.
 var errOwnEvent = errors.New("it hangs: its first event did not come back from the binary log within " + ownEventLimit.String())
 
 // What gh-ost prints before it waits for its own first event, and on every status line after that
 // (Migrate and printStatus in its go/logic/migrator.go).
 var (
-	waitsForItself = []byte("Waiting for ghost table to be migrated")
-	statusLine     = []byte("Copy: ")
+	waitsForOwnEvent = []byte("Waiting for ghost table to be migrated")
+	statusLine       = []byte("Copy: ")
 )
 
-// endWhenDeaf cancels when the gh-ost that writes to the log has waited for longer than the limit for its own
-// first event. It returns when ctx ends, or once gh-ost is beyond that.
-func endWhenDeaf(ctx context.Context, log string, limit time.Duration, cancel context.CancelCauseFunc) {
-	tick := time.NewTicker(ownEventPoll)
-	defer tick.Stop()
+// cancelOnStalledBinlog cancels when the gh-ost that writes to the log has waited longer than the limit for its own
+// first event. It returns when ctx ends, or once gh-ost has got its event.
+func cancelOnStalledBinlog(ctx context.Context, log string, limit time.Duration, cancel context.CancelCauseFunc) {
 	var since time.Time
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	stalled := false
+	// The wait ends by itself, or with ctx: its error tells nothing more.
+	_ = wait.State{What: "gh-ost's first event", Poll: ownEventPoll}.Until(ctx, func(context.Context) (string, bool, error) {
 		text, err := os.ReadFile(log)
 		if err != nil {
-			continue // not there yet; what is wrong with it is found by the one who writes it
+			return "", false, nil // not there yet; what is wrong with it is found by the one who writes it
 		}
-		_, after, waits := bytes.Cut(text, waitsForItself)
+		_, after, waits := bytes.Cut(text, waitsForOwnEvent)
 		switch {
 		case !waits:
 		case bytes.Contains(after, statusLine):
-			return
+			return "", true, nil
 		case since.IsZero():
 			since = time.Now()
 		case time.Since(since) > limit:
-			cancel(errOwnEvent)
-			return
+			stalled = true
 		}
+		return "", stalled, nil
+	})
+	if stalled {
+		cancel(errOwnEvent)
 	}
 }
 

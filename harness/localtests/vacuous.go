@@ -1,4 +1,4 @@
-package migration
+package localtests
 
 import (
 	"fmt"
@@ -27,7 +27,7 @@ var (
 //   - a test.sh of its own: it makes its writes itself, and judges by what comes of them.
 //   - none of these: the copy of the rows that create.sql inserts, or what becomes of the structure. Both are
 //     compared whatever happens, and there is nothing that could fail in silence.
-func (f Folder) Vacuous(r *UpstreamResult, changed int64) string {
+func (f Folder) Vacuous(r *Result, changed int64) string {
 	switch {
 	case f.ExpectFailure:
 		fatal := serverFatal.FindString(r.Log)

@@ -1,0 +1,157 @@
+package migration
+
+import (
+	"context"
+	"regexp"
+
+	"mysqlmatrix/harness/tool"
+)
+
+// Descriptor is all that is particular to one migration tool: how it is run, what it says, and how it can be slowed,
+// held and interrupted. Suites read it and never ask for a tool's name. A field that is left out says that the tool has
+// nothing of the kind.
+type Descriptor struct {
+	Name  string // in matrix.yaml
+	Modes []Mode // all ways of using it, the most usual one first
+	// PrimaryModes change the table on the primary, where readers and writers meet the cut-over. Specs for which the
+	// mode makes no difference take the first one.
+	PrimaryModes []Mode
+	Variants     []Variant
+	// Migrate runs the program. The job has been checked.
+	Migrate func(ctx context.Context, p *tool.Program, job Job) (*Result, error)
+	// Knows says whether this version of the program has a flag; nil is a tool whose versions all have the same flags.
+	Knows func(ctx context.Context, p *tool.Program, scope, flag string) bool
+	// Triggers says that it follows writes by triggers, and not by the binary log.
+	Triggers bool
+	// CountsEvents says that it prints how many writes it took from the binary log.
+	CountsEvents bool
+
+	Objects      Objects
+	Copy         Copying
+	CutOver      CutOver
+	Commands     *Commands
+	Throttle     Throttle
+	Postpone     *Postpone
+	Resume       *Resume
+	Flags        Flags
+	KeepTriggers []string // flags by which a table's triggers are kept, the first one not in every version
+	Cases        map[Case]ToolCase
+	Bugs         []Bug
+
+	// Denies is what it prints when it has not changed the table.
+	Denies string
+	// InsteadOfReplicationClient are privileges that it needs where a server has no REPLICATION CLIENT.
+	InsteadOfReplicationClient []string
+	// HasLocaltests says that its source has gh-ost's own tests beside it.
+	HasLocaltests bool
+}
+
+// Variant is a further way of using a mode.
+type Variant struct {
+	Mode  Mode
+	Name  string
+	Flags []string
+}
+
+// Objects are the tables and triggers that a tool makes beside the table that it changes.
+type Objects struct {
+	// NewTable is the name of the table that it builds.
+	NewTable func(table string) string
+	// Follows is a query of one number: it is above 0 once the tool sees every write that comes.
+	Follows func(database, table string) string
+	// Left are the objects that it may leave behind when it is killed or gives up, as "table NAME" or "trigger NAME".
+	// Its documentation has the user remove them.
+	Left func(database, table string) []string
+	// Removed says that its next run removes them.
+	Removed bool
+	// LeftByRefusal are the tables that it may leave when it refuses a change.
+	LeftByRefusal func(table string) []string
+}
+
+// Copying is how the copy of rows can be slowed and watched.
+type Copying struct {
+	// Slow are flags by which the copy of a few hundred rows, ten at a time, takes long enough to meet writes.
+	Slow []string
+	// Chunks are flags by which the copy of some thousand rows has many places at which it can be interrupted.
+	Chunks []string
+	// Progress is how it prints how much it has copied.
+	Progress *regexp.Regexp
+}
+
+// CutOver is how a tool exchanges the tables.
+type CutOver struct {
+	Ways []Exchange
+	// Lock is the statement by which it locks the table, as a pattern of LIKE, and Counter the status variable that
+	// counts such statements.
+	Lock, Counter string
+	// GiveUp are flags by which it waits a second for the lock and tries twice; Retry, by which it tries for a minute;
+	// WaitLong, by which a single try waits longer than any spec holds it up.
+	GiveUp, Retry, WaitLong []string
+	// Unlocked is what it prints when it has let go of the lock and its RENAME still waits.
+	Unlocked string
+}
+
+// Exchange is a way of exchanging the tables.
+type Exchange struct {
+	Name  string
+	Flags []string
+	// Gap says that, as documented, the table is missing for a moment between two renames.
+	Gap bool
+}
+
+// Commands are lines that a running tool takes on a socket.
+type Commands struct {
+	Socket string // in the working folder
+	// Pause stops the copy, after which the tool prints Paused; Continue lets it go on; FullSpeed ends what Copying or
+	// Throttle slowed.
+	Pause, Paused, Continue, FullSpeed string
+}
+
+// Throttle is how a tool waits for replicas that lag.
+type Throttle struct {
+	// On are flags by which it keeps the lag of a replica, given as host:port, under a second; Off, by which it does
+	// not ask for the lag.
+	On  func(replica string) []string
+	Off []string
+	// Slow are flags by which the copy is not over before the lag is seen.
+	Slow []string
+	// Waiting is what it prints while it waits for a lagging replica.
+	Waiting string
+}
+
+// Postpone is how a tool waits with the cut-over while a file exists.
+type Postpone struct {
+	Flag    string // the file's path follows
+	Waiting string // what it prints while it waits
+}
+
+// Resume is how a tool goes on with what a killed run has left.
+type Resume struct {
+	Known    string   // the flag by which a version that can do this is told
+	First    []string // flags of the run that is killed
+	Saved    string   // what that run prints when it can be resumed, a regular expression
+	Again    []string // flags of the run that resumes
+	Resumed  string   // what that run prints
+	Left     []string // objects that stay when it has succeeded
+	HooksDir string   // the flag for a folder of hooks; the path follows
+	Hook     string   // name of the hook that runs when the second run has validated all
+}
+
+// Flags are further flags, by what they are for.
+type Flags struct {
+	FewRetries    []string // it gives up after seconds, where it would retry for a minute or more
+	ReadTimeout   []string // it does not wait for a silent server without end
+	FewReconnects []string // it does not reconnect to the server whose log it reads without end
+	OtherPort     []string // it takes a server whose port is not the one that it connected to
+	Ring          []string // it takes a primary that is a replica of another one
+	GTID          []string // it follows writes by GTID
+}
+
+// Bug is a fault in a tool's source that suites plant to see it caught.
+type Bug struct {
+	What    string // "skips the last chunk"
+	Patches []tool.Patch
+}
+
+// Case says what the tool does with a case.
+func (d *Descriptor) Case(c Case) ToolCase { return d.Cases[c] }

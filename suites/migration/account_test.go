@@ -1,0 +1,112 @@
+package migration_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mysqlmatrix/harness/server"
+)
+
+// The account that only the tool under test uses, so that its sessions are told from the suite's.
+const (
+	toolUser, toolPassword = "osc", "osc"
+	// toolAccount is the account as statements name it.
+	toolAccount = "'" + toolUser + "'@'127.%'"
+	// everything is what the account may do unless a spec limits it.
+	everything = "ALL PRIVILEGES ON *.*"
+)
+
+// account is the tool's account on a server.
+func (f *fixture) account(ep server.Endpoint) server.Endpoint {
+	ep.User, ep.Password = toolUser, toolPassword
+	return ep
+}
+
+// createAccount makes the tool's account.
+func (f *fixture) createAccount(ctx context.Context, grants []string) error {
+	if grants == nil {
+		grants = []string{everything}
+	}
+	statements := []string{"CREATE USER " + toolAccount + " IDENTIFIED BY '" + toolPassword + "'"}
+	for _, grant := range grants {
+		statements = append(statements, "GRANT "+grant+" TO "+toolAccount)
+	}
+	return f.asGranter(ctx, statements...)
+}
+
+// limitAccount leaves the tool's account what the tools' manuals ask for, and nothing that lets it write to a server
+// that is read-only. Privileges have other names from server to server: each takes those that it knows.
+func (f *fixture) limitAccount(ctx context.Context) error {
+	rows, err := f.primary.Rows(ctx, "SHOW PRIVILEGES")
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, row := range rows {
+		known[strings.ToUpper(row["Privilege"])] = true
+	}
+	global := []string{"PROCESS", "SELECT", "REPLICATION SLAVE"}
+	for _, one := range []string{"REPLICATION CLIENT", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION MASTER ADMIN"} {
+		if known[one] {
+			global = append(global, one)
+		}
+	}
+	if !known["REPLICATION CLIENT"] {
+		global = slices.Concat(global, f.tool.InsteadOfReplicationClient)
+	}
+	return f.asGranter(ctx,
+		"REVOKE ALL PRIVILEGES, GRANT OPTION FROM "+toolAccount,
+		"GRANT "+strings.Join(global, ", ")+" ON *.* TO "+toolAccount,
+		"GRANT ALL PRIVILEGES ON "+server.Ident(database)+".* TO "+toolAccount,
+	)
+}
+
+// unlimitAccount gives the tool's account everything again.
+func (f *fixture) unlimitAccount(ctx context.Context) error {
+	return f.asGranter(ctx, "GRANT "+everything+" TO "+toolAccount)
+}
+
+// asGranter runs statements about accounts.
+func (f *fixture) asGranter(ctx context.Context, statements ...string) (err error) {
+	granter, err := f.granter(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, granter.Close()) }()
+	for _, statement := range statements {
+		if _, err := granter.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("account of the tool: %s: %w", statement, err)
+		}
+	}
+	return nil
+}
+
+// granter connects as one who may grant: the administrator, where the golden sandbox made it so, or root, who
+// is at 127.0.0.1 or at localhost by the installation.
+func (f *fixture) granter(ctx context.Context) (*sql.DB, error) {
+	admin := f.primary.Endpoint.Config("")
+	root, local := admin.Clone(), admin.Clone()
+	root.User, local.User = "root", "root"
+	local.Net, local.Addr = "unix", f.Primary().Sandbox.Socket()
+	var errs []error
+	for _, config := range []*mysql.Config{admin, root, local} {
+		connector, err := mysql.NewConnector(config)
+		if err != nil {
+			return nil, err
+		}
+		db := sql.OpenDB(connector)
+		var grants string
+		err = db.QueryRowContext(ctx, "SHOW GRANTS").Scan(&grants)
+		if err == nil && strings.Contains(grants, "WITH GRANT OPTION") {
+			return db, nil
+		}
+		errs = append(errs, fmt.Errorf("%s may not grant: %s", config.User, grants), err, db.Close())
+	}
+	return nil, errors.Join(errs...)
+}

@@ -1,0 +1,247 @@
+package migration_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/wait"
+	"mysqlmatrix/harness/workload"
+)
+
+const (
+	modelDatabase = "model"
+	scriptRate    = 250 // transactions a second, unless a scenario says otherwise
+	scriptPoll    = 20 * time.Millisecond
+	// copyLimit is how long a tool may take from its new table to the first row in it: one that hangs there
+	// would hang in every scenario.
+	copyLimit = 30 * time.Second
+)
+
+var (
+	subject = workload.Table{Database: database, Name: "t"}
+	// ideal is the model: what the table must become. It is in the primary alone.
+	ideal = workload.Table{Database: modelDatabase, Name: "t"}
+)
+
+// There is one spec for each scenario and way of the tool.
+var _ = forTool("", func(driver migration.Tool) {
+	tool := driver.Describe()
+	for _, s := range scenarios() {
+		for _, w := range s.waysOf(tool) {
+			labels := labelsOf(!s.inPR || w.mode != tool.PrimaryModes[0] || w.flags != nil)
+			It(fmt.Sprintf("%s: %s", w.name, s.title(tool)), labels, func(ctx SpecContext) {
+				r := prepareScenario(ctx, driver, s, w)
+				r.perform(ctx)
+				r.judge(ctx)
+			})
+		}
+	}
+})
+
+// scenarioRun is a scenario on its fixture: a primary with the table and the model, and a replica.
+type scenarioRun struct {
+	*fixture
+	scenario
+	way      way
+	alter    string
+	before   string // structure before the change
+	record   workload.Record
+	result   *migration.Result
+	toolCase migration.ToolCase
+}
+
+// prepareScenario makes the servers, the table and the model.
+func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) *scenarioRun {
+	GinkgoHelper()
+	suitekit.Require(sandbox.ProfileFast, s.needs...)
+	want := setup{Options: topology.Options{Server: append(slices.Clone(s.options), "sql_mode="+s.sqlModes())}}
+	if s.replicaOptions != nil {
+		want.PerNode = map[int][]string{1: s.replicaOptions}
+	}
+	r := &scenarioRun{fixture: deploy(ctx, driver, w.mode, want), scenario: s, way: w, toolCase: driver.Describe().Case(s.is)}
+	if s.zone != "" {
+		loadZone(ctx, s.zone, r.primary, r.replica)
+	}
+	suitekit.NoFault(r.primary.Exec(ctx, "CREATE DATABASE "+database))
+	suitekit.NoFault(r.primary.Unlogged(ctx, "CREATE DATABASE "+modelDatabase))
+	variant := s.make(ctx, r.onModel())
+	r.alter = s.change(variant)
+	suitekit.NoFault(r.onSubject().Exec(ctx, s.create[variant]...))
+	for _, session := range []workload.Session{r.onSubject(), r.onModel()} {
+		suitekit.NoFault(session.Exec(ctx, s.typed.Seed(s.seeded())...))
+	}
+	suitekit.NoFault(r.primary.Exec(ctx, "ANALYZE TABLE "+subject.String()))
+	suitekit.NoFault(r.WaitCaughtUp(ctx))
+	var err error
+	r.before, err = definition(ctx, r.primary, subject)
+	suitekit.NoFault(err)
+	return r
+}
+
+// make makes a scenario's table by the first list of statements that the server takes, and says by which.
+func (s scenario) make(ctx context.Context, session workload.Session) int {
+	GinkgoHelper()
+	var refusals []error
+	for variant, statements := range s.create {
+		err := session.Exec(ctx, statements...)
+		var refusal *mysql.MySQLError
+		if !errors.As(err, &refusal) {
+			suitekit.NoFault(err)
+			return variant
+		}
+		refusals = append(refusals, err)
+	}
+	err := errors.Join(refusals...)
+	if !s.probed {
+		suitekit.NoFault(err)
+	}
+	suitekit.Unsupported(err.Error())
+	return 0
+}
+
+// session are the statements of a session that writes as the scenario's clients do.
+func (s scenario) session() []string {
+	list := []string{"SET SESSION sql_mode = " + server.Quote(s.sqlModes())}
+	if s.timeZone != "" {
+		list = append(list, "SET SESSION time_zone = "+server.Quote(s.timeZone))
+	}
+	return list
+}
+
+func (r *scenarioRun) onSubject() workload.Session {
+	return workload.Session{Endpoint: r.primary.Endpoint, Database: database, Setup: r.session()}
+}
+
+// onModel is the same session, but what it does stays on the primary.
+func (r *scenarioRun) onModel() workload.Session {
+	return workload.Session{Endpoint: r.primary.Endpoint, Database: modelDatabase,
+		Setup: append([]string{"SET SESSION sql_log_bin = 0"}, r.session()...)}
+}
+
+// refused says that the tool is to refuse the change.
+func (r *scenarioRun) refused() bool { return r.toolCase.Refusal != "" }
+
+// perform runs the tool while the scripts write.
+func (r *scenarioRun) perform(ctx SpecContext) {
+	GinkgoHelper()
+	limit := r.limit
+	if limit == 0 {
+		limit = toolLimit
+	}
+	job := r.newJob(slices.Concat(r.tool.Copy.Slow, r.toolCase.Flags, r.way.flags)...)
+	job.Table, job.Alter, job.ChunkSize = subject.Name, r.alter, 10
+	if !r.refused() {
+		suitekit.NoFault(job.Hold())
+	}
+	rate := r.rate
+	if rate == 0 {
+		rate = scriptRate
+	}
+	play := workload.StartPlay(ctx, r.onSubject(), &r.record, rate, r.play(suitekit.Cell().Seed)...)
+	run := r.start(ctx, r.driver, &job, limit)
+	during, err := r.direct(ctx, run, play)
+	r.result = run.result
+	if loadErr := play.Stop(); loadErr != nil {
+		Fail("the writers met an error that no online change may cause: " + loadErr.Error())
+	}
+	if r.refused() {
+		r.isRefusal(err)
+		return
+	}
+	if err != nil {
+		Fail(reason(r.result) + err.Error())
+	}
+	measure(r.result, play.LongestStall())
+	suitekit.Detail("writes during the migration", "", float64(during))
+	suitekit.Detail("writes refused", "", float64(play.Refused()))
+	Expect(during).To(BeNumerically(">=", r.enough()), "the tool ended before the writes that were to come while it works")
+	r.tookEvents(r.result)
+}
+
+// direct lets the tool exchange the tables once the scripts have written enough while it copies. It says how many
+// transactions there were since the tool had made the new table, and how the tool ended. What is written before the first
+// row is copied may reach the new table by the copy alone, and does not count as enough. A script that met an error ends
+// the tool as well.
+func (r *scenarioRun) direct(ctx context.Context, run *toolRun, play *workload.Play) (during int, err error) {
+	// reaches says whether the tool came to a state before it ended; one that did not is stopped.
+	reaches := func(what string, limit time.Duration, look func(context.Context) bool) bool {
+		state := wait.State{What: what, Limit: limit, Poll: scriptPoll, Ended: run.done}
+		err := state.Until(ctx, func(ctx context.Context) (string, bool, error) {
+			if err := play.Err(); err != nil {
+				return "", false, wait.Stop(err) // what was to be written is not
+			}
+			return "", look(ctx), nil
+		})
+		if err != nil && !errors.Is(err, wait.ErrEnded) {
+			run.stop(err)
+		}
+		return err == nil
+	}
+	if !reaches("the tool sees all writes", 0, r.followed) {
+		<-run.done
+		return 0, run.err
+	}
+	begin := r.record.Len()
+	defer func() { during = r.record.Len() - begin }()
+	if !r.refused() && reaches(fmt.Sprintf("the tool copies rows within %s of making the new table", copyLimit), copyLimit, run.hasCopied) {
+		copying := r.record.Len()
+		if reaches("enough is written", 0, func(context.Context) bool { return r.record.Len()-copying >= r.enough() }) {
+			err = r.release(ctx, run, play)
+		}
+	}
+	<-run.done
+	return 0, errors.Join(err, run.err)
+}
+
+// release lets the tool exchange the tables, and waits for its end.
+func (r *scenarioRun) release(ctx context.Context, run *toolRun, play *workload.Play) error {
+	if r.quiet {
+		if err := play.Stop(); err != nil {
+			return err
+		}
+	}
+	play.Slow()
+	// A tool may make the file anew that it is held by.
+	err := wait.State{What: "the tool ends", Poll: scriptPoll, Ended: run.done}.Until(ctx, func(context.Context) (string, bool, error) {
+		if err := play.Err(); err != nil {
+			run.stop(err)
+		}
+		return "", false, wait.Stop(run.job.Release())
+	})
+	if errors.Is(err, wait.ErrEnded) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// followed says that the tool sees every write that comes.
+func (r *scenarioRun) followed(ctx context.Context) bool {
+	var follows int
+	return r.applier().DB.QueryRowContext(ctx, r.tool.Objects.Follows(database, subject.Name)).Scan(&follows) == nil && follows > 0
+}
+
+// hasCopied says that the new table has a row, or is a new table no more.
+func (r *toolRun) hasCopied(ctx context.Context) bool {
+	n, err := r.copied(ctx)
+	return err != nil || n > 0
+}
+
+// isRefusal is the oracle of a change that the tool must refuse; judge sees that nothing has changed.
+func (r *scenarioRun) isRefusal(err error) {
+	GinkgoHelper()
+	Expect(err).To(HaveOccurred(), "expected the tool to refuse the change")
+	Expect(r.result.ExitCode).To(BeNumerically(">", 0), "%v", err)
+	Expect(r.result.Output).To(MatchRegexp(r.toolCase.Refusal))
+}
