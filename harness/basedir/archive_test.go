@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"mysqlmatrix/harness/flavor"
-	"mysqlmatrix/harness/matrix"
 )
 
 func TestHostileArchives(t *testing.T) {
@@ -52,7 +51,7 @@ func TestHostileArchives(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := gzipped(t, tarOf(t, append(serverEntries(mysqlVersion), test.entries...)))
 			s := newStore(t)
-			e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{
+			e := tarballEntry(flavor.MySQL, "8.0", Tarball{
 				SHA256: sha256Of(file), UnpackedSize: 2 << 20, URLs: []string{newVendor(t, file).URL + "/m.tar.gz"},
 			})
 			_, err := s.Obtain(t.Context(), e, "")
@@ -96,7 +95,7 @@ func TestTruncatedArchive(t *testing.T) {
 		for _, size := range []int{0, 10, len(file) / 2, len(file) - 1} {
 			s := newStore(t)
 			short := file[:size]
-			e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(short), URLs: []string{newVendor(t, short).URL + "/" + name}})
+			e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(short), URLs: []string{newVendor(t, short).URL + "/" + name}})
 			if _, err := s.Obtain(t.Context(), e, ""); err == nil {
 				t.Errorf("%s cut to %d of %d bytes: no error", name, size, len(file))
 			}

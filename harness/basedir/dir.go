@@ -2,6 +2,7 @@ package basedir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,10 +11,49 @@ import (
 	"mysqlmatrix/harness/matrix"
 )
 
+func init() {
+	matrix.Register(matrix.Kind{Name: "dir", New: func() matrix.Declaration { return new(Dir) }, Refer: referDir})
+}
+
+// Dir is an installation that is there already.
+type Dir struct {
+	Path string          `yaml:"path" json:"path" jsonschema:"required"`
+	At   matrix.Position `yaml:"-" json:"-"`
+}
+
+// Kind is "dir".
+func (d *Dir) Kind() string { return "dir" }
+
+// String names the folder.
+func (d *Dir) String() string { return "dir " + d.Path }
+
+// Check reports mistakes of the declaration.
+func (d *Dir) Check(c matrix.Checker) {
+	if c.Required(d.At, "path", d.Path, "add the folder's path") && !filepath.IsAbs(d.Path) {
+		c.Problem(d.At.Of("path"), "want an absolute path", ": path %q", d.Path)
+	}
+}
+
+func (d *Dir) open(_ *Store, _ matrix.Entry, project string) source {
+	return &userDir{source: d, project: project}
+}
+
+// referDir reads the reference dir:/path.
+func referDir(path string) (matrix.Declaration, error) {
+	if path == "" {
+		return nil, errors.New("want dir:/path/to/basedir")
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("want dir:/path/to/basedir: %w", err)
+	}
+	return &Dir{Path: absolute}, nil
+}
+
 // userDir makes a basedir of a server that somebody else installed or built: a folder of links to it, with
 // what dbdeployer wants beside them. The original is only read.
 type userDir struct {
-	source  *matrix.Dir
+	source  *Dir
 	project string
 }
 
@@ -41,6 +81,12 @@ func (d *userDir) server() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("dir %s: no server: neither mysqld nor mariadbd in its bin, sbin or libexec", d.source.Path)
+}
+
+// ask looks whether there is a server.
+func (d *userDir) ask(context.Context) error {
+	_, err := d.server()
+	return err
 }
 
 // key changes whenever the server is built anew or the folders that are linked change.

@@ -206,11 +206,11 @@ func (s *slowWriter) Write(p []byte) (n int, err error) {
 }
 
 // tarballEntry declares a vendor's file.
-func tarballEntry(v flavor.Vendor, series string, source matrix.Tarball) matrix.Entry {
+func tarballEntry(v flavor.Vendor, series string, source Tarball) matrix.Entry {
 	if source.Version == "" {
 		source.Version = series + ".0"
 	}
-	return matrix.Entry{Name: v.String() + "-" + series, Vendor: v, Series: series, Sources: []matrix.Source{{Tarball: &source}}}
+	return matrix.Entry{Name: v.String() + "-" + series, Vendor: v, Series: series, Sources: []matrix.Source{{Declared: &source}}}
 }
 
 func newStore(t *testing.T) *Store {

@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
+	"path/filepath"
 	"time"
 
-	"mysqlmatrix/harness/apt"
 	"mysqlmatrix/harness/matrix"
 )
 
@@ -21,39 +21,26 @@ const askLimit = 5 * time.Second
 func (s *Store) Obtainable(ctx context.Context, e matrix.Entry) (from string, err error) {
 	unavailable := &UnavailableError{Entry: e.Name}
 	for _, declared := range e.Sources {
-		if err := s.ask(ctx, declared); err != nil {
-			unavailable.Attempts = append(unavailable.Attempts, fmt.Errorf("%s: %w", describe(declared), err))
-			continue
+		src, err := s.open(e, declared, filepath.Dir(s.LockFile))
+		if err == nil {
+			err = src.ask(ctx)
 		}
-		return describe(declared), nil
+		if err == nil {
+			return declared.Declared.String(), nil
+		}
+		unavailable.Attempts = append(unavailable.Attempts, fmt.Errorf("%s: %w", declared.Declared, err))
 	}
 	return "", unavailable
 }
 
-func (s *Store) ask(ctx context.Context, declared matrix.Source) error {
-	switch {
-	case declared.Tarball != nil:
-		var errs []error
-		for _, one := range declared.Tarball.URLs {
-			err := s.head(ctx, one)
-			if err == nil {
-				return nil
-			}
-			errs = append(errs, err)
+// wantPrograms says which of the programs that a source needs are not on PATH.
+func wantPrograms(programs ...string) error {
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("it needs the program %s, which is not on PATH", program)
 		}
-		return errors.Join(errs...)
-	case declared.Apt != nil:
-		return apt.Check(ctx, s.Cache, apt.Source{Suites: declared.Apt.Suites, Packages: declared.Apt.Packages})
-	case declared.Script != nil:
-		for _, program := range declared.Script.Needs {
-			if _, err := exec.LookPath(program); err != nil {
-				return fmt.Errorf("it needs the program %s", program)
-			}
-		}
-		return nil
-	default:
-		return nil // a folder: Obtain looks at it at once
 	}
+	return nil
 }
 
 func (s *Store) head(ctx context.Context, address string) (err error) {

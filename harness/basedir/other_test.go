@@ -47,7 +47,7 @@ func TestObtainDir(t *testing.T) {
 		}
 		before := listing(t, home)
 		s := newStore(t)
-		e := matrix.Entry{Name: "dir:" + home, Sources: []matrix.Source{{Dir: &matrix.Dir{Path: home}}}}
+		e := matrix.Entry{Name: "dir:" + home, Sources: []matrix.Source{{Declared: &Dir{Path: home}}}}
 		b, err := s.Obtain(t.Context(), e, "")
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestDirIsObtainedAnewWhenRebuilt(t *testing.T) {
 	home := t.TempDir()
 	writeServer(t, home, mysqlVersion)
 	s := newStore(t)
-	e := matrix.Entry{Name: "dir:" + home, Sources: []matrix.Source{{Dir: &matrix.Dir{Path: home}}}}
+	e := matrix.Entry{Name: "dir:" + home, Sources: []matrix.Source{{Declared: &Dir{Path: home}}}}
 	first, err := s.Obtain(t.Context(), e, "")
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestDirWithoutServer(t *testing.T) {
 	}
 	for path, want := range map[string]string{t.TempDir(): "no server", text: "is no server", file: "want the folder", "/nowhere": "no such file"} {
 		s := newStore(t)
-		_, err := s.Obtain(t.Context(), matrix.Entry{Name: "dir:x", Sources: []matrix.Source{{Dir: &matrix.Dir{Path: path}}}}, "")
+		_, err := s.Obtain(t.Context(), matrix.Entry{Name: "dir:x", Sources: []matrix.Source{{Declared: &Dir{Path: path}}}}, "")
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
@@ -116,20 +116,20 @@ func TestObtainScript(t *testing.T) {
 		}
 	}
 	tests := map[string]struct {
-		script matrix.Script
+		script Script
 		want   string
 	}{
-		"good":    {matrix.Script{Command: "good", Needs: []string{"sh"}}, ""},
-		"needs":   {matrix.Script{Command: "good", Needs: []string{"no-such-program"}}, "needs the program no-such-program"},
-		"fails":   {matrix.Script{Command: "fails"}, "the reason"},
-		"empty":   {matrix.Script{Command: "empty"}, "left no server"},
-		"nowhere": {matrix.Script{Command: "nowhere"}, "no such file"},
+		"good":    {Script{Command: "good", Needs: []string{"sh"}}, ""},
+		"needs":   {Script{Command: "good", Needs: []string{"no-such-program"}}, "needs the program no-such-program"},
+		"fails":   {Script{Command: "fails"}, "the reason"},
+		"empty":   {Script{Command: "empty"}, "left no server"},
+		"nowhere": {Script{Command: "nowhere"}, "no such file"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
 			s.LockFile = filepath.Join(project, "basedirs.lock")
-			e := matrix.Entry{Name: "mysql-8.0", Vendor: flavor.MySQL, Series: "8.0", Sources: []matrix.Source{{Script: &test.script}}}
+			e := matrix.Entry{Name: "mysql-8.0", Vendor: flavor.MySQL, Series: "8.0", Sources: []matrix.Source{{Declared: &test.script}}}
 			b, err := s.Obtain(t.Context(), e, project)
 			if test.want != "" {
 				if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -237,7 +237,7 @@ func TestMissingLibraryKeepsTheArchive(t *testing.T) {
 	file := gzipped(t, tarOf(t, entries))
 	site := newVendor(t, file)
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	for range 2 {
 		_, err := s.Obtain(t.Context(), e, "")
 		var missing *MissingLibrariesError

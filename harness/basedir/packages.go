@@ -18,6 +18,31 @@ import (
 // workDir is where a basedir that is being built keeps what it is made from; it is gone in the end.
 const workDir = ".work"
 
+func init() {
+	matrix.Register(matrix.Kind{Name: "apt", New: func() matrix.Declaration { return new(Apt) }})
+}
+
+// Apt is Debian packages that hold a server.
+type Apt matrix.Apt
+
+// Kind is "apt".
+func (a *Apt) Kind() string { return "apt" }
+
+// String names the suites.
+func (a *Apt) String() string { return strings.TrimSpace("apt " + strings.Join(a.Suites, ", ")) }
+
+// Check reports mistakes of the declaration.
+func (a *Apt) Check(c matrix.Checker) {
+	c.Packages((*matrix.Apt)(a), "", true)
+	if a.Alone {
+		c.Problem(a.At.Of("alone"), "remove it: it is for tools", ": a server is not unpacked without what it depends on")
+	}
+}
+
+func (a *Apt) open(s *Store, e matrix.Entry, _ string) source {
+	return &packages{store: s, source: (*matrix.Apt)(a), vendor: e.Vendor}
+}
+
 // packages builds a basedir from Debian packages.
 type packages struct {
 	store  *Store
@@ -31,6 +56,11 @@ func (p *packages) key() (string, error) {
 		version = strings.Join(p.source.Suites, "-")
 	}
 	return cacheKey(p.vendor.String()+"-"+version, digest(append([]string{recipe}, aptID(p.source)...)...)), nil
+}
+
+// ask looks into the package indexes.
+func (p *packages) ask(ctx context.Context) error {
+	return apt.Check(ctx, p.store.Cache, apt.Source{Suites: p.source.Suites, Packages: p.source.Packages})
 }
 
 // aptID is what tells one apt source from another.

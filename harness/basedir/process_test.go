@@ -46,7 +46,7 @@ func obtainAsChild() int {
 }
 
 func childEntry(url, sum string) matrix.Entry {
-	return tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sum, URLs: []string{url}})
+	return tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sum, URLs: []string{url}})
 }
 
 // child starts a process of its own that obtains the basedir.
@@ -126,7 +126,7 @@ func TestKilledProcessLeavesNothingTrusted(t *testing.T) {
 	if _, err := os.Stat(b.Mysqld()); err != nil {
 		t.Error(err)
 	}
-	if building, _ := filepath.Glob(filepath.Join(s.Cache.Root(), kind, ".*")); len(building) > 0 {
+	if building, _ := filepath.Glob(filepath.Join(s.Cache.Root(), cacheKind, ".*")); len(building) > 0 {
 		t.Errorf("left: %v", building)
 	}
 }

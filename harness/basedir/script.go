@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,12 +15,49 @@ import (
 	"mysqlmatrix/harness/proc"
 )
 
+func init() {
+	matrix.Register(matrix.Kind{Name: "script", New: func() matrix.Declaration { return new(Script) }})
+}
+
+// Script is a program that fills a folder, whose path is its one argument.
+type Script struct {
+	Version string          `yaml:"version" json:"version" jsonschema:"required"`
+	Command string          `yaml:"command" json:"command" jsonschema:"required,description=path relative to matrix.yaml"`
+	Needs   []string        `yaml:"needs" json:"needs,omitempty" jsonschema:"description=programs that must be on PATH"`
+	Client  *matrix.Apt     `yaml:"client" json:"client,omitempty" jsonschema:"description=packages to take client programs from"`
+	At      matrix.Position `yaml:"-" json:"-"`
+}
+
+// Kind is "script".
+func (s *Script) Kind() string { return "script" }
+
+// String names the program.
+func (s *Script) String() string { return "script " + s.Command }
+
+// Check reports mistakes of the declaration.
+func (s *Script) Check(c matrix.Checker) {
+	c.Release(s.At, s.Version)
+	if c.Required(s.At, "command", s.Command, "give its path, relative to the file") {
+		full := filepath.Join(c.Dir, s.Command)
+		if info, err := os.Stat(full); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
+			c.Problem(s.At.Of("command"), "want an executable file, relative to the matrix file", ": command %q is none", s.Command)
+		}
+	}
+	if s.Client != nil {
+		c.Packages(s.Client, "client", false)
+	}
+}
+
+func (s *Script) open(store *Store, e matrix.Entry, project string) source {
+	return &script{store: store, source: s, vendor: e.Vendor, project: project}
+}
+
 // script builds a basedir by a program that fills a folder, given as its only argument. Libraries that it
 // puts into lib/private are found by its programs. Its working directory is a folder of its own that is
 // removed afterwards.
 type script struct {
 	store   *Store
-	source  *matrix.Script
+	source  *Script
 	vendor  flavor.Vendor
 	project string // the folder that the command's path is relative to
 }
@@ -45,11 +81,12 @@ func (s *script) key() (string, error) {
 	return cacheKey(s.vendor.String()+"-"+s.source.Version, digest(parts...)), nil
 }
 
+// ask looks for the programs that it needs.
+func (s *script) ask(context.Context) error { return wantPrograms(s.source.Needs...) }
+
 func (s *script) build(ctx context.Context, dir, final string) (content, error) {
-	for _, program := range s.source.Needs {
-		if _, err := exec.LookPath(program); err != nil {
-			return content{}, fmt.Errorf("script %s needs the program %s, which is not on PATH", s.source.Command, program)
-		}
+	if err := s.ask(ctx); err != nil {
+		return content{}, err
 	}
 	work := filepath.Join(dir, workDir)
 	if err := os.MkdirAll(work, 0o755); err != nil {

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// kind is the cache's folder for basedirs.
-	kind = "basedirs"
+	// cacheKind is the cache's folder for basedirs.
+	cacheKind = "basedirs"
 	// recipe is part of every key: raise it when the layout of a built basedir changes.
 	recipe = "2"
 )
@@ -42,10 +42,20 @@ type content struct {
 	reject   func(error) error           // it is not; may be nil
 }
 
+// kind is a declaration that this package can make a basedir of. One file implements a kind: what it declares, how that is
+// checked, and how it fills a folder; it registers itself with matrix.Register.
+type kind interface {
+	matrix.Declaration
+	// open gives the source for an entry. Relative paths are relative to the project's folder.
+	open(s *Store, e matrix.Entry, project string) source
+}
+
 // source is one way to fill a basedir.
 type source interface {
 	// key names the basedir in the cache; it differs whenever the content would.
 	key() (string, error)
+	// ask says whether the source could be had here, at the cost of headers and indexes only.
+	ask(ctx context.Context) error
 	// build fills dir, which becomes final afterwards.
 	build(ctx context.Context, dir, final string) (content, error)
 }
@@ -91,7 +101,7 @@ func (s *Store) cached(e matrix.Entry, projectDir string) (*Basedir, bool) {
 		if err != nil {
 			continue
 		}
-		path, ok := s.Cache.Lookup(kind, key)
+		path, ok := s.Cache.Lookup(cacheKind, key)
 		if !ok {
 			continue
 		}
@@ -107,20 +117,20 @@ func (s *Store) obtain(ctx context.Context, e matrix.Entry, declared matrix.Sour
 	if err != nil {
 		return nil, err
 	}
-	what := describe(declared)
+	what := declared.Declared.String()
 	fail := func(err error) (*Basedir, error) { return nil, fmt.Errorf("%s: %w", what, err) }
 	key, err := src.key()
 	if err != nil {
 		return fail(err)
 	}
-	path, err := s.Cache.Build(ctx, kind, key, func(ctx context.Context, dir, final string) error {
+	path, err := s.Cache.Build(ctx, cacheKind, key, func(ctx context.Context, dir, final string) error {
 		s.log("%s: obtaining it from %s", e.Name, what)
 		c, err := src.build(ctx, dir, final)
 		if err != nil {
 			return err
 		}
 		b := &Basedir{Digest: digest(recipe, c.id), Entry: e.Name, Source: what, Packages: c.packages}
-		return s.settle(ctx, e, b, c, dir, final)
+		return s.complete(ctx, e, b, c, dir, final)
 	})
 	if err != nil {
 		return fail(err)
@@ -135,8 +145,8 @@ func (s *Store) obtain(ctx context.Context, e matrix.Entry, declared matrix.Sour
 	return b, nil
 }
 
-// settle completes, verifies and describes what a source has built.
-func (s *Store) settle(ctx context.Context, e matrix.Entry, b *Basedir, c content, dir, final string) error {
+// complete finishes, verifies and describes what a source has built.
+func (s *Store) complete(ctx context.Context, e matrix.Entry, b *Basedir, c content, dir, final string) error {
 	err := s.finish(ctx, e, b, dir, final)
 	if err == nil {
 		err = b.save(dir)
@@ -152,34 +162,11 @@ func (s *Store) settle(ctx context.Context, e matrix.Entry, b *Basedir, c conten
 
 // open makes a source of what an entry declares.
 func (s *Store) open(e matrix.Entry, declared matrix.Source, projectDir string) (source, error) {
-	switch {
-	case declared.Tarball != nil:
-		return &tarball{store: s, source: declared.Tarball, vendor: e.Vendor}, nil
-	case declared.Apt != nil:
-		return &packages{store: s, source: declared.Apt, vendor: e.Vendor}, nil
-	case declared.Script != nil:
-		return &script{store: s, source: declared.Script, vendor: e.Vendor, project: projectDir}, nil
-	case declared.Dir != nil:
-		return &userDir{source: declared.Dir, project: projectDir}, nil
+	k, ok := declared.Declared.(kind)
+	if !ok {
+		return nil, fmt.Errorf("entry %s: a source of the kind %q, which cannot be obtained", e.Name, declared.Kind())
 	}
-	return nil, fmt.Errorf("entry %s: a source of no kind", e.Name)
-}
-
-// describe names a source for humans.
-func describe(d matrix.Source) string {
-	switch {
-	case d.Tarball != nil && len(d.Tarball.URLs) > 0:
-		return "tarball " + fileName(d.Tarball.URLs[0])
-	case d.Apt != nil && len(d.Apt.Suites) > 0:
-		return "apt " + strings.Join(d.Apt.Suites, ", ")
-	case d.Apt != nil:
-		return "apt"
-	case d.Script != nil:
-		return "script " + d.Script.Command
-	case d.Dir != nil:
-		return "dir " + d.Dir.Path
-	}
-	return "source"
+	return k.open(s, e, projectDir), nil
 }
 
 // cacheKey is a readable name with the part of a digest that makes it unique.
@@ -216,9 +203,9 @@ func (s *Store) log(format string, args ...any) {
 
 // Remove deletes a basedir from the cache.
 func (s *Store) Remove(ctx context.Context, b *Basedir) error {
-	rel, ok := strings.CutPrefix(b.Path, s.Cache.Root()+string(os.PathSeparator)+kind+string(os.PathSeparator))
+	rel, ok := strings.CutPrefix(b.Path, s.Cache.Root()+string(os.PathSeparator)+cacheKind+string(os.PathSeparator))
 	if !ok {
 		return fmt.Errorf("remove basedir %s: it is not in the cache", b.Path)
 	}
-	return s.Cache.Remove(ctx, kind, rel)
+	return s.Cache.Remove(ctx, cacheKind, rel)
 }

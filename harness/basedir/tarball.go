@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
+	"strings"
 
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
@@ -32,11 +33,118 @@ func (e *NoChecksumError) Error() string {
 
 func (e *NoChecksumError) Unwrap() error { return e.Err }
 
+func init() {
+	matrix.Register(matrix.Kind{Name: "tarball", New: func() matrix.Declaration { return new(Tarball) }, Release: releaseTarballs})
+}
+
+// Tarball is a vendor's archive, .tar.gz or .tar.xz.
+type Tarball struct {
+	Version       string          `yaml:"version" json:"version" jsonschema:"required,description=exact release; quote it"`
+	URLs          []string        `yaml:"urls" json:"urls" jsonschema:"required,minItems=1,description=places of the same file; tried in order"`
+	MD5           string          `yaml:"md5" json:"md5,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{32}$"`
+	SHA256        string          `yaml:"sha256" json:"sha256,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{64}$"`
+	SHA512        string          `yaml:"sha512" json:"sha512,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{128}$"`
+	UnpackedSize  int64           `yaml:"unpacked_size" json:"unpacked_size,omitempty" jsonschema:"description=bytes beyond which unpacking is refused"`
+	VendorAPI     bool            `yaml:"vendor_api" json:"vendor_api,omitempty" jsonschema:"description=ask MariaDB's REST API for the SHA-256"`
+	TrustFirstUse bool            `yaml:"-" json:"-"` // the user's word, for one command
+	At            matrix.Position `yaml:"-" json:"-"`
+}
+
+// Kind is "tarball".
+func (t *Tarball) Kind() string { return "tarball" }
+
+// String names the archive.
+func (t *Tarball) String() string {
+	if len(t.URLs) == 0 {
+		return "tarball"
+	}
+	return "tarball " + fileName(t.URLs[0])
+}
+
+// Check reports mistakes of the declaration.
+func (t *Tarball) Check(c matrix.Checker) {
+	c.Release(t.At, t.Version)
+	c.Some(t.At, "urls", len(t.URLs), "list at least one")
+	for i, one := range t.URLs {
+		u, err := url.Parse(one)
+		switch {
+		case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "":
+			c.Problem(t.At.Item("urls", i), "want https://…", ": URL %q", one)
+		case !strings.HasSuffix(u.Path, ".tar.gz") && !strings.HasSuffix(u.Path, ".tar.xz"):
+			c.Problem(t.At.Item("urls", i), "want a .tar.gz or .tar.xz", ": URL %q", one)
+		}
+	}
+	t.checkChecksums(c)
+}
+
+func (t *Tarball) checkChecksums(c matrix.Checker) {
+	vendor := c.Entry.Vendor
+	asks := t.VendorAPI && vendor == flavor.MariaDB
+	if t.VendorAPI && vendor != flavor.MariaDB && vendor != flavor.VendorUnknown {
+		c.Problem(t.At.Of("vendor_api"), "give the checksum that the vendor publishes", ": only MariaDB has an API that says checksums")
+	} else if !asks && t.At.Read() && !t.At.Has("md5") && !t.At.Has("sha256") && !t.At.Has("sha512") {
+		fix := "add the md5, sha256 or sha512 that the vendor publishes"
+		if vendor == flavor.MariaDB {
+			fix += ", or vendor_api: true"
+		}
+		c.Problem(t.At.Line, fix, " has no checksum")
+	}
+	c.Checksum(t.At, "md5", t.MD5)
+	c.Checksum(t.At, "sha256", t.SHA256)
+	c.Checksum(t.At, "sha512", t.SHA512)
+}
+
+// Pin is the archive with the user's word on it.
+func (t *Tarball) Pin(algorithm, checksum string, trustFirstUse bool) matrix.Declaration {
+	if t.hasChecksum() {
+		return t
+	}
+	pinned := *t
+	pinned.TrustFirstUse = trustFirstUse
+	switch algorithm {
+	case "md5":
+		pinned.MD5 = checksum
+	case "sha256":
+		pinned.SHA256 = checksum
+	case "sha512":
+		pinned.SHA512 = checksum
+	}
+	return &pinned
+}
+
+func (t *Tarball) hasChecksum() bool { return t.MD5+t.SHA256+t.SHA512 != "" }
+
+func (t *Tarball) open(s *Store, e matrix.Entry, _ string) source {
+	return &tarball{store: s, source: t, vendor: e.Vendor}
+}
+
+// releaseTarballs are the archives that a release may be published as.
+func releaseTarballs(vendor flavor.Vendor, version flavor.Version, release string) []matrix.Declaration {
+	var list []matrix.Declaration
+	for _, urls := range archives(vendor, version, release) {
+		list = append(list, &Tarball{Version: release, URLs: urls, VendorAPI: vendor == flavor.MariaDB})
+	}
+	return list
+}
+
 // tarball builds a basedir from a vendor's archive.
 type tarball struct {
 	store  *Store
-	source *matrix.Tarball
+	source *Tarball
 	vendor flavor.Vendor
+}
+
+// ask looks whether one of the archive's places has it.
+func (t *tarball) ask(ctx context.Context) error {
+	var errs []error
+	for _, one := range t.source.URLs {
+		err := t.store.head(ctx, one)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func (t *tarball) key() (string, error) {
@@ -153,7 +261,7 @@ func (t *tarball) verify(d *download, file string, want sums, by string) (sums, 
 }
 
 func (t *tarball) unpackedSize() int64 {
-	if size := int64(t.source.UnpackedSize); size > 0 {
+	if size := t.source.UnpackedSize; size > 0 {
 		return size
 	}
 	return defaultUnpackedSize

@@ -26,13 +26,13 @@ func TestObtainTarball(t *testing.T) {
 		library string
 	}{
 		"gz, MD5": {gzipped(t, mysql), "m.tar.gz", func(b []byte) matrix.Entry {
-			return tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{MD5: strings.ToUpper(md5Of(b))})
+			return tarballEntry(flavor.MySQL, "8.0", Tarball{MD5: strings.ToUpper(md5Of(b))})
 		}, "mysql 8.0.36", "libmysqlclient.so"},
 		"xz, SHA-256": {xzipped(t, percona), "p.tar.xz", func(b []byte) matrix.Entry {
-			return tarballEntry(flavor.Percona, "8.0", matrix.Tarball{SHA256: sha256Of(b)})
+			return tarballEntry(flavor.Percona, "8.0", Tarball{SHA256: sha256Of(b)})
 		}, "percona 8.0.36", "libperconaserverclient.so"},
 		"gz, SHA-512": {gzipped(t, maria), "a.tar.gz", func(b []byte) matrix.Entry {
-			return tarballEntry(flavor.MariaDB, "10.11", matrix.Tarball{SHA512: sha512Of(b)})
+			return tarballEntry(flavor.MariaDB, "10.11", Tarball{SHA512: sha512Of(b)})
 		}, "mariadb 10.11.9", "libmariadbclient.so"},
 	}
 	for name, test := range tests {
@@ -42,7 +42,7 @@ func TestObtainTarball(t *testing.T) {
 			var done, total int64
 			s.Progress = func(_ string, d, of int64) { done, total = d, of }
 			e := test.entry(test.file)
-			e.Sources[0].Tarball.URLs = []string{site.URL + "/" + test.name}
+			e.Sources[0].Declared.(*Tarball).URLs = []string{site.URL + "/" + test.name}
 			b, err := s.Obtain(t.Context(), e, "")
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func TestBrokenConnectionIsResumed(t *testing.T) {
 	site := newVendor(t, file)
 	site.cut, site.cuts = len(file)/4, 3
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestBrokenDownloadGoesOnLater(t *testing.T) {
 			}
 			site.cut, site.cuts, site.noRanges = len(file)/2, -1, true
 			s := newStore(t)
-			e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+			e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 			_, err := s.Obtain(t.Context(), e, "")
 			var broken *brokenError
 			if !errors.As(err, &broken) || !strings.Contains(err.Error(), "connection broke after") {
@@ -131,7 +131,7 @@ func TestBrokenDownloadWithoutValidatorIsDiscarded(t *testing.T) {
 	site := newVendor(t, file)
 	site.cut, site.cuts, site.etag = len(file)/2, -1, ""
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*brokenError)) {
 		t.Fatalf("error %v, want a broken connection", err)
 	}
@@ -144,7 +144,7 @@ func TestSlowServer(t *testing.T) {
 	site.pace(20 * time.Millisecond)
 	s := newStore(t)
 	s.Stall = 200 * time.Millisecond // longer than a pause, shorter than the whole
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestSilentServer(t *testing.T) {
 	t.Cleanup(hang.Close)
 	s := newStore(t)
 	s.Stall = 50 * time.Millisecond
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: strings.Repeat("0", 64), URLs: []string{hang.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: strings.Repeat("0", 64), URLs: []string{hang.URL + "/m.tar.gz"}})
 	_, err := s.Obtain(t.Context(), e, "")
 	if err == nil || !strings.Contains(err.Error(), "nothing came for 50ms") {
 		t.Errorf("error %v, want that nothing came", err)
@@ -181,7 +181,7 @@ func TestEndlessAnswer(t *testing.T) {
 	}))
 	t.Cleanup(endless.Close)
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: strings.Repeat("0", 64), UnpackedSize: 1 << 20, URLs: []string{endless.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: strings.Repeat("0", 64), UnpackedSize: 1 << 20, URLs: []string{endless.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); err == nil || !strings.Contains(err.Error(), "more than 1048576 bytes") {
 		t.Errorf("error %v, want too many bytes", err)
 	}
@@ -197,7 +197,7 @@ func TestLyingLength(t *testing.T) {
 			_, _ = w.Write(file)
 		}))
 		s := newStore(t)
-		e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{liar.URL + "/m.tar.gz"}})
+		e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{liar.URL + "/m.tar.gz"}})
 		if _, err := s.Obtain(t.Context(), e, ""); err == nil {
 			t.Errorf("length off by %d: no error", off)
 		}
@@ -208,7 +208,7 @@ func TestLyingLength(t *testing.T) {
 
 func TestWrongChecksum(t *testing.T) {
 	file := gzipped(t, tarOf(t, serverEntries(mysqlVersion)))
-	tests := map[string]matrix.Tarball{
+	tests := map[string]Tarball{
 		"MD5":     {MD5: strings.Repeat("0", 32)},
 		"SHA-256": {SHA256: strings.Repeat("0", 64), MD5: md5Of(file)},
 		"SHA-512": {SHA512: strings.Repeat("0", 128)},
@@ -231,11 +231,11 @@ func TestLockFileRefusesChange(t *testing.T) {
 	first, second := gzipped(t, tarOf(t, serverEntries(mysqlVersion))), gzipped(t, tarOf(t, serverEntries(perconaVersion)))
 	site := newVendor(t, first)
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{URLs: []string{site.URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*NoChecksumError)) {
 		t.Fatalf("error %v, want that nobody vouches for the file", err)
 	}
-	e.Sources[0].Tarball.TrustFirstUse = true
+	e.Sources[0].Declared.(*Tarball).TrustFirstUse = true
 	b, err := s.Obtain(t.Context(), e, "")
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestLockFileRefusesChange(t *testing.T) {
 	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, &wrong) || wrong.Want != sha256Of(first) {
 		t.Errorf("error %v, want that the lock file refuses the change", err)
 	}
-	e.Sources[0].Tarball.MD5 = md5Of(second) // even when matrix.yaml agrees
+	e.Sources[0].Declared.(*Tarball).MD5 = md5Of(second) // even when matrix.yaml agrees
 	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, &wrong) || wrong.By != "the lock file" {
 		t.Errorf("error %v, want that the lock file refuses the change", err)
 	}
@@ -269,7 +269,7 @@ func TestVendorAPI(t *testing.T) {
 	for version, ok := range map[string]bool{"10.11.9": true, "10.11.8": false} {
 		s := newStore(t)
 		s.MariaDBAPI = api.URL
-		e := tarballEntry(flavor.MariaDB, "10.11", matrix.Tarball{Version: version, VendorAPI: true, URLs: []string{newVendor(t, file).URL + "/m.tar.gz"}})
+		e := tarballEntry(flavor.MariaDB, "10.11", Tarball{Version: version, VendorAPI: true, URLs: []string{newVendor(t, file).URL + "/m.tar.gz"}})
 		_, err := s.Obtain(t.Context(), e, "")
 		if (err == nil) != ok {
 			t.Errorf("release %s: %v", version, err)
@@ -285,20 +285,20 @@ func TestNextURLAndNextSource(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(gone.Close)
 	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{gone.URL + "/m.tar.gz", newVendor(t, file).URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{gone.URL + "/m.tar.gz", newVendor(t, file).URL + "/m.tar.gz"}})
 	if _, err := s.Obtain(t.Context(), e, ""); err != nil {
 		t.Errorf("second URL: %v", err)
 	}
 	s = newStore(t)
 	dir := t.TempDir()
 	writeServer(t, dir, mysqlVersion)
-	e = tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{gone.URL + "/m.tar.gz"}})
+	e = tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{gone.URL + "/m.tar.gz"}})
 	_, err := s.Obtain(t.Context(), e, "")
 	var unavailable *UnavailableError
 	if !errors.As(err, &unavailable) || len(unavailable.Attempts) != 1 || !strings.Contains(err.Error(), "404") {
 		t.Errorf("error %v, want an UnavailableError with one attempt", err)
 	}
-	e.Sources = append(e.Sources, matrix.Source{Dir: &matrix.Dir{Path: dir}})
+	e.Sources = append(e.Sources, matrix.Source{Declared: &Dir{Path: dir}})
 	if b, err := s.Obtain(t.Context(), e, ""); err != nil || b.Source != "dir "+dir {
 		t.Errorf("second source: %+v, %v", b, err)
 	}
@@ -309,15 +309,15 @@ func TestWrongServer(t *testing.T) {
 		entry matrix.Entry
 		want  string
 	}{
-		"vendor":  {tarballEntry(flavor.Percona, "8.0", matrix.Tarball{}), "mysql 8.0.36, not percona"},
-		"series":  {tarballEntry(flavor.MySQL, "8.4", matrix.Tarball{}), "not of the series 8.4"},
-		"release": {matrix.Entry{Name: "mysql@8.0.21", Vendor: flavor.MySQL, Series: "8.0", Release: "8.0.21", Sources: []matrix.Source{{Tarball: &matrix.Tarball{Version: "8.0.21"}}}}, "not 8.0.21"},
+		"vendor":  {tarballEntry(flavor.Percona, "8.0", Tarball{}), "mysql 8.0.36, not percona"},
+		"series":  {tarballEntry(flavor.MySQL, "8.4", Tarball{}), "not of the series 8.4"},
+		"release": {matrix.Entry{Name: "mysql@8.0.21", Vendor: flavor.MySQL, Series: "8.0", Release: "8.0.21", Sources: []matrix.Source{{Declared: &Tarball{Version: "8.0.21"}}}}, "not 8.0.21"},
 	}
 	file := gzipped(t, tarOf(t, serverEntries(mysqlVersion)))
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
-			source := test.entry.Sources[0].Tarball
+			source := test.entry.Sources[0].Declared.(*Tarball)
 			source.SHA256, source.URLs = sha256Of(file), []string{newVendor(t, file).URL + "/m.tar.gz"}
 			if _, err := s.Obtain(t.Context(), test.entry, ""); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
@@ -334,7 +334,7 @@ func TestCancelledDownload(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newStore(t)
 	s.Progress = func(string, int64, int64) { cancel() }
-	e := tarballEntry(flavor.MySQL, "8.0", matrix.Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 	_, err := s.Obtain(ctx, e, "")
 	if !errors.Is(err, context.Canceled) || errors.As(err, new(*UnavailableError)) {
 		t.Errorf("error %v, want that it was cancelled", err)

@@ -54,11 +54,11 @@ type Position struct {
 	failed  map[string]bool // keys whose values have been reported
 }
 
-// read says whether there was a mapping; what stands there instead has been reported.
-func (p Position) read() bool { return p.Line > 0 }
+// Read says whether there was a mapping; what stands there instead has been reported.
+func (p Position) Read() bool { return p.Line > 0 }
 
-// has says whether the mapping has a key, well read or not.
-func (p Position) has(key string) bool { return p.keys[key] > 0 }
+// Has says whether the mapping has a key, well read or not.
+func (p Position) Has(key string) bool { return p.keys[key] > 0 }
 
 // Of is the line of a key, or of the mapping when it lacks the key.
 func (p Position) Of(key string) int {
@@ -100,6 +100,10 @@ func (d *decoder) decode(node *yaml.Node, value reflect.Value, name string) {
 		if err := vendor.UnmarshalText([]byte(node.Value)); err != nil {
 			d.problem(node.Line, suggest(node.Value, vendorNames), "%s: there is no vendor %q", name, node.Value)
 		}
+		return
+	}
+	if source, ok := value.Addr().Interface().(*Source); ok {
+		d.source(node, source, name)
 		return
 	}
 	switch value.Kind() {

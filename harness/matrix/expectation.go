@@ -10,7 +10,7 @@ import (
 )
 
 func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
-	if !x.At.read() {
+	if !x.At.Read() {
 		return
 	}
 	before := len(d.problems)

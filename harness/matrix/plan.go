@@ -124,13 +124,14 @@ func (m *Matrix) chooseEntries(s Selection) ([]Entry, error) {
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("no entry of tier %s matches %s; there are %s", s.Tier, strings.Join(s.Entries, ", "), strings.Join(m.entryNames(), ", "))
 	}
-	slices.SortStableFunc(chosen, func(a, b Entry) int { return cmp.Compare(m.place(a), m.place(b)) })
+	slices.SortStableFunc(chosen, func(a, b Entry) int { return cmp.Compare(m.rank(a), m.rank(b)) })
 	return chosen, nil
 }
 
 // isPattern tells a pattern from a name; a folder may have any of its characters in its path.
 func isPattern(s string) bool {
-	return strings.ContainsAny(s, "*?[") && !strings.HasPrefix(s, dirPrefix)
+	_, _, own := referenceKind(s)
+	return strings.ContainsAny(s, "*?[") && !own
 }
 
 func (m *Matrix) matchEntries(pattern string) ([]Entry, error) {
@@ -148,8 +149,8 @@ func (m *Matrix) matchEntries(pattern string) ([]Entry, error) {
 	return matched, nil
 }
 
-// place is where an entry stands in the file; those beyond it come after.
-func (m *Matrix) place(e Entry) int {
+// rank orders entries as the file does; those beyond it come after.
+func (m *Matrix) rank(e Entry) int {
 	if i := slices.IndexFunc(m.Entries, func(o Entry) bool { return o.Name == e.Name }); i >= 0 {
 		return i
 	}

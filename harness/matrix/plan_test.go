@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -183,48 +182,6 @@ func TestExpect(t *testing.T) {
 	x := &m.Expectations[0]
 	if !x.Matches("a syntax error near 'SLAVE HOSTS'") || x.Matches("connection refused") {
 		t.Error("the declared error is not told from another")
-	}
-}
-
-func TestTrusting(t *testing.T) {
-	m := smallMatrix(t)
-	e, err := m.Resolve("mysql@8.0.21")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := e.Digest()
-	for sum, field := range map[string]func(*Tarball) string{
-		strings.Repeat("a", 32):  func(t *Tarball) string { return t.MD5 },
-		strings.Repeat("b", 64):  func(t *Tarball) string { return t.SHA256 },
-		strings.Repeat("c", 128): func(t *Tarball) string { return t.SHA512 },
-	} {
-		trusted, err := e.Trusting(sum, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range trusted.Sources {
-			if field(s.Tarball) != sum || s.Tarball.TrustFirstUse {
-				t.Errorf("%s: %+v", sum, s.Tarball)
-			}
-		}
-	}
-	if _, err := e.Trusting("abc", false); err == nil {
-		t.Error("a checksum of three digits is taken")
-	}
-	if _, err := e.Trusting(strings.Repeat("z", 64), false); err == nil {
-		t.Error("a checksum that is not hexadecimal is taken")
-	}
-	first, err := e.Trusting("", true)
-	if err != nil || !first.Sources[0].Tarball.TrustFirstUse {
-		t.Errorf("trust on first use: %+v, %v", first.Sources[0].Tarball, err)
-	}
-	if e.Sources[0].Tarball.TrustFirstUse || e.Digest() != before {
-		t.Error("the entry itself was changed")
-	}
-	pinned := repository(t).Entries[slices.IndexFunc(repository(t).Entries, func(e Entry) bool { return e.Name == "mysql-8.0" })]
-	same, err := pinned.Trusting(strings.Repeat("a", 32), true)
-	if err != nil || same.Sources[0].Tarball.TrustFirstUse || same.Sources[0].Tarball.MD5 != pinned.Sources[0].Tarball.MD5 {
-		t.Errorf("a pinned checksum was overruled: %+v", same.Sources[0].Tarball)
 	}
 }
 

@@ -1,19 +1,14 @@
 package matrix
 
 import (
-	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strings"
 
 	"mysqlmatrix/harness/flavor"
 )
 
-const (
-	dirPrefix = "dir:"
-	forms     = "an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path"
-)
+const forms = "an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path"
 
 // vendorAliases are other words for vendors: those that dbdeployer's users prefix versions with.
 var vendorAliases = map[string]string{"ps": "percona", "maria": "mariadb"}
@@ -21,12 +16,12 @@ var vendorAliases = map[string]string{"ps": "percona", "maria": "mariadb"}
 // Resolve finds the entry that a reference means: a name of the file (mysql-8.0), an exact release by the
 // vendors' URL patterns (mysql@8.0.21, percona@8.0.36-28, mariadb@10.6.9), or an installation (dir:/path).
 func (m *Matrix) Resolve(ref string) (Entry, error) {
-	if path, ok := strings.CutPrefix(ref, dirPrefix); ok {
-		absolute, err := filepath.Abs(path)
-		if err != nil || path == "" {
-			return Entry{}, errors.Join(fmt.Errorf("entry %q: want dir:/path/to/basedir", ref), err)
+	if kind, rest, ok := referenceKind(ref); ok {
+		declared, err := kind.Refer(rest)
+		if err != nil {
+			return Entry{}, fmt.Errorf("entry %q: %w", ref, err)
 		}
-		return Entry{Name: ref, Tier: TierFull, Sources: []Source{{Dir: &Dir{Path: absolute}}}}, nil
+		return Entry{Name: ref, Tier: TierFull, Sources: []Source{{Declared: declared}}}, nil
 	}
 	if vendor, release, ok := strings.Cut(ref, "@"); ok {
 		return m.exactRelease(ref, unalias(vendor), release)
@@ -76,9 +71,7 @@ func (m *Matrix) exactRelease(ref, vendorName, release string) (Entry, error) {
 		return Entry{}, fmt.Errorf("entry %q: %w", ref, err)
 	}
 	e := Entry{Name: vendor.String() + "@" + release, Vendor: vendor, Series: version.Series(), Release: release, Tier: TierFull}
-	for _, a := range archives(vendor, version, release) {
-		e.Sources = append(e.Sources, Source{Tarball: &Tarball{Version: release, URLs: a, VendorAPI: vendor == flavor.MariaDB}})
-	}
+	e.Sources = releaseSources(vendor, version, release)
 	return e, nil
 }
 

@@ -1,13 +1,9 @@
 package matrix
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
-	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -50,8 +46,8 @@ func TestResolveFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := e.Sources[0].Dir.Path, filepath.Join(here, "server"); got != want {
-		t.Errorf("path %q, want %q", got, want)
+	if got, want := e.Sources[0].Declared.String(), "dir "+filepath.Join(here, "server"); got != want {
+		t.Errorf("source %q, want %q", got, want)
 	}
 	if e.Vendor != flavor.VendorUnknown {
 		t.Errorf("vendor %s is told before the binary is asked", e.Vendor)
@@ -73,128 +69,4 @@ func TestResolveNothing(t *testing.T) {
 		fmt.Fprintf(&all, "%s\n", err)
 	}
 	golden(t, "testdata/unresolved.golden", all.String())
-}
-
-// The URLs of each generation of file names, and their order.
-func TestArchiveURLs(t *testing.T) {
-	m := repository(t)
-	var all strings.Builder
-	for _, ref := range []string{
-		"mysql@5.1.73", "mysql@5.5.62", "mysql@5.6.44", "mysql@5.7.34", "mysql@8.0.11", "mysql@8.0.12", "mysql@8.0.16",
-		"mysql@8.0.20", "mysql@8.0.21", "mysql@8.0.26", "mysql@8.0.33", "mysql@8.0.44", "mysql@8.4.8", "mysql@9.5.0", "mysql@9.6.0", "mysql@26.7.0",
-		"percona@5.6.45-86.1", "percona@5.7.30-33", "percona@5.7.31-34", "percona@8.0.19-10", "percona@8.0.20-11",
-		"percona@8.0.36-28", "percona@8.0.40-31", "percona@8.3.0-1", "percona@8.4.4-4",
-		"mariadb@10.0.38", "mariadb@10.1.48", "mariadb@10.6.9", "mariadb@12.3.3",
-	} {
-		e, err := m.Resolve(ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintln(&all, ref)
-		for _, s := range e.Sources {
-			if len(s.Tarball.URLs) == 0 || s.Tarball.Version != e.Release {
-				t.Errorf("%s: %+v", ref, s.Tarball)
-			}
-			for i, url := range s.Tarball.URLs {
-				fmt.Fprintf(&all, "  %s %s\n", map[bool]string{true: "-", false: " "}[i == 0], url)
-				if path.Base(url) != path.Base(s.Tarball.URLs[0]) {
-					t.Errorf("%s: one source of two files, which cannot have one checksum: %v", ref, s.Tarball.URLs)
-				}
-			}
-		}
-	}
-	golden(t, "testdata/archives.golden", all.String())
-}
-
-// TestArchivesOfDbdeployer holds the patterns against the real URLs in the list that dbdeployer comes with:
-// of every release there, one of the files is among those that a reference finds.
-func TestArchivesOfDbdeployer(t *testing.T) {
-	m := repository(t)
-	published := dbdeployerTarballs(t)
-	if len(published) < 40 { // 41 in v1.73.0
-		t.Errorf("only %d releases in dbdeployer's list", len(published))
-	}
-	for ref, files := range published {
-		e, err := m.Resolve(ref)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		found := slices.ContainsFunc(e.Sources, func(s Source) bool {
-			return slices.Contains(files, path.Base(s.Tarball.URLs[0]))
-		})
-		if !found {
-			t.Errorf("%s is published as %s; none of them is looked for", ref, strings.Join(files, ", "))
-		}
-	}
-}
-
-// dbdeployerTarballs are the files in dbdeployer's list that the vendors publish, by reference.
-func dbdeployerTarballs(t *testing.T) map[string][]string {
-	t.Helper()
-	out, err := exec.Command("go", "mod", "download", "-json", "github.com/datacharmer/dbdeployer").Output()
-	if err != nil {
-		t.Fatalf("go mod download: %v\n%s", err, out)
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(module.Dir, "downloads", "tarball_list.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list struct {
-		Tarballs []struct {
-			Flavor, Version, OS string
-			URL                 string `json:"url"`
-		}
-	}
-	if err := json.Unmarshal(text, &list); err != nil {
-		t.Fatal(err)
-	}
-	published := map[string][]string{}
-	for _, entry := range list.Tarballs {
-		file := path.Base(entry.URL)
-		vendor, release := entry.Flavor, entry.Version
-		if !strings.Contains(entry.URL, "mysql.com/") && !strings.Contains(entry.URL, "percona.com/") ||
-			!strings.EqualFold(entry.OS, "linux") || !strings.Contains(file, "x86_64") {
-			continue
-		}
-		switch vendor {
-		case "mysql":
-		case "percona": // Percona-Server-8.0.36-28-Linux…
-			release, _, _ = strings.Cut(strings.TrimPrefix(file, "Percona-Server-"), "-Linux")
-		default:
-			continue
-		}
-		published[vendor+"@"+release] = append(published[vendor+"@"+release], file)
-	}
-	return published
-}
-
-// What matrix.yaml pins by hand follows the patterns as well.
-func TestArchivesOfMatrix(t *testing.T) {
-	m := repository(t)
-	for _, e := range m.Entries {
-		for _, s := range e.Sources {
-			if s.Tarball == nil || strings.Contains(s.Tarball.URLs[0], "mysql-docker-minimal") {
-				continue // dbdeployer's own, smaller archives
-			}
-			r, err := m.Resolve(e.Vendor.String() + "@" + s.Tarball.Version)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			var urls []string
-			for _, s := range r.Sources {
-				urls = append(urls, s.Tarball.URLs...)
-			}
-			for _, url := range s.Tarball.URLs {
-				if !slices.Contains(urls, url) {
-					t.Errorf("%s: %s is not among %v", e.Name, url, urls)
-				}
-			}
-		}
-	}
 }

@@ -3,6 +3,8 @@ package matrix
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 
 	"github.com/invopop/jsonschema"
 )
@@ -13,6 +15,9 @@ import (
 func Schema() ([]byte, error) {
 	reflector := &jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Anonymous: true}
 	schema := reflector.Reflect(&Matrix{})
+	for _, kind := range registered() {
+		maps.Copy(schema.Definitions, (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, Anonymous: true}).Reflect(kind.New()).Definitions)
+	}
 	schema.Title = "matrix.yaml"
 	schema.Description = "Server versions, tools under test and known failures"
 	text, err := json.MarshalIndent(schema, "", "  ")
@@ -22,8 +27,13 @@ func Schema() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// JSONSchemaExtend says what struct tags cannot: a source has exactly one kind.
-func (Source) JSONSchemaExtend(s *jsonschema.Schema) {
+// JSONSchema says that a source is one of the registered kinds; what each kind declares is in a definition of its own.
+func (Source) JSONSchema() *jsonschema.Schema {
 	one := uint64(1)
-	s.MinProperties, s.MaxProperties = &one, &one
+	s := &jsonschema.Schema{Type: "object", Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema,
+		MinProperties: &one, MaxProperties: &one}
+	for _, kind := range registered() {
+		s.Properties.Set(kind.Name, &jsonschema.Schema{Ref: "#/$defs/" + reflect.TypeOf(kind.New()).Elem().Name()})
+	}
+	return s
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -33,14 +34,20 @@ func TestEditorsFindTheSchema(t *testing.T) {
 
 // A struct tag ends a description at a comma; what follows would be lost without a word.
 func TestDescriptionsAreWhole(t *testing.T) {
-	types, err := os.ReadFile("types.go")
-	if err != nil {
-		t.Fatal(err)
+	schema := fmt.Sprint(committedSchema(t))
+	files, err := filepath.Glob("../basedir/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the kinds of sources are not found: %v", err)
 	}
-	schema := committedSchema(t)
-	for _, match := range regexp.MustCompile(`description=([^"]*)"`).FindAllStringSubmatch(string(types), -1) {
-		if !strings.Contains(fmt.Sprint(schema), match[1]) {
-			t.Errorf("not in the schema: %s", match[1])
+	for _, file := range append(files, "types.go") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`jsonschema:"[^"]*description=([^"]*)"`).FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(schema, match[1]) {
+				t.Errorf("%s: not in the schema: %s", file, match[1])
+			}
 		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -55,44 +54,6 @@ type Entry struct {
 	At      Position      `yaml:"-" json:"-"`
 }
 
-// Source is where an entry's binaries come from; exactly one kind is set.
-type Source struct {
-	Tarball *Tarball `yaml:"tarball" json:"tarball,omitempty"`
-	Apt     *Apt     `yaml:"apt" json:"apt,omitempty"`
-	Script  *Script  `yaml:"script" json:"script,omitempty"`
-	Dir     *Dir     `yaml:"dir" json:"dir,omitempty"`
-	At      Position `yaml:"-" json:"-"`
-}
-
-// Kind is the source's kind as matrix.yaml names it.
-func (s Source) Kind() string {
-	switch {
-	case s.Tarball != nil:
-		return "tarball"
-	case s.Apt != nil:
-		return "apt"
-	case s.Script != nil:
-		return "script"
-	case s.Dir != nil:
-		return "dir"
-	default:
-		return "none"
-	}
-}
-
-// Tarball is a vendor's archive, .tar.gz or .tar.xz.
-type Tarball struct {
-	Version       string   `yaml:"version" json:"version" jsonschema:"required,description=exact release; quote it"`
-	URLs          []string `yaml:"urls" json:"urls" jsonschema:"required,minItems=1,description=places of the same file; tried in order"`
-	MD5           string   `yaml:"md5" json:"md5,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{32}$"`
-	SHA256        string   `yaml:"sha256" json:"sha256,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{64}$"`
-	SHA512        string   `yaml:"sha512" json:"sha512,omitempty" jsonschema:"pattern=^[0-9a-fA-F]{128}$"`
-	UnpackedSize  int64    `yaml:"unpacked_size" json:"unpacked_size,omitempty" jsonschema:"description=bytes beyond which unpacking is refused"`
-	VendorAPI     bool     `yaml:"vendor_api" json:"vendor_api,omitempty" jsonschema:"description=ask MariaDB's REST API for the SHA-256"`
-	TrustFirstUse bool     `yaml:"-" json:"-"` // the user's word, for one command
-	At            Position `yaml:"-" json:"-"`
-}
-
 // Apt is packages of named suites, from the mirror that the system uses.
 type Apt struct {
 	Version  string   `yaml:"version" json:"version,omitempty" jsonschema:"description=what was there when this was written; the suite decides"`
@@ -100,21 +61,6 @@ type Apt struct {
 	Packages []string `yaml:"packages" json:"packages" jsonschema:"required,minItems=1"`
 	Alone    bool     `yaml:"alone" json:"alone,omitempty" jsonschema:"description=without the packages that these depend on"`
 	At       Position `yaml:"-" json:"-"`
-}
-
-// Script is a program that fills a folder, whose path is its one argument.
-type Script struct {
-	Version string   `yaml:"version" json:"version" jsonschema:"required"`
-	Command string   `yaml:"command" json:"command" jsonschema:"required,description=path relative to matrix.yaml"`
-	Needs   []string `yaml:"needs" json:"needs,omitempty" jsonschema:"description=programs that must be on PATH"`
-	Client  *Apt     `yaml:"client" json:"client,omitempty" jsonschema:"description=packages to take client programs from"`
-	At      Position `yaml:"-" json:"-"`
-}
-
-// Dir is an installation that is there already.
-type Dir struct {
-	Path string   `yaml:"path" json:"path" jsonschema:"required"`
-	At   Position `yaml:"-" json:"-"`
 }
 
 // Tool is a program under test.
@@ -233,44 +179,6 @@ func digestOf(digests []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(digests, " ")))
 	return hex.EncodeToString(sum[:8])
 }
-
-// Trusting is the entry with the user's word on its archives: their checksum, or leave to take them as they
-// come and record what was seen. A source that has a checksum keeps it.
-func (e Entry) Trusting(checksum string, firstUse bool) (Entry, error) {
-	if _, err := hex.DecodeString(checksum); err != nil {
-		return e, fmt.Errorf("--checksum %q: want hexadecimal digits", checksum)
-	}
-	e.Sources = append([]Source(nil), e.Sources...)
-	for i, s := range e.Sources {
-		if s.Tarball == nil || s.Tarball.hasChecksum() {
-			continue
-		}
-		t := *s.Tarball
-		t.TrustFirstUse = firstUse
-		switch len(checksum) {
-		case 0:
-		case md5Length:
-			t.MD5 = checksum
-		case sha256Length:
-			t.SHA256 = checksum
-		case sha512Length:
-			t.SHA512 = checksum
-		default:
-			return e, errors.New("--checksum: want an MD5 (32), SHA-256 (64) or SHA-512 (128 hexadecimal digits)")
-		}
-		e.Sources[i].Tarball = &t
-	}
-	return e, nil
-}
-
-// Lengths of checksums in hexadecimal digits.
-const (
-	md5Length    = 32
-	sha256Length = 64
-	sha512Length = 128
-)
-
-func (t *Tarball) hasChecksum() bool { return t.MD5+t.SHA256+t.SHA512 != "" }
 
 // reviewLayout is how dates are written.
 const reviewLayout = time.DateOnly

@@ -35,7 +35,7 @@ func (m *Matrix) validateToolVersion(d *decoder, v *ToolVersion, what string) {
 			kinds++
 		}
 	}
-	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.read() {
+	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.Read() {
 		d.problem(v.At.Line, "give exactly one of module, apt, builtin", "%s has %d sources", what, kinds)
 	}
 	if v.Module != nil {
@@ -69,7 +69,7 @@ func (m *Matrix) validateModule(d *decoder, module *Module, what string) {
 func (m *Matrix) validateReplace(d *decoder, r *Replace, what string) {
 	d.required(r.At, "module", r.Module, what, "add the path of the module that is replaced")
 	switch {
-	case !r.At.read():
+	case !r.At.Read():
 	case (r.By == "") == (r.Dir == ""):
 		d.problem(r.At.Line, "give by and version, or dir", "%s wants one module in the place of the other", what)
 	case r.By != "" && !moduleVersion.MatchString(r.Version):

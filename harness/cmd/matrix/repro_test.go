@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
 )
@@ -32,7 +33,7 @@ func TestAgain(t *testing.T) {
 		if o.limit != c.want || o.seed != 7 {
 			t.Errorf("%+v: limit %s, seed %d", c.terms, o.limit, o.seed)
 		}
-		if archive := cells[0].Entry.Sources[0].Tarball; archive.MD5 != c.terms.Checksum || archive.TrustFirstUse != c.terms.TrustFirstUse {
+		if archive := cells[0].Entry.Sources[0].Declared.(*basedir.Tarball); archive.MD5 != c.terms.Checksum || archive.TrustFirstUse != c.terms.TrustFirstUse {
 			t.Errorf("%+v: the archive is %+v", c.terms, archive)
 		}
 	}

@@ -1,0 +1,3 @@
+package matrix_test
+
+import _ "mysqlmatrix/harness/basedir" // registers the kinds of sources
