@@ -130,7 +130,7 @@ func (d *download) accept(response *http.Response, url string, have int64) (int6
 		if strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)) {
 			return have, nil
 		}
-		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the server resumed at another place")}, d.discard())
+		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the server resumed at another position")}, d.discard())
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the file at the server is shorter now")}, d.discard())
 	case response.StatusCode == http.StatusOK:

@@ -60,7 +60,7 @@ func (s *Store) finish(ctx context.Context, e matrix.Entry, b *Basedir, dir, fin
 	if !exists(filepath.Join(dir, "bin", "mysqld")) {
 		return errors.New("no server: neither bin/mysqld nor bin/mariadbd is there")
 	}
-	at := place{dir: dir, final: final}
+	at := staging{dir: dir, final: final}
 	if err := s.bridge(ctx, at, systemLibrary); err != nil {
 		return err
 	}
@@ -154,12 +154,12 @@ func match(e matrix.Entry, b *Basedir) error {
 	return nil
 }
 
-// place is a basedir that may still be on its way to where it will be.
-type place struct{ dir, final string }
+// staging is a basedir in the folder where it is built, and the folder where it will be.
+type staging struct{ dir, final string }
 
 // command runs a program of the basedir. One whose interpreter lies in the basedir's final place cannot be
 // started before it is there, so that its interpreter is called by hand.
-func (p place) command(program string, args ...string) (proc.Cmd, error) {
+func (p staging) command(program string, args ...string) (proc.Cmd, error) {
 	path := filepath.Join(p.dir, "bin", program)
 	libraries := filepath.Join(p.dir, "lib")
 	cmd := proc.Cmd{Path: path, Args: args, Dir: p.dir, Env: []string{
@@ -176,7 +176,7 @@ func (p place) command(program string, args ...string) (proc.Cmd, error) {
 }
 
 // linker is the dynamic linker of a program, where it is now; "" for a script or a static program.
-func (p place) linker(path string) (string, error) {
+func (p staging) linker(path string) (string, error) {
 	b, err := readBinary(path)
 	if errors.Is(err, errNotELF) || err == nil && b.interpreter == "" {
 		return "", nil
@@ -195,7 +195,7 @@ func (p place) linker(path string) (string, error) {
 var versionLine = regexp.MustCompile(`Ver (\S+)(?: from .+?)? for \S+ on \S+(?: \((.*)\))?`)
 
 // version asks the server program for its version and version comment.
-func (p place) version(ctx context.Context) (version, comment string, err error) {
+func (p staging) version(ctx context.Context) (version, comment string, err error) {
 	cmd, err := p.command("mysqld", "--no-defaults", "--version")
 	if err != nil {
 		return "", "", err

@@ -257,7 +257,7 @@ func TestBridgeRenamedLibrary(t *testing.T) {
 	}
 	home := t.TempDir()
 	library := realServer(t, home)
-	p := place{dir: home, final: home}
+	p := staging{dir: home, final: home}
 	if err := p.preflight(t.Context()); !errors.As(err, new(*MissingLibrariesError)) {
 		t.Fatalf("error %v, want a missing library", err)
 	}

@@ -52,10 +52,10 @@ func (e *MissingLibrariesError) Error() string {
 // Preflight checks that a basedir's server and client programs find all their shared libraries. The error
 // is a *MissingLibrariesError.
 func Preflight(b *Basedir) error {
-	return place{dir: b.Path, final: b.Path}.preflight(context.Background())
+	return staging{dir: b.Path, final: b.Path}.preflight(context.Background())
 }
 
-func (p place) preflight(ctx context.Context) error {
+func (p staging) preflight(ctx context.Context) error {
 	id, release := systemRelease()
 	missing := &MissingLibrariesError{}
 	for _, program := range []string{"mysqld", "mysql", "mysqladmin", "mysqlbinlog"} {
@@ -86,7 +86,7 @@ func (p place) preflight(ctx context.Context) error {
 }
 
 // list asks a program's own dynamic linker what it would load, as ldd(1) does. It is "" for a script.
-func (p place) list(ctx context.Context, program string) (string, error) {
+func (p staging) list(ctx context.Context, program string) (string, error) {
 	path, err := filepath.EvalSymlinks(filepath.Join(p.dir, "bin", program))
 	if err != nil {
 		return "", fmt.Errorf("preflight: %w", err)
@@ -132,7 +132,7 @@ func parseList(out string) (sonames, versions []string) {
 // bridge makes the server of a tarball find libraries that are there under another name: Debian 13 and
 // Ubuntu 24.04 renamed libaio.so.1 to libaio.so.1t64, where on 64-bit systems nothing but the name changed.
 // find looks a library up in the system.
-func (s *Store) bridge(ctx context.Context, p place, find func(context.Context, string) (string, error)) error {
+func (s *Store) bridge(ctx context.Context, p staging, find func(context.Context, string) (string, error)) error {
 	path := filepath.Join(p.dir, "bin", "mysqld")
 	if !isRegular(path) || !isELF(path) {
 		return nil

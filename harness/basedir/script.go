@@ -40,7 +40,7 @@ func (s *Script) Check(c matrix.Checker) {
 	if c.Required(s.At, "command", s.Command, "give its path, relative to the file") {
 		full := filepath.Join(c.Dir, s.Command)
 		if info, err := os.Stat(full); err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-			c.Problem(s.At.Of("command"), "want an executable file, relative to the matrix file", ": command %q is none", s.Command)
+			c.Problem(s.At.Of("command"), "give the path of a program, relative to the matrix file", ": command %q is not an executable file", s.Command)
 		}
 	}
 	if s.Client != nil {

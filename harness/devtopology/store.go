@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
@@ -53,7 +54,8 @@ type Store struct{ Root *rundir.Root }
 
 // Up deploys a topology that outlives this process. When it fails or ctx ends, nothing is left.
 func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options) (_ *Topology, err error) {
-	dir, err := l.Root.Create(ctx, "up-"+shortName(golden.Entry))
+	short := shortName(golden.Entry, golden.Flavor)
+	dir, err := l.Root.Create(ctx, "up-"+short)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +64,7 @@ func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Option
 			err = errors.Join(err, dir.Remove(context.WithoutCancel(ctx)))
 		}
 	}()
-	name, err := l.freeName(shortName(golden.Entry))
+	name, err := l.freeName(short)
 	if err != nil {
 		return nil, err
 	}
@@ -86,10 +88,13 @@ func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Option
 	return l.open(rundir.Kept{Path: dir.Path, Why: "matrix up"})
 }
 
-// shortName makes a reference such as dir:/opt/mysql-8.0 a short folder name: sockets' paths are limited.
-func shortName(entry string) string {
-	name := strings.NewReplacer(":", "-", "/", "-", "@", "-").Replace(entry)
-	return name[max(0, len(name)-20):]
+// shortName names a topology after its entry, or after vendor and version where the entry is no name of matrix.yaml, such
+// as dir:/opt/mysql-8.0. The path of a socket is limited, so that a path is no name for a folder.
+func shortName(entry string, f flavor.Flavor) string {
+	if strings.ContainsAny(entry, ":/@") {
+		return f.Vendor.String() + "-" + f.Version.String()
+	}
+	return entry
 }
 
 func (l Store) freeName(entry string) (string, error) {
@@ -226,7 +231,7 @@ func (l Store) Down(ctx context.Context, name string) ([]string, error) {
 	}
 	if name != "" && len(removed) == 0 {
 		if len(names) == 0 {
-			return nil, fmt.Errorf("no topology %q is up; there is none at all", name)
+			return nil, fmt.Errorf("no topology %q is up; none is", name)
 		}
 		return nil, fmt.Errorf("no topology %q is up; there are %s", name, strings.Join(names, ", "))
 	}

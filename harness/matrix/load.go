@@ -44,7 +44,7 @@ func parse(file string, text []byte) (*yaml.Node, *Problem) {
 	var first, second yaml.Node
 	err := documents.Decode(&first)
 	if errors.Is(err, io.EOF) || err == nil && len(first.Content) == 0 {
-		return nil, &Problem{File: file, Line: 1, What: "the file is empty", Fix: "it wants tools and entries"}
+		return nil, &Problem{File: file, Line: 1, What: "the file is empty", Fix: "list tools and entries"}
 	}
 	if err == nil {
 		err = documents.Decode(&second)
@@ -62,7 +62,7 @@ var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
 // yamlProblem finds the line in an error of the YAML parser, which has no field for it.
 func yamlProblem(file string, err error) *Problem {
-	p := &Problem{File: file, Line: 1, What: err.Error(), Fix: "mend the YAML first; the rest is checked after that"}
+	p := &Problem{File: file, Line: 1, What: err.Error(), Fix: "correct the YAML first; the rest is checked after that"}
 	if match := yamlLine.FindStringSubmatch(err.Error()); match != nil {
 		if _, scanErr := fmt.Sscan(match[1], &p.Line); scanErr == nil {
 			p.What = match[2]

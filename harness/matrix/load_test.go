@@ -138,8 +138,8 @@ func TestOneMistake(t *testing.T) {
 			`15: entry "mariadb-10.11": sources[0] has no checksum; add the md5, sha256 or sha512 that the vendor publishes, or vendor_api: true|` +
 			`17: entries[0].sources[0].tarball.vendor_api is "true"; write true or false`},
 		{"size with a unit", `4000000000`, `4GB`, `18: entries[0].sources[0].tarball.unpacked_size is "4GB"; write a whole number`},
-		{"script not there", `fill.sh`, `none.sh`, `20: entry "mariadb-10.11": sources[2]: command "none.sh" is none; want an executable file, relative to the matrix file`},
-		{"script not executable", `fill.sh`, `plain.txt`, `20: entry "mariadb-10.11": sources[2]: command "plain.txt" is none; want an executable file, relative to the matrix file`},
+		{"script not there", `fill.sh`, `none.sh`, `20: entry "mariadb-10.11": sources[2]: command "none.sh" is not an executable file; give the path of a program, relative to the matrix file`},
+		{"script not executable", `fill.sh`, `plain.txt`, `20: entry "mariadb-10.11": sources[2]: command "plain.txt" is not an executable file; give the path of a program, relative to the matrix file`},
 		{"unknown kind of source", `- dir: {`, `- dirs: {`, `21: entries[0].sources[3] has an unknown key "dirs"; did you mean "dir"?`},
 		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, script, tarball; further sources are further items`},
 		{"apt without a suite", `{suites: [bookworm], `, `{`, `19: entry "mariadb-10.11": sources[1] has no suites; name the suite that carries them, such as bookworm`},
@@ -164,7 +164,7 @@ func TestOneMistake(t *testing.T) {
 		{"expectation without entries", `["mariadb-*"]`, `[]`, `32: expectation has no entries; name the entries that it speaks of`},
 		{"expectation without error", "\n    error: \"transaction_isolation\"", "", `32: expectation has no error; fill it in`},
 		{"bad specs", `"^gh-ost "`, `"^gh-ost ("`, "36: expectation: specs: error parsing regexp: missing closing ): `^gh-ost (`; mend the regular expression"},
-		{"not YAML", `tier: full`, `tier: "full`, `29: mapping values are not allowed in this context; mend the YAML first; the rest is checked after that`},
+		{"not YAML", `tier: full`, `tier: "full`, `29: mapping values are not allowed in this context; correct the YAML first; the rest is checked after that`},
 		{"two documents", "entries:\n", "---\nentries:\n", `8: a second YAML document begins; remove the line ---: a matrix is one document`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

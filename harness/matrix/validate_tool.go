@@ -71,13 +71,13 @@ func (m *Matrix) validateReplace(d *decoder, r *Replace, what string) {
 	switch {
 	case !r.At.Read():
 	case (r.By == "") == (r.Dir == ""):
-		d.problem(r.At.Line, "give by and version, or dir", "%s wants one module in the place of the other", what)
+		d.problem(r.At.Line, "give by and version, or dir", "%s does not name the module that replaces it", what)
 	case r.By != "" && !moduleVersion.MatchString(r.Version):
 		d.problem(r.At.Of("version"), "want one such as v1.2.3", "%s: version %q", what, r.Version)
 	case r.Dir != "":
 		full := filepath.Join(filepath.Dir(m.Path), r.Dir)
 		if _, err := os.Stat(filepath.Join(full, "go.mod")); err != nil {
-			d.problem(r.At.Of("dir"), "want a folder with a go.mod, relative to the matrix file", "%s: dir %q is none", what, r.Dir)
+			d.problem(r.At.Of("dir"), "give a folder of a Go module, relative to the matrix file", "%s: dir %q has no go.mod", what, r.Dir)
 		}
 		r.Dir = full
 	}

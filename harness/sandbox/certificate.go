@@ -23,11 +23,11 @@ const (
 	certificateLife = 10 * 365 * 24 * time.Hour
 )
 
-// certify gives a golden sandbox a self-signed certificate where its clones would each make one whenever they
-// start: MariaDB from 11.4 on, which keeps it in memory alone. The making of its key is half of what such a server
-// costs a short test. Clients trust it as they trust the server's own, by the account's password.
+// certify gives a golden sandbox a self-signed certificate where each clone would make one whenever it starts
+// (MariaDB 11.4 and later, which keep it in memory only). Making the key is half of what such a server costs a short
+// test. Clients trust it as they trust the server's own: by the account's password.
 func certify(f flavor.Flavor, data string) error {
-	if !f.MinMariaDB(11, 4, 0) {
+	if !f.Provisioning().StartupCertificate {
 		return nil
 	}
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
@@ -49,7 +49,7 @@ func certify(f flavor.Flavor, data string) error {
 
 // certified are the options that name the certificate, below the data directory.
 func certified(f flavor.Flavor) []string {
-	if !f.MinMariaDB(11, 4, 0) {
+	if !f.Provisioning().StartupCertificate {
 		return nil
 	}
 	return []string{"ssl-cert=" + certificateFile, "ssl-key=" + keyFile}

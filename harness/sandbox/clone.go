@@ -136,7 +136,7 @@ func (s *Sandbox) configure(spec Spec) error {
 // of MySQL 5.6 that start at once now and then have the same one, and do not replicate from one another (error 1593).
 // MariaDB has no server UUIDs.
 func (s *Sandbox) identify() error {
-	if s.meta.Flavor.IsMariaDB() {
+	if !s.meta.Flavor.Provisioning().ServerUUID {
 		return nil
 	}
 	return os.WriteFile(filepath.Join(s.DataDir(), "auto.cnf"), []byte("[auto]\nserver-uuid="+uuid.NewString()+"\n"), 0o644)

@@ -189,10 +189,9 @@ func runDbdeployer(ctx context.Context, program string, b *basedir.Basedir, p Pr
 		args = append(args, "--my-cnf-options="+option)
 	}
 	for _, host := range []string{"127.%", "localhost"} {
-		if !b.Flavor.MinMySQL(8, 0, 0) {
+		if !b.Flavor.Provisioning().GrantsByRole {
 			break
 		}
-		// From 8.0 on dbdeployer grants by a role only, which SHOW GRANTS does not unfold and gh-ost does not see.
 		args = append(args, "--post-grants-sql=GRANT ALL PRIVILEGES ON *.* TO "+User+"@'"+host+"' WITH GRANT OPTION")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, deployLimit, fmt.Errorf("dbdeployer did not end within %s", deployLimit))

@@ -54,14 +54,5 @@ func (p Profile) options(f flavor.Flavor) []string {
 	} else {
 		options = append(options, "innodb_flush_log_at_trx_commit=0", "sync_binlog=0", "innodb_doublewrite=0")
 	}
-	if f.MinMySQL(8, 4, 0) || f.MinMariaDB(10, 6, 0) {
-		// Their default, O_DIRECT, passes the page cache by: a copied node's pages would go to the disk, and come from there, before
-		// the server answers. No process loses what it wrote to the page cache by being killed.
-		options = append(options, "loose-innodb_flush_method=fsync")
-	}
-	if f.MinMySQL(5, 6, 0) && !f.MinMySQL(8, 0, 0) {
-		// Crash-safe positions; later versions keep them in tables without being told.
-		options = append(options, "master-info-repository=TABLE", "relay-log-info-repository=TABLE")
-	}
-	return options
+	return append(options, f.Provisioning().Options...)
 }

@@ -19,6 +19,7 @@ import (
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/wait"
 )
 
 // The accounts that dbdeployer creates on 127.% and localhost.
@@ -174,8 +175,6 @@ func (e *StartError) Error() string {
 func (e *StartError) Unwrap() error { return e.Err }
 
 func (s *Sandbox) awaitAnswer(ctx context.Context) (err error) {
-	ctx, cancel := context.WithTimeout(ctx, StartLimit)
-	defer cancel()
 	endpoint := s.Endpoint()
 	endpoint.Limit = StartLimit
 	db, err := endpoint.OpenDB("")
@@ -184,25 +183,19 @@ func (s *Sandbox) awaitAnswer(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxIdleConns(0)
-	tick := time.NewTicker(answerPoll)
-	defer tick.Stop()
-	var last error
-	for {
-		if last = ping(ctx, db); last == nil {
-			return nil
-		}
-		select {
-		case <-s.process.Done():
-			last = s.process.Err()
-			if last == nil {
-				last = errors.New("it ended with exit code 0")
-			}
-			return &StartError{Port: s.meta.Port, Dir: s.dir, Err: last, LogTail: s.ErrorLogTail(tailLines)}
-		case <-ctx.Done():
-			return &StartError{Port: s.meta.Port, Dir: s.dir, Err: errors.Join(context.Cause(ctx), last), LogTail: s.ErrorLogTail(tailLines)}
-		case <-tick.C:
-		}
+	answers := wait.State{What: "it answers", Limit: StartLimit, Poll: answerPoll, Ended: s.process.Done(), Cause: s.exit}
+	if err := answers.Until(ctx, func(ctx context.Context) (string, bool, error) { return "", true, ping(ctx, db) }); err != nil {
+		return &StartError{Port: s.meta.Port, Dir: s.dir, Err: err, LogTail: s.ErrorLogTail(tailLines)}
 	}
+	return nil
+}
+
+// exit says how the server's process ended.
+func (s *Sandbox) exit() error {
+	if err := s.process.Err(); err != nil {
+		return err
+	}
+	return errors.New("exit code 0")
 }
 
 func ping(ctx context.Context, db *sql.DB) error {
@@ -269,9 +262,7 @@ func (s *Sandbox) Kill() error {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("kill server on port %d: %w", s.meta.Port, err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
-	defer cancel()
-	return s.awaitEnd(ctx, pid)
+	return s.awaitEnd(context.Background(), pid)
 }
 
 // Stop shuts the server down cleanly with SIGTERM and waits; when ctx ends first, it is killed and the
@@ -284,8 +275,6 @@ func (s *Sandbox) Stop(ctx context.Context) error {
 	if err := s.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopLimit)
-	defer cancel()
 	if err := s.awaitEnd(ctx, pid); err != nil {
 		return errors.Join(err, s.Kill())
 	}
@@ -293,15 +282,10 @@ func (s *Sandbox) Stop(ctx context.Context) error {
 }
 
 func (s *Sandbox) awaitEnd(ctx context.Context, pid int) error {
-	tick := time.NewTicker(answerPoll)
-	defer tick.Stop()
-	for proc.Alive(pid) {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("server on port %d (process %d) still runs: %w; last lines of its error log:\n%s",
-				s.meta.Port, pid, ctx.Err(), s.ErrorLogTail(tailLines))
-		}
+	gone := wait.State{What: fmt.Sprintf("the server on port %d (process %d) ends", s.meta.Port, pid), Limit: stopLimit, Poll: answerPoll}
+	err := gone.Until(ctx, func(context.Context) (string, bool, error) { return "", !proc.Alive(pid), nil })
+	if err != nil {
+		return fmt.Errorf("%w; last lines of its error log:\n%s", err, s.ErrorLogTail(tailLines))
 	}
 	return nil
 }
@@ -330,38 +314,5 @@ func (s *Sandbox) Save(to string) error {
 // Release gives up this process's hold on the port; the running server keeps it.
 func (s *Sandbox) Release() error { return s.lease.Release() }
 
-// ErrorLogTail is the end of what the server printed and of its error log: the lines that say ERROR when
-// there are any, since what a server says while it shuts down hides why, else the last ones.
-func (s *Sandbox) ErrorLogTail(lines int) string {
-	var tails []string
-	for _, path := range []string{filepath.Join(s.dir, "start.log"), s.ErrorLogPath()} {
-		text, err := os.ReadFile(path)
-		if err != nil || len(strings.TrimSpace(string(text))) == 0 {
-			continue
-		}
-		if errorLines := grep(string(text), "[ERROR]"); errorLines != "" {
-			return proc.Tail(errorLines, lines)
-		}
-		tails = append(tails, proc.Tail(string(text), lines))
-	}
-	if len(tails) == 0 {
-		return "(it wrote none)"
-	}
-	return strings.Join(tails, "\n")
-}
-
-func grep(text, word string) string {
-	var found []string
-	for line := range strings.Lines(text) {
-		if strings.Contains(line, word) {
-			found = append(found, strings.TrimRight(line, "\n"))
-		}
-	}
-	return strings.Join(found, "\n")
-}
-
 // ConfigPath is the server's option file.
 func (s *Sandbox) ConfigPath() string { return filepath.Join(s.dir, configFile) }
-
-// ErrorLogPath is where the server writes its error log.
-func (s *Sandbox) ErrorLogPath() string { return filepath.Join(s.DataDir(), errorLog) }

@@ -10,7 +10,7 @@ func (a *app) cleanCommand() *cobra.Command {
 	var everything bool
 	c := &cobra.Command{
 		Use: "clean", Short: "Stop every server and remove what runs have left", Args: exactArgs(0, "no argument"),
-		Long:    "clean takes down every topology and clears what killed runs have left; with --cache it also empties the cache.",
+		Long:    "clean takes down every topology and clears what killed runs have left; with --all it also empties the cache.",
 		Example: "  matrix clean\n  matrix clean --all",
 		RunE: func(c *cobra.Command, _ []string) error {
 			store, err := a.store(c.Context())

@@ -20,7 +20,7 @@ func (a *app) fetchCommand() *cobra.Command {
 	var trust, install, lenient bool
 	c := &cobra.Command{
 		Use: "fetch [ENTRY…]", Short: "Obtain servers ahead of a run",
-		Long:    "fetch obtains the named entries, or every entry that can be had, into the cache.",
+		Long:    "fetch obtains the named entries, or all that are obtainable here, into the cache.",
 		Example: "  matrix fetch\n  matrix fetch mysql-8.4 mariadb-10.11\n  matrix fetch mariadb@10.6.9",
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := a.loadMatrix()

@@ -28,7 +28,7 @@ type listed struct {
 func (a *app) listCommand() *cobra.Command {
 	var asJSON, offline bool
 	c := &cobra.Command{
-		Use: "list", Short: "List entries and tools: what can be had here, and why not the rest", Args: exactArgs(0, "no argument"),
+		Use: "list", Short: "List entries and tools, and why an entry is unavailable here", Args: exactArgs(0, "no argument"),
 		Long:    "list asks the machine's package mirror and the vendors' sites (for their headers only) whether each entry could be fetched.",
 		Example: "  matrix list\n  matrix list --offline\n  matrix list --json",
 		RunE: func(c *cobra.Command, _ []string) error {

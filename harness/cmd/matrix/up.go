@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -14,11 +16,15 @@ import (
 	"mysqlmatrix/harness/topology"
 )
 
+// upFlags are what matrix up is told.
+type upFlags struct {
+	shape, profile, format, checksum   string
+	positions, semiSync, asJSON, trust bool
+	options                            []string
+}
+
 func (a *app) upCommand() *cobra.Command {
-	var shape, profile, format string
-	var positions, semiSync, asJSON, trust bool
-	var checksum string
-	var options []string
+	var o upFlags
 	c := &cobra.Command{
 		Use:   "up ENTRY",
 		Short: "Bring up a running, proven topology of one server version",
@@ -33,59 +39,59 @@ mariadb@10.6.9), or an installation of your own (dir:/path/to/basedir).`,
   matrix up dir:/opt/mysql-8.0 --topology star:2 --option innodb_lock_wait_timeout=5 --json`,
 		Args: exactArgs(1, "one ENTRY"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx := c.Context()
-			m, err := a.loadMatrix()
+			up, err := a.up(c.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
-			entry, err := m.Resolve(args[0])
-			if err != nil {
-				return unfit(err)
-			}
-			if entry, err = trusting(entry, checksum, trust); err != nil {
-				return unfit(err)
-			}
-			o := topology.Options{SemiSync: semiSync, Format: strings.ToUpper(format), Server: options}
-			if o.Shape, err = topology.ParseShape(shape); err != nil {
-				return unfit(err)
-			}
-			p, err := sandbox.ParseProfile(profile)
-			if err != nil {
-				return unfit(err)
-			}
-			store, err := a.store(ctx)
-			if err != nil {
-				return err
-			}
-			cache, err := a.openCache(ctx)
-			if err != nil {
-				return err
-			}
-			golden, err := a.golden(ctx, m, cache, entry, p)
-			if err != nil {
-				return err
-			}
-			o.GTID = !positions && golden.Capabilities[flavor.CapGTID]
-			up, err := store.Up(ctx, golden, o)
-			if err != nil {
-				return err
-			}
-			if asJSON {
+			if o.asJSON {
 				return printJSON(c.OutOrStdout(), up)
 			}
 			return printTopology(c.OutOrStdout(), *up)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&shape, "topology", "star:2", topology.ShapeHelp)
-	f.StringVar(&profile, "profile", string(sandbox.ProfileFast), "server options: fast (durability off) or durable")
-	f.StringVar(&format, "binlog-format", "ROW", "ROW, STATEMENT or MIXED")
-	f.BoolVar(&positions, "no-gtid", false, "replicate by binary log coordinates even where the server has GTIDs")
-	f.BoolVar(&semiSync, "semi-sync", false, "semi-synchronous replication")
-	f.StringArrayVar(&options, "option", nil, "a line for every node's my.cnf; may be repeated")
-	f.BoolVar(&asJSON, "json", false, "print how to connect as JSON")
-	trustFlags(f, &checksum, &trust)
+	f.StringVar(&o.shape, "topology", "star:2", topology.ShapeHelp)
+	f.StringVar(&o.profile, "profile", string(sandbox.ProfileFast), "server options: fast (durability off) or durable")
+	f.StringVar(&o.format, "binlog-format", "ROW", "ROW, STATEMENT or MIXED")
+	f.BoolVar(&o.positions, "no-gtid", false, "replicate by binary log coordinates even where the server has GTIDs")
+	f.BoolVar(&o.semiSync, "semi-sync", false, "semi-synchronous replication")
+	f.StringArrayVar(&o.options, "option", nil, "a line for every node's my.cnf; may be repeated")
+	f.BoolVar(&o.asJSON, "json", false, "print how to connect as JSON")
+	trustFlags(f, &o.checksum, &o.trust)
 	return c
+}
+
+// up brings up a topology of one entry. Mistakes in the request are found before anything is obtained.
+func (a *app) up(ctx context.Context, ref string, o upFlags) (*devtopology.Topology, error) {
+	m, err := a.loadMatrix()
+	if err != nil {
+		return nil, err
+	}
+	entry, entryErr := m.Resolve(ref)
+	if entryErr == nil {
+		entry, entryErr = trusting(entry, o.checksum, o.trust)
+	}
+	options := topology.Options{SemiSync: o.semiSync, Format: strings.ToUpper(o.format), Server: o.options}
+	var shapeErr error
+	options.Shape, shapeErr = topology.ParseShape(o.shape)
+	profile, profileErr := sandbox.ParseProfile(o.profile)
+	if err := errors.Join(entryErr, shapeErr, profileErr); err != nil {
+		return nil, unfit(err)
+	}
+	store, err := a.store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cache, err := a.openCache(ctx)
+	if err != nil {
+		return nil, err
+	}
+	golden, err := a.golden(ctx, m, cache, entry, profile)
+	if err != nil {
+		return nil, err
+	}
+	options.GTID = !o.positions && golden.Capabilities[flavor.CapGTID]
+	return store.Up(ctx, golden, options)
 }
 
 func printJSON(w io.Writer, value any) error {

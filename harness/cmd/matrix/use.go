@@ -20,7 +20,7 @@ func (a *app) useCommand() *cobra.Command {
   matrix use mariadb-10.11/replica1 -- 'SHOW SLAVE STATUS\G'`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{fmt.Errorf("matrix use wants a NODE: see matrix status")}
+				return usageError{fmt.Errorf("name a NODE: matrix status lists them")}
 			}
 			return nil
 		},
