@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 )
@@ -126,15 +125,15 @@ func Conclude(again Finding, tool, server *Finding) string {
 		return "nothing to compare with: no neighbouring version of the tool or the server tells anything"
 	case toolSays == works && serverSays == works:
 		return fmt.Sprintf("the two together: it works with %s, and on %s, so that what %s changed does not fit what %s changed",
-			tool.Cell.Tool, server.Cell.Entry, again.Cell.Tool, again.Cell.Entry)
+			tool.Cell.ToolID(), server.Cell.Entry, again.Cell.ToolID(), again.Cell.Entry)
 	case toolSays == works:
-		return fmt.Sprintf("the tool: with %s it is %s on the same server; %s", tool.Cell.Tool, tool.Verdict, aside(serverSays, server, "the server version makes no difference"))
+		return fmt.Sprintf("the tool: with %s it is %s on the same server; %s", tool.Cell.ToolID(), tool.Verdict, aside(serverSays, server, "the server version makes no difference"))
 	case serverSays == works:
 		return fmt.Sprintf("the server: on %s it is %s with the same tool; %s", server.Cell.Entry, server.Verdict, aside(toolSays, tool, "the tool's version makes no difference"))
 	case toolSays == unknown || serverSays == unknown:
 		return "not told: the one neighbour that tells anything fails as well"
 	}
-	return fmt.Sprintf("neither changes it: it fails with %s and on %s as well, so that it is older than both, or lies in the spec", tool.Cell.Tool, server.Cell.Entry)
+	return fmt.Sprintf("neither changes it: it fails with %s and on %s as well, so that it is older than both, or lies in the spec", tool.Cell.ToolID(), server.Cell.Entry)
 }
 
 func aside(said word, other *Finding, otherwise string) string {
@@ -165,9 +164,4 @@ func speaks(f *Finding, errored word) word {
 		return works
 	}
 	return unknown
-}
-
-// SameVendor reports whether all entries are of one vendor: only then have they an order.
-func SameVendor(entries []matrix.Entry) bool {
-	return !slices.ContainsFunc(entries, func(e matrix.Entry) bool { return e.Vendor != entries[0].Vendor || e.Vendor == flavor.VendorUnknown })
 }

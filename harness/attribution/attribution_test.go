@@ -92,7 +92,7 @@ func TestConclude(t *testing.T) {
 		if v == report.VerdictUnknown {
 			return nil
 		}
-		return &Finding{report.CellID{Entry: "e", Suite: "s", Tool: "t@1"}, v}
+		return &Finding{report.CellID{Entry: "e", Suite: "s", Tool: "t", Version: "1"}, v}
 	}
 	for _, c := range []struct {
 		again, tool, server report.Verdict

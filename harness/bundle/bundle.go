@@ -90,8 +90,8 @@ func words(f Failure) string {
 	}
 	say("verdict", f.Outcome.Verdict.String())
 	say("spec", f.Spec)
-	say("server", f.Cell.ID.Entry+", "+f.Cell.Server)
-	say("tool", f.Cell.ID.Tool+", "+f.Cell.ToolVersion)
+	say("server", f.Cell.ID.Entry+", "+f.Cell.Server.String())
+	say("tool", f.Cell.ID.ToolID()+", "+f.Cell.ToolVersion)
 	say("seed", fmt.Sprint(f.Cell.Seed))
 	for _, h := range f.Run.Hosts {
 		say("host", fmt.Sprintf("%s, %s, %d processors", h.OS, h.GoVersion, h.CPUs))

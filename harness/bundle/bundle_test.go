@@ -92,11 +92,11 @@ func TestPack(t *testing.T) {
 	write(t, filepath.Join(node, "data/ibdata1"), secret)
 	write(t, filepath.Join(node, "data/master.info"), "33\nmysql-bin.000001\n4\n127.0.0.1\nrsandbox\n"+secret+"\n3306\n")
 	write(t, filepath.Join(node, "data/shop/orders.ibd"), secret)
-	id := report.CellID{Entry: "e", Suite: "s", Tool: "t@1"}
+	id := report.CellID{Entry: "e", Suite: "s", Tool: "t", Version: "1"}
 	spoken := "mysql -p" + secret + " failed: MASTER_PASSWORD = \"" + secret + "\", {\"MySQLTopologyPassword\": \"" + secret + "\"}\n" +
 		"CREATE USER x IDENTIFIED BY \"" + secret + "\" (using password: YES)\n\"the end\""
 	o := report.Outcome{State: report.StateFinished, Verdict: report.VerdictFailed, Started: time.Unix(1, 0), Error: spoken, Repro: "bin/matrix run", Evidence: "evidence/e/s/t/spec"}
-	run := &report.Run{Version: report.Version, Status: report.RunComplete, Cells: []report.Cell{{ID: id, Server: "9.7.4", Outcome: o, Specs: []report.Spec{{Text: "spec", Outcome: o}, {Text: "other", Outcome: o}}}}}
+	run := &report.Run{Version: report.Version, Status: report.RunComplete, Cells: []report.Cell{{ID: id, Server: report.Server{Version: "9.7.4"}, Outcome: o, Specs: []report.Spec{{Text: "spec", Outcome: o}, {Text: "other", Outcome: o}}}}}
 	var b bytes.Buffer
 	err := Pack(&b, folder, Failure{run, &run.Cells[0], "spec", &o, []string{o.Evidence, "gone"}}, Limits{BinaryLogs: 150, Text: 200})
 	if err != nil {

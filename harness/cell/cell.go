@@ -23,14 +23,24 @@ const (
 	LifelineFD = 4 // reads end-of-file once the runner is gone
 )
 
+// Mode is what a suite process is started for.
+type Mode string
+
+// The modes.
+const (
+	ModeList Mode = "list specs" // the process writes its Catalog
+	ModeRun  Mode = "run a spec" // the process runs Spec and writes events
+)
+
 // Description is one suite process's work.
 type Description struct {
+	Mode    Mode              `json:"mode"`
 	ID      report.CellID     `json:"id"`
 	Tool    tool.Program      `json:"tool"`
 	Goldens map[string]string `json:"goldens"` // sandbox profile → folder of the golden sandbox
 	// Older is the same of a server of an older series that the entry's can replicate from, for specs of LabelOlder.
 	Older map[string]string `json:"older,omitempty"`
-	Spec  string            `json:"spec"` // full text of the one spec to run; "" asks for the Catalog
+	Spec  string            `json:"spec"` // full text of the one spec to run, with ModeRun
 	// Dir is the folder that the spec works in and the scope of every process that it starts.
 	Dir string `json:"dir"`
 	// Evidence is the folder for what a failing spec leaves to look at; the process makes it when it needs it.

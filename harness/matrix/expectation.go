@@ -68,7 +68,7 @@ func (m *Matrix) validateReach(d *decoder, x *Expectation) {
 func (d *decoder) pattern(text string, line int, key string) *regexp.Regexp {
 	re, err := regexp.Compile(text)
 	if err != nil {
-		d.problem(line, "mend the regular expression", "expectation: %s: %v", key, err)
+		d.problem(line, "correct the regular expression", "expectation: %s: %v", key, err)
 	}
 	return re
 }
@@ -95,7 +95,7 @@ func (x *Expectation) covers(c Cell) bool {
 }
 
 // Expect is the expectation of a spec, nil when it is to pass. A build of the user's own has none: whether
-// it mends what is known is what the user wants to see.
+// it fixes what is known is what the user wants to see.
 func (m *Matrix) Expect(c Cell, spec string) *Expectation {
 	if c.Tool.Path != "" {
 		return nil

@@ -143,6 +143,7 @@ func TestOneMistake(t *testing.T) {
 		{"unknown kind of source", `- dir: {`, `- dirs: {`, `21: entries[0].sources[3] has an unknown key "dirs"; did you mean "dir"?`},
 		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, script, tarball; further sources are further items`},
 		{"apt without a suite", `{suites: [bookworm], `, `{`, `19: entry "mariadb-10.11": sources[1] has no suites; name the suite that carries them, such as bookworm`},
+		{"a server without its dependencies", `{suites: [bookworm], `, `{alone: true, suites: [bookworm], `, `19: entry "mariadb-10.11": sources[1]: a server is not unpacked without what it depends on; remove it: it is for tools`},
 		{"no vendor", "\n    vendor: mysql", "", `22: entry "mysql-8.0" has no vendor; add vendor: mysql, percona or mariadb`},
 		{"no tier", "\n    tier: full", "", `22: entry "mysql-8.0" has no tier; add tier: pr or full`},
 		{"no value", `tier: full`, `tier:`, `25: entries[1].tier is empty; give it a value or leave the key out`},
@@ -163,7 +164,7 @@ func TestOneMistake(t *testing.T) {
 		{"expectation of no version", `[v1.1.10]`, `[v1.1.9]`, `35: expectation: gh-ost has no version "v1.1.9"; did you mean "v1.1.10"?`},
 		{"expectation without entries", `["mariadb-*"]`, `[]`, `32: expectation has no entries; name the entries that it speaks of`},
 		{"expectation without error", "\n    error: \"transaction_isolation\"", "", `32: expectation has no error; fill it in`},
-		{"bad specs", `"^gh-ost "`, `"^gh-ost ("`, "36: expectation: specs: error parsing regexp: missing closing ): `^gh-ost (`; mend the regular expression"},
+		{"bad specs", `"^gh-ost "`, `"^gh-ost ("`, "36: expectation: specs: error parsing regexp: missing closing ): `^gh-ost (`; correct the regular expression"},
 		{"not YAML", `tier: full`, `tier: "full`, `29: mapping values are not allowed in this context; correct the YAML first; the rest is checked after that`},
 		{"two documents", "entries:\n", "---\nentries:\n", `8: a second YAML document begins; remove the line ---: a matrix is one document`},
 	} {

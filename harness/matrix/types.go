@@ -28,7 +28,7 @@ type Tier string
 
 // The tiers. The zero value, where a selection gives none, is full.
 const (
-	TierPR   Tier = "pr"   // few and telling: every change
+	TierPR   Tier = "pr"   // the short tier: every change
 	TierFull Tier = "full" // all: nightly, and by hand
 )
 
@@ -111,12 +111,7 @@ type ToolRef struct {
 }
 
 // ID is "gh-ost@v1.1.10"; a build of the user's own is "gh-ost@local".
-func (t ToolRef) ID() string {
-	if t.Path != "" {
-		return t.Name + "@local"
-	}
-	return t.Name + "@" + t.Version
-}
+func (t ToolRef) ID() string { return Cell{Tool: t}.ID().ToolID() }
 
 // Flag is the --tool argument that chooses it.
 func (t ToolRef) Flag() string {
@@ -161,7 +156,11 @@ type Cell struct {
 
 // ID names the cell in reports.
 func (c Cell) ID() report.CellID {
-	return report.CellID{Entry: c.Entry.Name, Suite: c.Suite, Tool: c.Tool.ID()}
+	id := report.CellID{Entry: c.Entry.Name, Suite: c.Suite, Tool: c.Tool.Name, Version: c.Tool.Version}
+	if c.Tool.Path != "" {
+		id.Version = report.LocalVersion
+	}
+	return id
 }
 
 // Digest is a short digest of the entry's sources: a cached basedir is good as long as it stays the same.

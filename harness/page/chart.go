@@ -83,7 +83,7 @@ func newChartGroup(stats []report.Statistic) chartGroup {
 		largest = max(largest, s.Max)
 	}
 	for _, s := range stats {
-		title := report.OneLine(s.Cell.Suite + " " + s.Cell.Tool)
+		title := report.OneLine(s.Cell.Suite + " " + s.Cell.ToolID())
 		i := slices.IndexFunc(g.Charts, func(c chart) bool { return c.Title == title })
 		if i < 0 {
 			i = len(g.Charts)

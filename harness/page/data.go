@@ -119,8 +119,8 @@ func newData(in Input) (_ data, err error) {
 }
 
 func (b *builder) cell(c *report.Cell) (cell, error) {
-	one := cell{Entry: report.OneLine(c.ID.Entry), Suite: report.OneLine(c.ID.Suite), Tool: report.OneLine(c.ID.Tool),
-		Server: report.OneLine(c.Server), Version: report.OneLine(c.ToolVersion), Seed: c.Seed, Total: c.Total, State: c.State.String(), Specs: []spec{}}
+	one := cell{Entry: report.OneLine(c.ID.Entry), Suite: report.OneLine(c.ID.Suite), Tool: report.OneLine(c.ID.ToolID()),
+		Server: report.OneLine(c.Server.String()), Version: report.OneLine(c.ToolVersion), Seed: c.Seed, Total: c.Total, State: c.State.String(), Specs: []spec{}}
 	var err error
 	if one.outcome, err = b.outcome(c, "", &c.Outcome); err != nil {
 		return one, err
@@ -140,7 +140,7 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 	if o.Verdict.Bad() {
 		long = &b.undeclared
 	}
-	out := outcome{Verdict: place(o.Verdict), Seconds: float64(o.Seconds), Error: b.longError(long, o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
+	out := outcome{Verdict: verdictIndex(o.Verdict), Seconds: float64(o.Seconds), Error: b.longError(long, o.Error), Reason: report.Neutral(o.Reason), Failure: o.Failure}
 	if o.Expectation != nil {
 		i := intern(b.expectations, &b.data.Expectations, *o.Expectation)
 		out.Expectation = &i
@@ -150,7 +150,7 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 		out.Measurements = append(out.Measurements, [2]json.Number{json.Number(strconv.Itoa(i)), json.Number(report.Exact(m.Value))})
 	}
 	for _, a := range o.Attempts {
-		out.Attempts = append(out.Attempts, attempt{place(a.Verdict), float64(a.Seconds), b.longError(long, a.Error)})
+		out.Attempts = append(out.Attempts, attempt{verdictIndex(a.Verdict), float64(a.Seconds), b.longError(long, a.Error)})
 	}
 	if o.Failure == "" {
 		return out, nil
@@ -183,8 +183,8 @@ func (b *builder) outcome(c *report.Cell, spec string, o *report.Outcome) (outco
 	return out, nil
 }
 
-// place is a verdict's index in data.Verdicts.
-func place(v report.Verdict) int {
+// verdictIndex is a verdict's index in data.Verdicts.
+func verdictIndex(v report.Verdict) int {
 	for i, other := range report.Verdicts() {
 		if v == other {
 			return i + 1

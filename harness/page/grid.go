@@ -2,7 +2,6 @@ package page
 
 import (
 	"fmt"
-	"strings"
 
 	"mysqlmatrix/harness/report"
 )
@@ -29,14 +28,13 @@ type gridCell struct {
 
 func newGrid(run *report.Run) grid {
 	var g grid
-	rows, columns := map[string]int{}, map[string]int{}
+	rows, columns := map[string]int{}, map[report.CellID]int{}
 	for i := range run.Cells {
 		c := &run.Cells[i]
-		key := c.ID.Suite + "\x00" + c.ID.Tool
+		key := columnOf(c.ID)
 		if _, ok := columns[key]; !ok {
 			columns[key] = len(g.Columns)
-			tool, version, _ := strings.Cut(c.ID.Tool, "@")
-			g.Columns = append(g.Columns, column{report.OneLine(c.ID.Suite), report.OneLine(tool), report.OneLine(version)})
+			g.Columns = append(g.Columns, column{report.OneLine(c.ID.Suite), report.OneLine(c.ID.Tool), report.OneLine(c.ID.Version)})
 		}
 		if _, ok := rows[c.ID.Entry]; !ok {
 			rows[c.ID.Entry] = len(g.Rows)
@@ -49,12 +47,18 @@ func newGrid(run *report.Run) grid {
 	for i := range run.Cells {
 		c := &run.Cells[i]
 		r := &g.Rows[rows[c.ID.Entry]]
-		if c.Server != "" {
-			r.Server = report.OneLine(c.Server)
+		if c.Server != (report.Server{}) {
+			r.Server = report.OneLine(c.Server.String())
 		}
-		r.Cells[columns[c.ID.Suite+"\x00"+c.ID.Tool]] = newGridCell(i, c)
+		r.Cells[columns[columnOf(c.ID)]] = newGridCell(i, c)
 	}
 	return g
+}
+
+// columnOf is a cell's identity without its entry.
+func columnOf(id report.CellID) report.CellID {
+	id.Entry = ""
+	return id
 }
 
 func newGridCell(index int, c *report.Cell) *gridCell {

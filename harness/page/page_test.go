@@ -110,7 +110,7 @@ func TestPageEscapes(t *testing.T) {
 	const evil = `</script><script>document.title='owned'</script><img src=x onerror=alert(1)>"'<!--`
 	run := recorded(t, "markup")
 	c := &run.Cells[0]
-	c.ID.Entry, c.Server, c.ID.Tool = "mysql-"+evil, evil, "tool@"+evil
+	c.ID.Entry, c.Server, c.ID.Tool, c.ID.Version = "mysql-"+evil, report.Server{Version: evil}, "tool", evil
 	c.Specs[0].Text, c.Specs[0].Evidence = evil, "evidence/x"
 	c.Specs[0].Measurements = []report.Measurement{{Name: evil, Unit: evil, Value: 3}}
 	c.Specs[0].Expectation = &report.Expectation{Error: evil, Link: "javascript:alert(1)", Note: evil}
@@ -179,7 +179,7 @@ func many(t testing.TB) *report.Run {
 			c := source.Cells[i%len(source.Cells)]
 			round := i / len(source.Cells)
 			c.ID.Entry = fmt.Sprintf("%s-%d.%d", []string{"mysql", "mariadb", "percona"}[e%3], 5+e/6, e)
-			c.ID.Tool += fmt.Sprintf("-%d", i)
+			c.ID.Version += fmt.Sprintf("-%d", i)
 			c.Specs = append([]report.Spec(nil), c.Specs...)
 			for len(c.Specs) < 20 {
 				c.Specs = append(c.Specs, c.Specs...)
@@ -233,7 +233,7 @@ func TestBigPage(t *testing.T) {
 // What nobody has declared keeps its words however many declared failures there are beside it.
 func TestDeclaredFailuresMakeRoom(t *testing.T) {
 	const declared, words = 3000, 10_000
-	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost@v1.1.10"}}
+	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost", Version: "v1.1.10"}}
 	for i := range declared {
 		c.Specs = append(c.Specs, report.Spec{Text: fmt.Sprintf("spec %d", i), Outcome: report.Outcome{Verdict: report.VerdictKnown, Failure: fmt.Sprint(i),
 			Error: fmt.Sprintf("%d %s", i, strings.Repeat("known ", 500)), Expectation: &report.Expectation{Error: "known"}, Evidence: "known"}})
@@ -275,7 +275,7 @@ func TestDeclaredFailuresMakeRoom(t *testing.T) {
 func TestManyFailuresHaveAPage(t *testing.T) {
 	const failures, files, bytesOfFile = 3000, 9, 300
 	folder := t.TempDir()
-	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost@v1.1.10"}, Total: failures,
+	c := report.Cell{ID: report.CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost", Version: "v1.1.10"}, Total: failures,
 		Outcome: report.Outcome{State: report.StateFinished, Verdict: report.VerdictFailed}}
 	for i := range failures {
 		evidence := fmt.Sprintf("evidence/%d", i)

@@ -135,7 +135,7 @@ func (b brokenEntry) rank() int {
 }
 
 func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell {
-	b := brokenCell{Cell: index, Name: report.OneLine(c.ID.Suite + " " + c.ID.Tool), Verdict: c.Verdict.String(), Mark: c.Verdict.Mark(false), Total: c.Total}
+	b := brokenCell{Cell: index, Name: report.OneLine(c.ID.Suite + " " + c.ID.ToolID()), Verdict: c.Verdict.String(), Mark: c.Verdict.Mark(false), Total: c.Total}
 	worst := &c.Outcome
 	if fresh[c.Failure] {
 		b.New++
@@ -153,7 +153,7 @@ func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell 
 			worst = s
 		}
 	}
-	b.Gist = report.Telling(worst.Error)
+	b.Gist = report.ErrorLine(worst.Error)
 	if x := worst.Expectation; x != nil {
 		b.Gist = report.OneLine(x.Error)
 		if web(x.Link) {

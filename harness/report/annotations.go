@@ -79,7 +79,7 @@ func annotations(found []finding) []annotation {
 		} else {
 			a.failed.add(f)
 		}
-		if name := strings.TrimSuffix(f.cell.ID.Suite+" "+f.cell.ID.Tool, " "); !slices.Contains(a.about, name) {
+		if name := strings.TrimSuffix(f.cell.ID.Suite+" "+f.cell.ID.ToolID(), " "); !slices.Contains(a.about, name) {
 			a.about = append(a.about, name)
 		}
 	}

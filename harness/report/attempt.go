@@ -9,7 +9,7 @@ import (
 // FailureID names what went wrong with a spec, or with a cell as a whole (spec is empty). It depends on the names
 // alone, so that the same failure has the same id in every run.
 func FailureID(cell CellID, spec string) string {
-	sum := sha256.Sum256([]byte(cell.Entry + "\x00" + cell.Suite + "\x00" + cell.Tool + "\x00" + spec))
+	sum := sha256.Sum256([]byte(cell.Entry + "\x00" + cell.Suite + "\x00" + cell.ToolID() + "\x00" + spec))
 	return hex.EncodeToString(sum[:4])
 }
 
@@ -23,8 +23,8 @@ func (v Verdict) works() bool {
 	return v == VerdictPassed || v == VerdictVacuous || v == VerdictFixed
 }
 
-// together folds the verdicts of several attempts at one spec: flaky when some worked and some did not.
-func together(attempts []Attempt) Verdict {
+// foldAttempts folds the verdicts of several attempts at one spec: flaky when some worked and some did not.
+func foldAttempts(attempts []Attempt) Verdict {
 	var verdicts []Verdict
 	var works, broken bool
 	for _, one := range attempts {
@@ -57,33 +57,33 @@ func (c *Cell) earlier(e Event) *Spec {
 	return &c.Specs[i]
 }
 
-// again opens a finished spec for a further attempt, and keeps what was.
-func (s *Spec) again() {
+// reopen opens a finished spec for a further attempt, and keeps what was.
+func (s *Spec) reopen() {
 	if len(s.Attempts) == 0 {
 		s.Attempts = []Attempt{{s.Verdict, s.Seconds, s.Error, s.Evidence}}
 	}
 	s.State, s.Verdict, s.Failure = StateRunning, VerdictUnknown, ""
 }
 
-// takeAgain adds an attempt's outcome to those before it.
-func (o *Outcome) takeAgain(e Event) {
+// addAttempt adds an attempt's outcome to those before it.
+func (o *Outcome) addAttempt(e Event) {
 	worst := 0
 	for _, one := range o.Attempts {
-		worst = max(worst, one.Verdict.telling())
+		worst = max(worst, one.Verdict.errorSeverity())
 	}
 	o.Attempts = append(o.Attempts, Attempt{e.Verdict, e.Seconds, e.Error, e.Evidence})
-	o.State, o.Verdict = StateFinished, together(o.Attempts)
+	o.State, o.Verdict = StateFinished, foldAttempts(o.Attempts)
 	o.Seconds += e.Seconds
 	o.Measurements = append(slices.Clip(o.Measurements), e.Measurements...)
 	keep(&o.Repro, e.Repro)
 	keep(&o.Expectation, e.Expectation)
-	if e.Verdict.telling() > worst {
+	if e.Verdict.errorSeverity() > worst {
 		o.Error, o.Reason, o.Evidence = e.Error, e.Reason, e.Evidence
 	}
 }
 
-// telling orders verdicts by how much the words of an attempt with it say: those of one that did not work first.
-func (v Verdict) telling() int {
+// errorSeverity orders verdicts by which attempt's error a reader wants: those of attempts that did not work first.
+func (v Verdict) errorSeverity() int {
 	if v.Broken() {
 		return len(verdicts) + v.severity()
 	}

@@ -116,7 +116,7 @@ func (d *Diff) pair(old, new *Run) map[CellID]*Cell {
 		id := new.Cells[i].ID
 		if others := left[id.versionless()]; pairs[id] == nil && len(others) == 1 && count[id.versionless()] == 1 {
 			pairs[id], taken[others[0].ID] = others[0], true
-			if change := (ToolChange{others[0].ID.Tool, id.Tool}); !slices.Contains(d.Tools, change) {
+			if change := (ToolChange{others[0].ID.ToolID(), id.ToolID()}); !slices.Contains(d.Tools, change) {
 				d.Tools = append(d.Tools, change)
 			}
 		}
@@ -131,7 +131,7 @@ func (d *Diff) pair(old, new *Run) map[CellID]*Cell {
 
 // versionless is the cell's name without its tool's version.
 func (c CellID) versionless() CellID {
-	c.Tool, _, _ = strings.Cut(c.Tool, "@")
+	c.Version = ""
 	return c
 }
 
@@ -162,7 +162,7 @@ func (d *Diff) cell(old, new *Cell) []pairOfSpecs {
 	}
 	gone := old.specsWithout(new)
 	// What the runner said of a cell counts where it is more than its specs' verdicts.
-	if new.tells() || old.tells() && len(old.Specs) == 0 {
+	if new.beyondSpecs() || old.beyondSpecs() && len(old.Specs) == 0 {
 		d.change(new.ID, "", old.before(new, gone), &new.Outcome, old.ID != CellID{}, false)
 	}
 	if ruledOut := new.State == StateFinished && !new.Verdict.Broken() && len(new.Specs) == 0; ruledOut {
@@ -200,7 +200,7 @@ func (c *Cell) before(now *Cell, gone []*Spec) Verdict {
 		}
 	}
 	lost := slices.ContainsFunc(gone, func(s *Spec) bool { return s.Verdict.works() })
-	if now.Verdict.Broken() && len(worked) > 0 && (lost || !c.tells()) {
+	if now.Verdict.Broken() && len(worked) > 0 && (lost || !c.beyondSpecs()) {
 		return Worst(worked...)
 	}
 	return c.Verdict

@@ -10,7 +10,8 @@ import (
 
 // versioned is a run of one cell with a spec for each verdict, each of which took as long as seconds says.
 func versioned(tool string, verdicts []Verdict, seconds func(i int) float64) *Run {
-	c := Cell{ID: CellID{Entry: "mariadb-10.11", Suite: "migration", Tool: tool}, Outcome: Outcome{State: StateFinished}}
+	name, version, _ := strings.Cut(tool, "@")
+	c := Cell{ID: CellID{Entry: "mariadb-10.11", Suite: "migration", Tool: name, Version: version}, Outcome: Outcome{State: StateFinished}}
 	for i, v := range verdicts {
 		c.Specs = append(c.Specs, Spec{Text: "spec " + string(rune('a'+i)), Outcome: Outcome{State: StateFinished, Verdict: v, Seconds: Seconds(seconds(i)), Error: v.String()}})
 		c.Verdict = Worst(c.Verdict, v)

@@ -86,7 +86,7 @@ func changeLines(c Change, o Options) []line {
 	lines := []line{{{verdicts[c.New].style, "  " + c.New.Mark(o.ASCII) + " " + was + " → " + is}, {stylePlain, "  " + OneLine(c.Cell.String()) + "  " + spec}}}
 	if c.New.Broken() {
 		lines[0] = append(lines[0], span{styleDim, "  [" + c.ID + "]"})
-		if g := Telling(c.Error); g != "" {
+		if g := ErrorLine(c.Error); g != "" {
 			lines = append(lines, plainLine("    | "+g))
 		}
 	}

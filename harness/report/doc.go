@@ -14,11 +14,11 @@
 //
 // # The event stream
 //
-// One JSON object on a line, in the order in which things happened. The first carries "version": 1. Every event has
+// One JSON object on a line, in the order in which things happened. The first carries "version": 2. Every event has
 // "time" (RFC 3339) and "type"; the types are those of EventType, and beside each stands what it carries:
 //
-//	{"version":1,"time":"2026-11-23T09:00:00Z","type":"run-started","plan":[{"entry":"mysql-9.7","suite":"failover","tool":"embedded"}],"seed":7}
-//	{"time":"…","type":"cell-started","cell":{"entry":"mysql-9.7","suite":"failover","tool":"embedded"},"total":1,"server":"9.7.4"}
+//	{"version":2,"time":"2026-11-23T09:00:00Z","type":"run-started","plan":[{"entry":"mysql-9.7","suite":"failover","tool":"embedded","version":"builtin"}],"seed":7}
+//	{"time":"…","type":"cell-started","cell":{"entry":"mysql-9.7","suite":"failover","tool":"embedded","version":"builtin"},"total":1,"server":{"vendor":"mysql","version":"9.7.4","build":"…"}}
 //	{"time":"…","type":"spec-started","cell":{…},"spec":"a killed primary: promotes a replica","labels":["slow"]}
 //	{"time":"…","type":"spec-finished","cell":{…},"spec":"…","verdict":"failed","seconds":3.2,"error":"…","evidence":"evidence/…","repro":"matrix run …"}
 //	{"time":"…","type":"spec-finished","cell":{…},"spec":"…","attempt":2,"verdict":"passed","seconds":3.1}
@@ -32,9 +32,9 @@
 //
 // # run.json
 //
-// The Run, as JSON; run.schema.json is its JSON Schema; "version" is 1. Fields that are empty are left out.
+// The Run, as JSON; run.schema.json is its JSON Schema; "version" is 2. Fields that are empty are left out.
 //
-//	version        1
+//	version        2; files of version 1 are read as well
 //	status         "complete", "interrupted", "running"
 //	started        RFC 3339
 //	seconds        how long the run took
@@ -42,8 +42,9 @@
 //	seed           by which suites order their specs
 //	hosts          [{go_version, os, cpus}]: one, or several in a merged run
 //	cells          in the order of the plan:
-//	  id             {entry, suite, tool}
-//	  server, tool_version   their own words
+//	  id             {entry, suite, tool, version}: version is the tool's
+//	  server         {vendor, version, build}: as it says itself
+//	  tool_version   the tool's own words
 //	  tool_flag      the --tool argument that chooses the tool
 //	  seed, total            total: specs announced
 //	  limit, checksum, trust_first_use   what the run was told, and a repetition is told again

@@ -8,8 +8,9 @@ import (
 )
 
 // Version is the version of the event stream and of run.json. It grows only when an older reader would
-// misunderstand a newer file; added fields do not change it.
-const Version = 1
+// misunderstand a newer file; added fields do not change it. Version 2 parts a tool from its version, and a server's
+// version from its build; files of version 1 are read as well.
+const Version = 2
 
 // EventType says what happened.
 type EventType uint8
@@ -76,22 +77,6 @@ func (s Seconds) Duration() time.Duration {
 	return time.Duration(math.Round(float64(s)*1e3)) * time.Millisecond
 }
 
-// CellID names a cell: one entry × one suite × one tool version. Tool is "name@version", or empty where the suite
-// has no tool to choose. It is comparable.
-type CellID struct {
-	Entry string `json:"entry"`
-	Suite string `json:"suite"`
-	Tool  string `json:"tool,omitempty"`
-}
-
-// String is "entry/suite/tool", without the last part when there is no tool.
-func (c CellID) String() string {
-	if c.Tool == "" {
-		return c.Entry + "/" + c.Suite
-	}
-	return c.Entry + "/" + c.Suite + "/" + c.Tool
-}
-
 // Measurement is one number that a spec (or a cell as a whole) took: a failover's time, a provisioning's.
 type Measurement struct {
 	Name   string  `json:"name"`
@@ -143,7 +128,7 @@ type Event struct {
 	Message      string        `json:"message,omitempty"` // of a note
 
 	Total       int    `json:"total,omitempty"`        // specs that the cell will run
-	Server      string `json:"server,omitempty"`       // the server's own words: version and comment
+	Server      Server `json:"server,omitzero"`        // what the server says of itself
 	ToolVersion string `json:"tool_version,omitempty"` // the tool's own words
 	ToolFlag    string `json:"tool_flag,omitempty"`    // the --tool argument that chooses it, for a build of one's own its path
 

@@ -59,7 +59,7 @@ func findings(run *Run, choose func(Verdict) bool) []finding {
 	var found []finding
 	for i := range run.Cells {
 		c := &run.Cells[i]
-		if c.State == StateFinished && choose(c.Verdict) && c.tells() {
+		if c.State == StateFinished && choose(c.Verdict) && c.beyondSpecs() {
 			found = append(found, finding{c, "", &c.Outcome})
 		}
 		for j := range c.Specs {
@@ -71,8 +71,8 @@ func findings(run *Run, choose func(Verdict) bool) []finding {
 	return found
 }
 
-// tells reports whether the cell's verdict says more than those of its specs.
-func (c *Cell) tells() bool {
+// beyondSpecs reports whether the cell's verdict says more than those of its specs.
+func (c *Cell) beyondSpecs() bool {
 	return c.Error != "" || c.Reason != "" || c.Expectation != nil || c.Evidence != "" || c.Count(c.Verdict) == 0
 }
 

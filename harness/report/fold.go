@@ -46,7 +46,7 @@ func (a *Aggregate) Apply(e Event) {
 		c := a.cell(e.Cell)
 		a.begin(c, e.Time)
 		if s := c.earlier(e); s != nil {
-			s.again()
+			s.reopen()
 			break
 		}
 		c.Specs = append(c.Specs, Spec{Text: e.Spec, Labels: e.Labels, Outcome: Outcome{State: StateRunning, Started: e.Time}})
@@ -89,7 +89,7 @@ func (a *Aggregate) End() *Run {
 			if begun {
 				c.Error = "the suite ended without saying that it had finished (crashed?)"
 			}
-			a.settle(c, a.last)
+			a.closeCell(c, a.last)
 		case c.State == StateRunning:
 			c.State = StateInterrupted
 			c.Seconds = elapsed(0, c.Started, a.last)
@@ -150,7 +150,7 @@ func (a *Aggregate) finishSpec(e Event) {
 	c := a.cell(e.Cell)
 	a.begin(c, e.Time)
 	if s := c.earlier(e); s != nil {
-		s.again()
+		s.reopen()
 	}
 	i := slices.IndexFunc(c.Specs, func(s Spec) bool { return s.State == StateRunning && s.Text == e.Spec })
 	if i < 0 {
@@ -163,7 +163,7 @@ func (a *Aggregate) finishSpec(e Event) {
 		s.Labels = e.Labels
 	}
 	if len(s.Attempts) > 0 {
-		s.takeAgain(e)
+		s.addAttempt(e)
 	} else {
 		s.take(e)
 	}
@@ -186,13 +186,13 @@ func (a *Aggregate) finishCell(e Event) {
 	keep(&c.ToolVersion, e.ToolVersion)
 	keep(&c.ToolFlag, e.ToolFlag)
 	c.Total = max(c.Total, e.Total)
-	a.settle(c, e.Time)
+	a.closeCell(c, e.Time)
 }
 
-// settle folds a cell that has come to its end. What the runner said of it stands unless a spec is worse; specs that
+// closeCell folds a cell that has come to its end. What the runner said of it stands unless a spec is worse; specs that
 // never ended share the runner's verdict if it stopped them, and are errored if it did not; a cell that says nothing
 // of its specs, or not of all that it announced, is errored, since silence is not success.
-func (a *Aggregate) settle(c *Cell, at time.Time) {
+func (a *Aggregate) closeCell(c *Cell, at time.Time) {
 	said := c.Verdict
 	verdicts := []Verdict{said}
 	for i := range c.Specs {
@@ -222,7 +222,7 @@ func (a *Aggregate) settle(c *Cell, at time.Time) {
 		c.Verdict = VerdictErrored
 		c.Error = cmp.Or(c.Error, fmt.Sprintf("%d of the %d specs announced were never reported", missing, c.Total))
 	}
-	if c.tells() {
+	if c.beyondSpecs() {
 		c.name(c.ID, "")
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 var (
 	at0   = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	cellA = CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost@v1.1.10"}
+	cellA = CellID{Entry: "mysql-9.7", Suite: "migration", Tool: "gh-ost", Version: "v1.1.10"}
 	cellB = CellID{Entry: "mariadb-10.11", Suite: "failover"}
 )
 
@@ -125,7 +125,7 @@ func TestReadRunRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{`"version":1`, `"version":2`, "version 2 is newer"},
+		{`"version":1`, `"version":3`, "version 3 is newer"},
 		{`"version":1,`, ``, "no version"},
 		{`"complete"`, `"done"`, `run status "done": want one of ["running" "complete" "interrupted"]`},
 		{`"status":"complete",`, ``, "no status"},
@@ -176,16 +176,16 @@ func TestExitCode(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	a := &Run{Version: 1, Status: RunComplete, Started: at0, Seconds: 10, MatrixDigest: "d", Seed: 1, Hosts: []Host{{CPUs: 2}},
+	a := &Run{Version: Version, Status: RunComplete, Started: at0, Seconds: 10, MatrixDigest: "d", Seed: 1, Hosts: []Host{{CPUs: 2}},
 		Cells: []Cell{{ID: cellA, Seed: 1}}, Notes: []Note{{Time: at0.Add(3 * time.Second), Text: "later"}}}
-	b := &Run{Version: 1, Status: RunComplete, Started: at0.Add(-5 * time.Second), Seconds: 20, MatrixDigest: "d", Seed: 2, Hosts: []Host{{CPUs: 2}},
+	b := &Run{Version: Version, Status: RunComplete, Started: at0.Add(-5 * time.Second), Seconds: 20, MatrixDigest: "d", Seed: 2, Hosts: []Host{{CPUs: 2}},
 		Cells: []Cell{{ID: cellB, Seed: 2}}, Notes: []Note{{Time: at0, Text: "sooner"}}}
 	first, second := Part{"out/a", a}, Part{"out/b", b}
 	got, err := Merge(first, second)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Run{Version: 1, Status: RunComplete, Started: b.Started, Seconds: 20, MatrixDigest: "d", Hosts: a.Hosts,
+	want := &Run{Version: Version, Status: RunComplete, Started: b.Started, Seconds: 20, MatrixDigest: "d", Hosts: a.Hosts,
 		Cells: []Cell{a.Cells[0], b.Cells[0]}, Notes: []Note{b.Notes[0], a.Notes[0]}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v\nwant %+v", got, want)

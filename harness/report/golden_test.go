@@ -51,6 +51,12 @@ func stream(t *testing.T, name string) []Event {
 	return events
 }
 
+// tell lets an aggregate take in an event, and tells a view of it, as results.Recorder does.
+func tell(agg *Aggregate, view interface{ Update(Event) error }, e Event) error {
+	agg.Apply(e)
+	return view.Update(e)
+}
+
 // streams names every recorded stream.
 func streams(t *testing.T) []string {
 	t.Helper()
@@ -92,9 +98,11 @@ func TestGoldenViews(t *testing.T) {
 		write(".md", func(b *bytes.Buffer) error { return WriteMarkdown(b, run, Options{Out: "out"}, 0) })
 		write(".annotations.txt", func(b *bytes.Buffer) error { return WriteAnnotations(b, run) })
 		write(".plain.txt", func(b *bytes.Buffer) error {
-			v := NewPlain(b, Options{Out: "out"})
+			var agg Aggregate
+			v := NewPlain(b, &agg, Options{Out: "out"})
 			for _, e := range events {
-				if err := errors.Join(v.Tick(e.Time.Add(-time.Millisecond)), v.Update(e)); err != nil {
+				tickErr := v.Tick(e.Time.Add(-time.Millisecond))
+				if err := errors.Join(tickErr, tell(&agg, v, e)); err != nil {
 					return err
 				}
 			}

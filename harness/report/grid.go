@@ -6,13 +6,23 @@ import (
 	"time"
 )
 
-// column is one suite and tool of the grid.
-type column struct{ suite, tool string }
+// column is one suite and tool of the grid: a cell's identity without its entry.
+type column CellID
 
 // heading is the column's name in up to three short lines: suite, tool, version.
 func (c column) heading() [3]string {
-	name, version, _ := strings.Cut(c.tool, "@")
-	return [3]string{OneLine(c.suite), OneLine(name), OneLine(version)}
+	return [3]string{OneLine(c.Suite), OneLine(c.Tool), OneLine(c.Version)}
+}
+
+func columnOf(id CellID) column {
+	id.Entry = ""
+	return column(id)
+}
+
+// on is the column's cell of an entry.
+func (c column) on(entry string) CellID {
+	c.Entry = entry
+	return CellID(c)
 }
 
 // axes are the grid's entries and columns, in the order of the run's cells.
@@ -24,7 +34,7 @@ func axes(run *Run) (entries []string, columns []column) {
 			seenEntry[id.Entry] = true
 			entries = append(entries, id.Entry)
 		}
-		if c := (column{id.Suite, id.Tool}); !seenColumn[c] {
+		if c := columnOf(id); !seenColumn[c] {
 			seenColumn[c] = true
 			columns = append(columns, c)
 		}
@@ -126,7 +136,7 @@ func drawGrid(run *Run, now time.Time, o Options, words bool, heading int) []lin
 	for j, c := range columns {
 		for i, e := range entries {
 			var s span
-			if cell := at[CellID{Entry: e, Suite: c.suite, Tool: c.tool}]; cell != nil {
+			if cell := at[c.on(e)]; cell != nil {
 				s = status(cell, words, now, o.ASCII)
 			}
 			body[i] = append(body[i], s)

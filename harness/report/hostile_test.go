@@ -26,9 +26,10 @@ func TestViewsAreHarmless(t *testing.T) {
 			"markdown":    func(w io.Writer) error { return WriteMarkdown(w, run, Options{}, 0) },
 			"annotations": func(w io.Writer) error { return WriteAnnotations(w, run) },
 			"plain": func(w io.Writer) error {
-				v := NewPlain(w, Options{})
+				var agg Aggregate
+				v := NewPlain(w, &agg, Options{})
 				for _, e := range events {
-					if err := v.Update(e); err != nil {
+					if err := tell(&agg, v, e); err != nil {
 						return err
 					}
 				}
@@ -161,15 +162,16 @@ func TestMarkdownCutsTheEnd(t *testing.T) {
 
 func TestPlainIsNeverSilentForLong(t *testing.T) {
 	var b strings.Builder
-	v := NewPlain(&b, Options{})
+	var agg Aggregate
+	v := NewPlain(&b, &agg, Options{})
 	for _, err := range []error{
 		v.Tick(at0), // nothing has begun
-		v.Update(Event{Time: at0, Type: EventRunStarted, Plan: []CellID{cellA, cellB}}),
-		v.Update(Event{Time: at0, Type: EventCellStarted, Cell: cellA, Total: 4}),
+		tell(&agg, v, Event{Time: at0, Type: EventRunStarted, Plan: []CellID{cellA, cellB}}),
+		tell(&agg, v, Event{Time: at0, Type: EventCellStarted, Cell: cellA, Total: 4}),
 		v.Tick(at0.Add(59 * time.Second)),
 		v.Tick(at0.Add(61 * time.Second)),
 		v.Tick(at0.Add(62 * time.Second)),
-		v.Update(Event{Time: at0.Add(63 * time.Second), Type: EventRunFinished, Status: RunInterrupted}),
+		tell(&agg, v, Event{Time: at0.Add(63 * time.Second), Type: EventRunFinished, Status: RunInterrupted}),
 		v.Tick(at0.Add(10 * time.Minute)),
 		v.Close(),
 	} {

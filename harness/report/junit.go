@@ -100,8 +100,8 @@ func junitSuite(c *Cell) xmlSuite {
 	}
 	prop("entry", c.ID.Entry)
 	prop("suite", c.ID.Suite)
-	prop("tool", c.ID.Tool)
-	prop("server", c.Server)
+	prop("tool", c.ID.ToolID())
+	prop("server", c.Server.String())
 	prop("tool-version", c.ToolVersion)
 	if c.Seed != 0 {
 		prop("seed", fmt.Sprint(c.Seed))
@@ -110,7 +110,7 @@ func junitSuite(c *Cell) xmlSuite {
 	for i := range c.Specs {
 		s.add(junitCase(c, c.Specs[i].Text, &c.Specs[i].Outcome))
 	}
-	if c.State != StateFinished || c.Verdict != VerdictPassed && c.tells() {
+	if c.State != StateFinished || c.Verdict != VerdictPassed && c.beyondSpecs() {
 		s.add(junitCase(c, "cell", &c.Outcome))
 	}
 	return s

@@ -8,12 +8,13 @@ import (
 )
 
 // Live is the table that is redrawn in place while a run goes on. It has no goroutine and is not safe for concurrent
-// use: call Update for every event, Tick a few times a second, and Close before anything else is printed.
+// use: call Update for every event, Tick a few times a second, and Close before anything else is printed. It shows an
+// Aggregate that takes in each event before Update is told of it.
 type Live struct {
 	w    io.Writer
 	o    Options
 	size func() (width, height int)
-	agg  Aggregate
+	agg  *Aggregate
 	news []line // the latest failures and notes, oldest first
 	rows int    // lines of the frame that is on the screen
 }
@@ -23,16 +24,15 @@ const newsKept = 6
 
 // NewLive returns a Live that draws on the terminal w. size is asked before every frame, so that a resized window is
 // drawn right; where it answers 0, 80 columns and 24 lines are taken. Options.Width is not used.
-func NewLive(w io.Writer, o Options, size func() (width, height int)) *Live {
-	return &Live{w: w, o: o, size: size}
+func NewLive(w io.Writer, agg *Aggregate, o Options, size func() (width, height int)) *Live {
+	return &Live{w: w, agg: agg, o: o, size: size}
 }
 
-// Update takes in an event; the next Tick shows it.
+// Update is told of an event; the next Tick shows it.
 func (v *Live) Update(e Event) error {
-	v.agg.Apply(e)
 	switch {
 	case e.Type == EventNote:
-		v.tell(line{{stylePlain, notePrefix(e.Cell) + OneLine(e.Message)}})
+		v.addNews(line{{stylePlain, notePrefix(e.Cell) + OneLine(e.Message)}})
 	case (e.Type == EventSpecFinished || e.Type == EventCellFinished) && e.Verdict.Bad(),
 		e.Type == EventCellFinished && e.Verdict == VerdictUnavailable:
 		f := finding{&Cell{ID: e.Cell}, e.Spec, &Outcome{Verdict: e.Verdict, Error: e.Error, Reason: e.Reason}}
@@ -40,12 +40,12 @@ func (v *Live) Update(e Event) error {
 		if why := Gist(f.why() + e.Reason); why != "" {
 			text += ": " + why
 		}
-		v.tell(line{{verdicts[e.Verdict].style, e.Verdict.Mark(v.o.ASCII)}, {stylePlain, text}})
+		v.addNews(line{{verdicts[e.Verdict].style, e.Verdict.Mark(v.o.ASCII)}, {stylePlain, text}})
 	}
 	return nil
 }
 
-func (v *Live) tell(l line) {
+func (v *Live) addNews(l line) {
 	v.news = append(v.news, l)
 	if len(v.news) > newsKept {
 		v.news = v.news[len(v.news)-newsKept:]

@@ -90,9 +90,10 @@ func TestGoldenLive(t *testing.T) {
 		var b strings.Builder
 		for _, size := range sizes {
 			s := &screen{t: t, width: size.width, height: size.height}
-			v := NewLive(s, Options{Color: true}, func() (int, int) { return size.width, size.height })
+			var agg Aggregate
+			v := NewLive(s, &agg, Options{Color: true}, func() (int, int) { return size.width, size.height })
 			for i, e := range events {
-				if err := v.Update(e); err != nil {
+				if err := tell(&agg, v, e); err != nil {
 					t.Fatal(err)
 				}
 				if err := v.Tick(e.Time.Add(300 * time.Millisecond)); err != nil {
@@ -116,7 +117,8 @@ func TestGoldenLive(t *testing.T) {
 // A window may be made smaller, or be of no known size, between two frames.
 func TestLiveUnknownSize(t *testing.T) {
 	s := &screen{t: t, width: 80, height: 24}
-	v := NewLive(s, Options{}, func() (int, int) { return 0, 0 })
+	var agg Aggregate
+	v := NewLive(s, &agg, Options{}, func() (int, int) { return 0, 0 })
 	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	plan := make([]CellID, 60)
 	for i := range plan {
@@ -125,9 +127,9 @@ func TestLiveUnknownSize(t *testing.T) {
 	if err := v.Tick(at); err != nil { // before any event
 		t.Fatal(err)
 	}
-	_ = v.Update(Event{Time: at, Type: EventRunStarted, Plan: plan})
+	_ = tell(&agg, v, Event{Time: at, Type: EventRunStarted, Plan: plan})
 	for _, id := range plan {
-		_ = v.Update(Event{Time: at, Type: EventCellStarted, Cell: id, Total: 3})
+		_ = tell(&agg, v, Event{Time: at, Type: EventCellStarted, Cell: id, Total: 3})
 		if err := v.Tick(at); err != nil {
 			t.Fatal(err)
 		}

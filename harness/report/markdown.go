@@ -116,9 +116,9 @@ func markdownGrid(run *Run, o Options) string {
 	var b strings.Builder
 	b.WriteString("| |")
 	for _, c := range columns {
-		b.WriteString(" " + prose(c.suite))
-		if c.tool != "" {
-			b.WriteString("<br>" + prose(c.tool))
+		b.WriteString(" " + prose(c.Suite))
+		if c.Tool != "" {
+			b.WriteString("<br>" + prose(CellID(c).ToolID()))
 		}
 		b.WriteString(" |")
 	}
@@ -127,7 +127,7 @@ func markdownGrid(run *Run, o Options) string {
 		b.WriteString("| " + prose(e) + " |")
 		for _, c := range columns {
 			text := ""
-			if cell := at[CellID{Entry: e, Suite: c.suite, Tool: c.tool}]; cell != nil {
+			if cell := at[c.on(e)]; cell != nil {
 				text = prose(status(cell, true, run.Started.Add(run.Seconds.Duration()), o.ASCII).text)
 			}
 			b.WriteString(" " + text + " |")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -14,19 +13,10 @@ type Part struct {
 	Run  *Run
 }
 
-// Expect adds an errored cell by its name, entry/suite or entry/suite/tool, unless the run has it.
-func (r *Run) Expect(name, why string) {
-	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.ID.String() == name }) {
+// Expect adds an errored cell unless the run has it.
+func (r *Run) Expect(id CellID, why string) {
+	if slices.ContainsFunc(r.Cells, func(c Cell) bool { return c.ID == id }) {
 		return
-	}
-	// A tool's version may have slashes in it; an entry of a plan has none.
-	parts := strings.SplitN(name, "/", 3)
-	id := CellID{Entry: parts[0], Suite: "unknown"}
-	if len(parts) > 1 {
-		id.Suite = parts[1]
-	}
-	if len(parts) > 2 {
-		id.Tool = parts[2]
 	}
 	c := Cell{ID: id, Outcome: Outcome{State: StateFinished, Verdict: VerdictErrored, Error: why}}
 	c.name(id, "")

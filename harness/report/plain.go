@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// Plain writes one line for every event worth seeing, for logs and CI. It is not safe for concurrent use.
+// Plain writes one line for every event worth seeing, for logs and CI. It is not safe for concurrent use. It shows an
+// Aggregate that takes in each event before Update is told of it.
 type Plain struct {
 	w    io.Writer
 	o    Options
-	agg  Aggregate
+	agg  *Aggregate
 	last time.Time // when a line was written
 }
 
@@ -20,11 +21,10 @@ type Plain struct {
 const silence = time.Minute
 
 // NewPlain returns a Plain on w.
-func NewPlain(w io.Writer, o Options) *Plain { return &Plain{w: w, o: o} }
+func NewPlain(w io.Writer, agg *Aggregate, o Options) *Plain { return &Plain{w: w, agg: agg, o: o} }
 
-// Update takes in an event and writes its line, if it has one.
+// Update writes the line of an event, if it has one.
 func (v *Plain) Update(e Event) error {
-	v.agg.Apply(e)
 	l := v.line(e)
 	if l == nil {
 		return nil
@@ -74,7 +74,7 @@ func (v *Plain) line(e Event) line {
 		if e.Total > 0 {
 			text += ", " + plural(e.Total, "spec")
 		}
-		for _, more := range []string{e.Server, e.ToolVersion} {
+		for _, more := range []string{e.Server.String(), e.ToolVersion} {
 			if more != "" {
 				text += v.o.dot() + OneLine(more)
 			}

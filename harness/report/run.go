@@ -75,7 +75,7 @@ type Spec struct {
 // its specs stand with the specs.
 type Cell struct {
 	ID          CellID `json:"id"`
-	Server      string `json:"server,omitempty"`
+	Server      Server `json:"server,omitzero"`
 	ToolVersion string `json:"tool_version,omitempty"`
 	ToolFlag    string `json:"tool_flag,omitempty"`
 	Seed        int64  `json:"seed,omitempty"`
@@ -160,4 +160,35 @@ func (r *Run) SpecTotals() map[Verdict]int {
 		}
 	}
 	return totals
+}
+
+// VerdictOf is how a spec of a cell ended; without a spec, or where it did not run, the cell.
+func (r *Run) VerdictOf(id CellID, spec string) Verdict {
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		if c.ID != id {
+			continue
+		}
+		for j := range c.Specs {
+			if c.Specs[j].Text == spec {
+				return c.Specs[j].Verdict
+			}
+		}
+		return c.Verdict
+	}
+	return VerdictUnknown
+}
+
+// Worst is how the specs of a run ended together. Cells in which the focus chose none say nothing.
+func (r *Run) Worst() Verdict {
+	var verdicts []Verdict
+	for i := range r.Cells {
+		if c := &r.Cells[i]; len(c.Specs) > 0 || c.Verdict != VerdictUnsupported {
+			verdicts = append(verdicts, c.Verdict)
+		}
+	}
+	if len(verdicts) == 0 {
+		return VerdictUnsupported
+	}
+	return Worst(verdicts...)
 }

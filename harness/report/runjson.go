@@ -42,6 +42,7 @@ func ReadRun(r io.Reader) (*Run, error) {
 		return nil, fmt.Errorf("read run.json: %w", err)
 	}
 	run.nameAll()
+	run.Version = Version // its cells were read into this version's form
 	return &run, nil
 }
 
@@ -49,7 +50,7 @@ func ReadRun(r io.Reader) (*Run, error) {
 func (r *Run) nameAll() {
 	for i := range r.Cells {
 		c := &r.Cells[i]
-		if c.tells() {
+		if c.beyondSpecs() {
 			c.name(c.ID, "")
 		}
 		for j := range c.Specs {

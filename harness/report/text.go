@@ -109,9 +109,9 @@ func Gist(s string) string {
 // complaint finds the words of programs on what went wrong.
 var complaint = regexp.MustCompile(`(?i)\b(fatal|error|panic)\b`)
 
-// Telling is the line of an error that says most: the last in which a program complains, else its beginning, which is
+// ErrorLine is the line of an error that says most: the last in which a program complains, else its beginning, which is
 // often the command that failed.
-func Telling(text string) string {
+func ErrorLine(text string) string {
 	last := ""
 	for line := range strings.Lines(text) {
 		if complaint.MatchString(line) {

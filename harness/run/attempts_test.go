@@ -32,7 +32,7 @@ func TestNextAttempts(t *testing.T) {
 		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{F, K, P}, true, "a"},
 		{Attempts{Retries: 5}, 2, "ab", []report.Verdict{F, X}, true, "a"},
 		{Attempts{Retries: 5}, 2, "a", []report.Verdict{F}, true, "a"},        // one spec is no cell
-		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{K, U, X}, true, ""}, // as declared, or nothing that another attempt could mend
+		{Attempts{Retries: 5}, 2, "abc", []report.Verdict{K, U, X}, true, ""}, // as declared, or nothing that another attempt could change
 		{Attempts{Repeat: 3}, 2, "abc", []report.Verdict{F, F, F}, true, "abc"},
 		{Attempts{Repeat: 3}, 3, "abc", []report.Verdict{P, P, P}, false, "abc"},
 		{Attempts{Repeat: 3}, 4, "abc", []report.Verdict{P, F, P}, true, ""},

@@ -66,7 +66,7 @@ func Run(t *testing.T, profiles ...sandbox.Profile) {
 		describe()
 	}
 	name := current.ID.Suite
-	if current.Spec == "" {
+	if current.Mode == cell.ModeList {
 		if err := writeCatalog(events, ginkgo.PreviewSpecs(name, suite, reporter), profiles); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 var inputUsed = regexp.MustCompile(`\binputs\.([\w-]+)`)
@@ -94,7 +95,7 @@ func TestActionOfOneEntry(t *testing.T) {
 	if len(m.saved) > 0 {
 		t.Errorf("the servers are saved as %v, with one missing", m.saved)
 	}
-	run, err := readRun(filepath.Join(m.artifacts, "results-mysql-8.0"))
+	run, err := results.Read(filepath.Join(m.artifacts, "results-mysql-8.0"))
 	if err != nil {
 		t.Fatal(err)
 	}

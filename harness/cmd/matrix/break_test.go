@@ -15,6 +15,7 @@ import (
 
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 // pseudo are arguments of a run whose specs take some seconds.
@@ -56,7 +57,7 @@ func TestInterruptedRun(t *testing.T) {
 // interruptedResults checks that an interrupted run has left all its files, and that they say so.
 func interruptedResults(t *testing.T, out string) {
 	t.Helper()
-	result, err := readRun(filepath.Join(out, "run.json"))
+	result, err := results.Read(filepath.Join(out, "run.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mysqlmatrix/harness/bundle"
+	"mysqlmatrix/harness/results"
 )
 
 func (a *app) bundleCommand() *cobra.Command {
@@ -18,14 +19,14 @@ func (a *app) bundleCommand() *cobra.Command {
 directories (matrix run --keep-failed), the newest first, up to --binlogs.`,
 		Example: "  matrix bundle build/runs/20261123-180000.000/25d71237\n  matrix bundle out/25d71237 --out report.tar.gz --binlogs 64",
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := findFailure(args[0])
+			f, err := results.FindFailure(args[0])
 			if err != nil {
-				return err
+				return unfit(err)
 			}
 			if out == "" {
 				out = "matrix-" + f.Failure + ".tar.gz"
 			}
-			what := bundle.Failure{Run: f.run, Cell: f.cell, Spec: f.spec, Outcome: f.Outcome}
+			what := bundle.Failure{Run: f.Run, Cell: f.Cell, Spec: f.Spec, Outcome: f.Outcome}
 			if f.Evidence != "" {
 				what.Folders = append(what.Folders, f.Evidence)
 			}
@@ -35,8 +36,8 @@ directories (matrix run --keep-failed), the newest first, up to --binlogs.`,
 				}
 			}
 			const textLimit = 4 << 20
-			if err := writeFile(out, func(w io.Writer) error {
-				return bundle.Pack(w, f.folder, what, bundle.Limits{BinaryLogs: logs << 20, Text: textLimit})
+			if err := results.WriteFile(out, func(w io.Writer) error {
+				return bundle.Pack(w, f.Folder, what, bundle.Limits{BinaryLogs: logs << 20, Text: textLimit})
 			}); err != nil {
 				return err
 			}

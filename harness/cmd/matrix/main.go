@@ -78,7 +78,7 @@ func newRoot() *cobra.Command {
 replication topologies of real servers with dbdeployer, runs the migration, failover and Pseudo-GTID
 suites against each, and reports per version.`,
 		Example: `  matrix list                                   what can be tested here
-  matrix run --tier pr                          the telling part, on every server that can be had
+  matrix run --tier pr                          the short tier, on every available server
   matrix run --entry mariadb-10.11 --suite failover
   matrix run --tool gh-ost=/path/to/my/gh-ost   your own build, everywhere
   matrix migrate --entry mysql-9.7 --schema dump.sql   your own tables, by gh-ost

@@ -45,7 +45,7 @@ $GITHUB_OUTPUT, gitlab a child pipeline. A plan of more jobs than GitHub runs is
 			if err != nil {
 				return err
 			}
-			jobs, err := matrix.Jobs(cells, shards, recorded.expected)
+			jobs, err := matrix.Jobs(cells, shards, recorded.Expected)
 			if err != nil {
 				return unfit(err)
 			}

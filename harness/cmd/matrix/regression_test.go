@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 // A release that broke: percona-toolkit 3.7.1 sends SHOW REPLICAS to Debian's builds of MariaDB 10.x, which do not know it;
@@ -74,7 +75,7 @@ func TestRegression(t *testing.T) {
 // onlySpec is the one spec of a run.
 func onlySpec(t *testing.T, folder string) *report.Spec {
 	t.Helper()
-	run, err := readRun(filepath.Join(folder, "run.json"))
+	run, err := results.Read(filepath.Join(folder, "run.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"mysqlmatrix/harness/page"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -33,7 +31,7 @@ func (a *app) reportShowCommand() *cobra.Command {
 		Long:    "show prints a run as text, as Markdown for a job summary, or as GitHub annotations: one for each server version that is broken.",
 		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"\n  matrix report show --format annotations out",
 		RunE: func(c *cobra.Command, args []string) error {
-			result, err := readRun(args[0])
+			result, err := results.Read(args[0])
 			if err != nil {
 				return unfit(err)
 			}
@@ -62,51 +60,28 @@ func (a *app) reportHTMLCommand() *cobra.Command {
 		Long:    "html writes the page of one run, or of several that are parts of one. With --base, what failed already in an earlier run is told from what is new.",
 		Example: "  matrix report html build/runs/20261123-180000.000 --out page.html\n  matrix report html --base build/runs/old build/runs/new >page.html",
 		RunE: func(c *cobra.Command, args []string) error {
-			merged, err := mergeRuns(args)
+			merged, err := results.Merge(args...)
 			if err != nil {
-				return err
+				return unfit(err)
 			}
-			in := page.Input{Run: merged}
-			for _, arg := range args {
-				in.Folders = append(in.Folders, folderOf(arg))
-			}
+			in := page.Input{Run: merged, Folders: folders(args)}
 			if base != "" {
-				if in.Base, err = readRun(base); err != nil {
+				if in.Base, err = results.Read(base); err != nil {
 					return unfit(err)
 				}
 			}
-			if in.Attributions, err = readAttributions(in.Folders...); err != nil {
+			if in.Attributions, err = results.ReadAttributions(in.Folders...); err != nil {
 				return unfit(err)
 			}
 			if out == "" {
 				return page.Write(c.OutOrStdout(), in)
 			}
-			return writeFile(out, func(w io.Writer) error { return page.Write(w, in) })
+			return results.WriteFile(out, func(w io.Writer) error { return page.Write(w, in) })
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "file (default: standard output)")
 	c.Flags().StringVar(&base, "base", "", "an earlier run to compare with")
 	return c
-}
-
-// mergeRuns reads runs and joins them; one run is taken as it is.
-func mergeRuns(paths []string) (*report.Run, error) {
-	if len(paths) == 0 {
-		return nil, usageError{errors.New("name the folder of a run")}
-	}
-	var parts []report.Part
-	for _, path := range paths {
-		one, err := readRun(path)
-		if err != nil {
-			return nil, unfit(err)
-		}
-		parts = append(parts, report.Part{Name: path, Run: one})
-	}
-	if len(parts) == 1 {
-		return parts[0].Run, nil
-	}
-	merged, err := report.Merge(parts...)
-	return merged, unfit(err)
 }
 
 func (a *app) reportMergeCommand() *cobra.Command {
@@ -118,9 +93,9 @@ func (a *app) reportMergeCommand() *cobra.Command {
 and exits as one run would; with 3 where nothing ran at all.`,
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
-			merged, err := mergeRuns(args)
+			merged, err := results.Merge(args...)
 			if err != nil {
-				return err
+				return unfit(err)
 			}
 			if c.Flags().Changed("plan") {
 				if err := missing(merged, plan); err != nil {
@@ -128,7 +103,7 @@ and exits as one run would; with 3 where nothing ran at all.`,
 				}
 			}
 			if out != "" {
-				if err := mergeInto(out, merged, args); err != nil {
+				if err := writeMerged(out, merged, args); err != nil {
 					return err
 				}
 			}
@@ -155,10 +130,35 @@ func missing(merged *report.Run, plan string) error {
 	}
 	for _, j := range planned.Include {
 		for _, name := range strings.Fields(j.Cells) {
-			merged.Expect(name, "job "+j.Name+" reported nothing of this cell")
+			id, err := report.ParseCellID(name)
+			if err != nil {
+				return unfit(fmt.Errorf("--plan: %w", err))
+			}
+			merged.Expect(id, "job "+j.Name+" reported nothing of this cell")
 		}
 	}
 	return nil
+}
+
+// writeMerged makes what is wrong with the parts, or with the folder, a usage error.
+func writeMerged(out string, merged *report.Run, parts []string) error {
+	if _, err := results.ReadAttributions(folders(parts)...); err != nil {
+		return unfit(err)
+	}
+	err := results.WriteMerged(out, merged, parts)
+	var held *results.HeldError
+	if errors.As(err, &held) {
+		return unfit(err)
+	}
+	return err
+}
+
+func folders(parts []string) []string {
+	var all []string
+	for _, part := range parts {
+		all = append(all, results.Folder(part))
+	}
+	return all
 }
 
 // nothingRan is an error when no cell came to a spec, since such a run says nothing of anything: one server that cannot
@@ -176,38 +176,6 @@ func nothingRan(merged *report.Run) error {
 	return fmt.Errorf("nothing ran: of %d cells %d are unavailable, and no other has a spec that was chosen", len(merged.Cells), unavailable)
 }
 
-// mergeInto writes a merged run. The evidence of its parts does not collide, since no two have a cell in common, nor
-// does what attribute found of them; a folder that holds a run already is left alone.
-func mergeInto(out string, merged *report.Run, parts []string) error {
-	if _, err := os.Stat(filepath.Join(out, "run.json")); err == nil {
-		return unfit(fmt.Errorf("%s holds a run already: name another folder, or remove it", out))
-	}
-	var folders []string
-	for _, part := range parts {
-		folders = append(folders, folderOf(part))
-	}
-	attributions, err := readAttributions(folders...)
-	if err != nil {
-		return unfit(err)
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
-	}
-	if len(attributions) > 0 {
-		if err := writeAttributions(out, attributions); err != nil {
-			return err
-		}
-	}
-	for _, part := range folders {
-		from := filepath.Join(part, "evidence")
-		err := os.CopyFS(filepath.Join(out, "evidence"), os.DirFS(from))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("evidence of %s: %w", part, err)
-		}
-	}
-	return writeResults(out, merged)
-}
-
 func (a *app) reportDiffCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
@@ -223,8 +191,8 @@ No regression: what worked and is flaky, vacuous, unsupported or unavailable now
 was broken, or was not there, before; a spec or a cell that is gone from a run that came to its end; what is slower.`,
 		Example: "  matrix report diff build/runs/old build/runs/new\n  matrix report diff --json main/run.json mine/run.json",
 		RunE: func(c *cobra.Command, args []string) error {
-			old, oldErr := readRun(args[0])
-			new, newErr := readRun(args[1])
+			old, oldErr := results.Read(args[0])
+			new, newErr := results.Read(args[1])
 			if err := errors.Join(oldErr, newErr); err != nil {
 				return unfit(err)
 			}
@@ -251,24 +219,9 @@ func (a *app) reportHistoryCommand() *cobra.Command {
 		Long:    "history reads every folder of DIR that holds a run, the oldest first. Folders without one are passed over.",
 		Example: "  matrix report history build/runs",
 		RunE: func(c *cobra.Command, args []string) error {
-			entries, err := os.ReadDir(args[0])
+			runs, err := results.History(args[0])
 			if err != nil {
-				return unfit(fmt.Errorf("results: %w", err))
-			}
-			var runs []report.Part
-			for _, e := range entries {
-				folder := filepath.Join(args[0], e.Name())
-				one, err := readRun(folder)
-				if errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
-					continue
-				}
-				if err != nil {
-					return unfit(err)
-				}
-				runs = append(runs, report.Part{Name: e.Name(), Run: one})
-			}
-			if len(runs) == 0 {
-				return unfit(fmt.Errorf("%s has no folder that holds a run", args[0]))
+				return unfit(err)
 			}
 			return report.WriteHistory(c.OutOrStdout(), runs, viewOptions(c.OutOrStdout(), ""))
 		},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 // runFolders makes folders of runs, each of one cell with one spec "x", beside each other: name, entry, verdict.
@@ -71,7 +72,7 @@ func TestReportExitCodes(t *testing.T) {
 	put(t, at("whole/run.json"), filesIn(t, at("good"))["run.json"])
 	put(t, at("whole/evidence/x/output.log"), "the tool said")
 	page, whole := at("page/page.html"), at("whole")
-	const tooNew = "version 2 is newer than the 1 that this program reads"
+	const tooNew = "version 3 is newer than the 2 that this program reads"
 	for _, c := range []struct {
 		code int
 		says string
@@ -112,14 +113,14 @@ func TestReportExitCodes(t *testing.T) {
 func TestMergeKeepsAttributions(t *testing.T) {
 	dir := runFolders(t, [3]string{"a", "mysql-9.7", "failed"}, [3]string{"b", "mysql-8.4", "failed"}, [3]string{"c", "mysql-8.0", "failed"})
 	id := func(entry string) string {
-		return report.FailureID(report.CellID{Entry: entry, Suite: "failover", Tool: "t@1"}, "x")
+		return report.FailureID(report.CellID{Entry: entry, Suite: "failover", Tool: "t", Version: "1"}, "x")
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	put(t, at("a/attributions.json"), `{"`+id("mysql-9.7")+`":"the server's fault"}`)
 	put(t, at("b/attributions.json"), `{"`+id("mysql-8.4")+`":"the tool's fault","`+id("mysql-9.7")+`":"the server's fault"}`)
 	code, output := runMatrix(t, dir, "report", "merge", "--out", at("all"), at("a/run.json"), at("b"), at("c"))
 	exitCodeIs(t, code, report.ExitFailed, output, "3 failed")
-	found, err := readAttributions(at("all"))
+	found, err := results.ReadAttributions(at("all"))
 	if want := map[string]string{id("mysql-9.7"): "the server's fault", id("mysql-8.4"): "the tool's fault"}; err != nil || !maps.Equal(found, want) {
 		t.Errorf("%v, %v", found, err)
 	}
@@ -129,7 +130,7 @@ func TestMergeKeepsAttributions(t *testing.T) {
 	put(t, at("c/attributions.json"), `{"`+id("mysql-9.7")+`":"nobody's fault"}`)
 	for _, args := range [][]string{{"merge", "--out", at("other")}, {"html"}} {
 		code, output = runMatrix(t, dir, append(append([]string{"report"}, args...), at("a"), at("b"), at("c"))...)
-		exitCodeIs(t, code, exitUsage, output, "say differently")
+		exitCodeIs(t, code, exitUsage, output, "to different causes")
 	}
 	if _, err := os.Stat(at("other")); !os.IsNotExist(err) {
 		t.Errorf("a refused merge has written: %v", err)

@@ -16,6 +16,7 @@ import (
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 	"mysqlmatrix/harness/run"
 )
 
@@ -28,9 +29,9 @@ func (a *app) reproCommand() *cobra.Command {
 each failure. With --shell its servers are left as they were when it failed: matrix status and matrix use then lead to them.`,
 		Example: "  matrix repro build/runs/20261123-180000.000/25d71237\n  matrix repro out/25d71237 --shell && matrix use primary",
 		RunE: func(c *cobra.Command, args []string) error {
-			f, err := findFailure(args[0])
+			f, err := results.FindFailure(args[0])
 			if err != nil {
-				return err
+				return unfit(err)
 			}
 			o.keep = shell
 			return a.repro(c.Context(), c.OutOrStdout(), f, o)
@@ -42,33 +43,33 @@ each failure. With --shell its servers are left as they were when it failed: mat
 }
 
 // again plans a failure's cell anew, on the terms of its run, with the focus that leaves its spec alone.
-func (a *app) again(f *failure, o *runFlags) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, error) {
+func (a *app) again(f *results.Failure, o *runFlags) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, error) {
 	m, err := a.loadMatrix()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	cells, err := m.Plan(matrix.Selection{Entries: []string{f.cell.ID.Entry}, Suites: []string{f.cell.ID.Suite}, Tools: []string{toolFlag(f.cell)}})
+	cells, err := m.Plan(matrix.Selection{Entries: []string{f.Cell.ID.Entry}, Suites: []string{f.Cell.ID.Suite}, Tools: []string{f.ToolFlag()}})
 	if err != nil {
-		return nil, nil, nil, unfit(fmt.Errorf("%s cannot be planned any more: %w", f.cell.ID, err))
+		return nil, nil, nil, unfit(fmt.Errorf("%s cannot be planned any more: %w", f.Cell.ID, err))
 	}
-	o.seed, o.limit = f.cell.Seed, cmp.Or(o.limit, f.cell.Limit.Duration(), run.DefaultLimit)
-	o.checksum, o.trust = f.cell.Checksum, f.cell.TrustFirstUse
-	if err := proc.Vary(append(slices.Clone(f.cell.Env), proc.Varied()...)); err != nil {
+	o.seed, o.limit = f.Cell.Seed, cmp.Or(o.limit, f.Cell.Limit.Duration(), run.DefaultLimit)
+	o.checksum, o.trust = f.Cell.Checksum, f.Cell.TrustFirstUse
+	if err := proc.Vary(append(slices.Clone(f.Cell.Env), proc.Varied()...)); err != nil {
 		return nil, nil, nil, unfit(err)
 	}
 	if err := o.trustCells(cells); err != nil {
 		return nil, nil, nil, err
 	}
-	if sum, err := digest(m.Path); err == nil && f.run.MatrixDigest != "" && sum != f.run.MatrixDigest {
-		logLine("matrix.yaml has changed since that run: what it declares and where servers come from may differ")
+	if sum, err := digest(m.Path); err == nil && f.Run.MatrixDigest != "" && sum != f.Run.MatrixDigest {
+		logLine("matrix.yaml has changed since that run: its declarations and sources may differ")
 	}
-	if f.spec == "" {
+	if f.Spec == "" {
 		return m, cells, nil, nil
 	}
-	return m, cells, regexp.MustCompile("^" + regexp.QuoteMeta(f.spec) + "$"), nil
+	return m, cells, regexp.MustCompile("^" + regexp.QuoteMeta(f.Spec) + "$"), nil
 }
 
-func (a *app) repro(ctx context.Context, w io.Writer, f *failure, o runFlags) error {
+func (a *app) repro(ctx context.Context, w io.Writer, f *results.Failure, o runFlags) error {
 	m, cells, focus, err := a.again(f, &o)
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func (a *app) repro(ctx context.Context, w io.Writer, f *failure, o runFlags) er
 	if err != nil && (ctx.Err() == nil || result == nil) {
 		return err
 	}
-	now := verdictOf(result, f.spec)
+	now := result.VerdictOf(f.Cell.ID, f.Spec)
 	fmt.Fprintf(w, "\nthen %s, now %s: %s\n", f.Verdict, now, whatOf(now))
 	if o.keep {
 		if err := a.printLeft(ctx, w, f); err != nil {
@@ -101,22 +102,8 @@ func whatOf(now report.Verdict) string {
 	return "it did not fail again"
 }
 
-// verdictOf is how a spec of a run's only cell ended, or the cell itself.
-func verdictOf(run *report.Run, spec string) report.Verdict {
-	if len(run.Cells) == 0 {
-		return report.VerdictUnknown
-	}
-	c := &run.Cells[0]
-	for i := range c.Specs {
-		if c.Specs[i].Text == spec {
-			return c.Specs[i].Verdict
-		}
-	}
-	return c.Verdict
-}
-
 // printLeft prints the servers that a failure's spec has left up.
-func (a *app) printLeft(ctx context.Context, w io.Writer, f *failure) error {
+func (a *app) printLeft(ctx context.Context, w io.Writer, f *results.Failure) error {
 	store, err := a.store(ctx)
 	if err != nil {
 		return err
@@ -125,7 +112,7 @@ func (a *app) printLeft(ctx context.Context, w io.Writer, f *failure) error {
 	if err != nil {
 		return err
 	}
-	list = slices.DeleteFunc(list, func(one devtopology.Topology) bool { return !strings.HasPrefix(one.Why, f.cell.ID.String()+" "+f.spec) })
+	list = slices.DeleteFunc(list, func(one devtopology.Topology) bool { return !strings.HasPrefix(one.Why, f.Cell.ID.String()+" "+f.Spec) })
 	if len(list) == 0 {
 		return errors.New("its servers are not up: only those of a spec that fails are left")
 	}

@@ -8,13 +8,14 @@ import (
 
 	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 	"mysqlmatrix/harness/run"
 )
 
 // A failure is planned again on the terms of its run: its seed, its time limit, and the user's word on the release.
 func TestAgain(t *testing.T) {
 	a := &app{matrixPath: filepath.Join(projectRoot(t), matrixFile)}
-	id := report.CellID{Entry: "mysql@8.0.21", Suite: "failover", Tool: "embedded@builtin"}
+	id := report.CellID{Entry: "mysql@8.0.21", Suite: "failover", Tool: "embedded", Version: "builtin"}
 	sum := strings.Repeat("a", 32)
 	for _, c := range []struct {
 		terms report.Terms
@@ -26,7 +27,7 @@ func TestAgain(t *testing.T) {
 		{report.Terms{}, 0, run.DefaultLimit}, // a run of before they were recorded
 	} {
 		o := runFlags{limit: c.flag}
-		_, cells, focus, err := a.again(&failure{run: &report.Run{}, cell: &report.Cell{ID: id, Seed: 7, Terms: c.terms}, spec: "x", Outcome: &report.Outcome{}}, &o)
+		_, cells, focus, err := a.again(&results.Failure{Run: &report.Run{}, Cell: &report.Cell{ID: id, Seed: 7, Terms: c.terms}, Spec: "x", Outcome: &report.Outcome{}}, &o)
 		if err != nil || len(cells) != 1 || !focus.MatchString("x") {
 			t.Fatalf("%d cells, focus %s, %v", len(cells), focus, err)
 		}
@@ -46,7 +47,7 @@ func TestPrintLeft(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &failure{cell: &report.Cell{ID: report.CellID{Entry: "e", Suite: "s", Tool: "t@1"}}, spec: "x"}
+	f := &results.Failure{Cell: &report.Cell{ID: report.CellID{Entry: "e", Suite: "s", Tool: "t", Version: "1"}}, Spec: "x"}
 	for _, c := range []struct{ why, fault string }{{"matrix up", "its servers are not up"}, {"e/s/t@1 y", "its servers are not up"}, {"e/s/t@1 x", ""}} {
 		dir, err := root.Create(t.Context(), "s")
 		if err == nil {

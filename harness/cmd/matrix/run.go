@@ -73,7 +73,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release or dir:/path; may be repeated")
 	f.StringArrayVar(&o.selection.Suites, "suite", nil, "suites: migration, failover, pseudogtid, or a pattern; may be repeated")
 	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
-	f.StringVar(&o.tier, "tier", "", "pr (few and telling) or full; default full")
+	f.StringVar(&o.tier, "tier", "", "pr (the short tier) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/results"
 )
 
 // A run that is split into four jobs, each in a clean folder of its own, merges to the verdicts of the whole: one that
@@ -77,7 +78,7 @@ func runLong(t *testing.T, runs string, args ...string) {
 
 func verdictsIn(t *testing.T, folder string) map[string]report.Verdict {
 	t.Helper()
-	run, err := readRun(folder)
+	run, err := results.Read(folder)
 	if err != nil {
 		t.Fatal(err)
 	}

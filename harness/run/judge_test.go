@@ -53,7 +53,7 @@ func TestSettle(t *testing.T) {
 		{"early", report.VerdictPassed, "", report.VerdictPassed},
 		{"early", report.VerdictFailed, "waiting for a row", report.VerdictFailed},
 	} {
-		got := r.settle(cells[0], report.Event{Spec: c.spec, Verdict: c.verdict, Error: c.err})
+		got := r.judge(&work{cell: cells[0]}, report.Event{Spec: c.spec, Verdict: c.verdict, Error: c.err})
 		if got.Verdict != c.want {
 			t.Errorf("%s, %s %q: %s, want %s", c.spec, c.verdict, c.err, got.Verdict, c.want)
 		}
