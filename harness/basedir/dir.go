@@ -64,6 +64,12 @@ func (d *userDir) path() string {
 	return filepath.Join(d.project, d.source.Path)
 }
 
+// Present says what is wrong with the folder, as far as looking at it tells.
+func (d *Dir) Present() error {
+	_, err := (&userDir{source: d}).server()
+	return err
+}
+
 // server is the real path of the server program.
 func (d *userDir) server() (string, error) {
 	info, err := os.Stat(d.path())

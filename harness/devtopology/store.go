@@ -230,10 +230,21 @@ func (l Store) Down(ctx context.Context, name string) ([]string, error) {
 		removed = append(removed, one.Name)
 	}
 	if name != "" && len(removed) == 0 {
-		if len(names) == 0 {
-			return nil, fmt.Errorf("no topology %q is up; none is", name)
-		}
-		return nil, fmt.Errorf("no topology %q is up; there are %s", name, strings.Join(names, ", "))
+		return nil, &AbsentError{Name: name, Up: names}
 	}
 	return removed, nil
+}
+
+// AbsentError is a topology that is not up.
+type AbsentError struct {
+	Name string
+	Up   []string // those that are
+}
+
+// Error says which are up.
+func (e *AbsentError) Error() string {
+	if len(e.Up) == 0 {
+		return fmt.Sprintf("no topology %q is up; none is", e.Name)
+	}
+	return fmt.Sprintf("no topology %q is up; there are %s", e.Name, strings.Join(e.Up, ", "))
 }

@@ -40,14 +40,14 @@ func ServerOptions(dir string) ([]string, error) {
 
 // The programs by which upstream's script reaches the servers, and the files of a scratch folder.
 const (
-	primaryClient = "gh-ost-test-mysql-master"
-	replicaClient = "gh-ost-test-mysql-replica"
-	ghostWrapper  = "gh-ost"
-	coordinatesBefore   = "before"
-	coordinatesAfter    = "after"
-	ghostLogFile  = "gh-ost-test.log"
-	scriptLogFile = "upstream.log"
-	upstreamTmp   = "/tmp/"
+	primaryClient     = "gh-ost-test-mysql-master"
+	replicaClient     = "gh-ost-test-mysql-replica"
+	ghostWrapper      = "gh-ost"
+	coordinatesBefore = "before"
+	coordinatesAfter  = "after"
+	ghostLogFile      = "gh-ost-test.log"
+	scriptLogFile     = "upstream.log"
+	upstreamTmp       = "/tmp/"
 	// ghostSocketFile is the name of gh-ost's socket below the folder that stands for /tmp.
 	ghostSocketFile = "gh-ost.test.sock"
 	maxSocketPath   = 107 // unix(7), sun_path without its final NUL

@@ -19,7 +19,7 @@ func OnlyCells(cells []Cell, names []string) ([]Cell, error) {
 	}
 	for _, name := range names {
 		if !slices.Contains(all, name) {
-			errs = append(errs, fmt.Errorf("no cell %q among those chosen; %s", name, choices(name, all)))
+			errs = append(errs, fmt.Errorf("no cell %q among those chosen; %s", name, few(name, all)))
 		}
 	}
 	kept := slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return !slices.Contains(names, c.ID().String()) })

@@ -26,6 +26,9 @@ type Problem struct {
 // String is "matrix.yaml:12: what; what would be right".
 func (p Problem) String() string {
 	text := fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.What)
+	if p.Line == 0 { // of the file as a whole
+		text = p.What
+	}
 	if p.Fix != "" {
 		text += "; " + p.Fix
 	}

@@ -128,6 +128,16 @@ func (m *Matrix) chooseEntries(s Selection) ([]Entry, error) {
 	return chosen, nil
 }
 
+// Select finds the entries that one reference means, and whether it names one in full. A pattern may match several.
+func (m *Matrix) Select(ref string) (entries []Entry, named bool, err error) {
+	if isPattern(ref) {
+		entries, err = m.matchEntries(ref)
+		return entries, false, err
+	}
+	e, err := m.Resolve(ref)
+	return []Entry{e}, true, err
+}
+
 // isPattern tells a pattern from a name; a folder may have any of its characters in its path.
 func isPattern(s string) bool {
 	_, _, own := referenceKind(s)

@@ -27,6 +27,15 @@ func choices(word string, known []string) string {
 	return all
 }
 
+// few names the nearest of a long list.
+func few(word string, known []string) string {
+	const count = 3
+	if len(known) <= count {
+		return choices(word, known)
+	}
+	return fmt.Sprintf("the nearest of %d are %s", len(known), strings.Join(closest(word, known, count), ", "))
+}
+
 // nearest is the known word at the smallest edit distance, "" when none is close.
 func nearest(word string, known []string) string {
 	best, least := "", len(word)/2+1

@@ -32,7 +32,15 @@ func Read(path string) (*report.Run, error) {
 				return readKilled(events)
 			}
 		}
-		path = filepath.Join(path, runFile)
+		folder := path
+		if _, err := os.Stat(folder); err != nil {
+			return nil, fmt.Errorf("results: %w", err)
+		}
+		path = filepath.Join(folder, runFile)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("results: %s holds no run, neither %s nor %s: %w: name the folder that a run's last line names",
+				folder, runFile, eventsFile, fs.ErrNotExist)
+		}
 	}
 	file, err := os.Open(path)
 	if err != nil {

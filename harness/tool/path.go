@@ -18,29 +18,53 @@ import (
 // commands are where a checkout has its command, for a reference that does not say.
 var commands = map[string]string{"gh-ost": "go/cmd/gh-ost", "orchestrator": "go/cmd/orchestrator"}
 
+// Check says what is wrong with the path of a tool of one's own, as far as looking at it tells; nil for every other tool.
+func Check(ref matrix.ToolRef) error {
+	if ref.Path == "" {
+		return nil
+	}
+	if _, _, err := locate(ref.Path); err != nil {
+		return fmt.Errorf("tool %s at %s: %w", ref.Name, ref.Path, err)
+	}
+	return nil
+}
+
+// locate finds the user's program, or the checkout that it is to be built from.
+func locate(name string) (location string, checkout bool, err error) {
+	if location, err = filepath.Abs(name); err != nil {
+		return "", false, err
+	}
+	info, err := os.Stat(location)
+	switch {
+	case err != nil:
+		return "", false, errors.New("there is no such file or folder")
+	case !info.IsDir() && info.Mode().Perm()&0o111 == 0:
+		return "", false, errors.New("the file is not executable")
+	case !info.IsDir():
+		return location, false, nil
+	}
+	if _, err := os.Stat(filepath.Join(location, "go.mod")); err != nil {
+		return "", false, errors.New("the folder has no go.mod: want an executable file, or a checkout of the tool's Go module")
+	}
+	return location, true, nil
+}
+
 // fromPath takes the user's own program: an executable file as it is, a checkout of a Go module (a folder
 // with a go.mod) by building it.
 func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (*Program, error) {
 	fail := func(err error) (*Program, error) {
 		return nil, fmt.Errorf("tool %s at %s: %w", ref.Name, name, err)
 	}
-	location, err := filepath.Abs(name)
+	location, checkout, err := locate(name)
 	if err != nil {
 		return fail(err)
 	}
-	info, err := os.Stat(location)
-	if err != nil {
-		return fail(errors.New("there is no such file or folder"))
-	}
-	if info.IsDir() {
+	if checkout {
 		p, err := s.buildCheckout(ctx, ref, location)
 		if err != nil {
 			return fail(err)
 		}
 		return p, nil
-	}
-	if info.Mode().Perm()&0o111 == 0 {
-		return fail(errors.New("the file is not executable"))
 	}
 	p := &Program{Name: ref.Name, Path: location, Dir: filepath.Dir(location)}
 	if ref.Source.System != nil {
@@ -57,9 +81,6 @@ func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (
 // buildCheckout builds a checkout as it is now. The program is cached by its content, so that another
 // build does not change it under a run.
 func (s *Store) buildCheckout(ctx context.Context, ref matrix.ToolRef, checkout string) (p *Program, err error) {
-	if _, err := os.Stat(filepath.Join(checkout, "go.mod")); err != nil {
-		return nil, errors.New("the folder has no go.mod: want an executable file, or a checkout of the tool's Go module")
-	}
 	command := commands[ref.Name]
 	if m := ref.Source.Module; m != nil {
 		command = strings.TrimPrefix(strings.TrimPrefix(importPath(m), m.Path), "/")

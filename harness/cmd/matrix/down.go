@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"mysqlmatrix/harness/devtopology"
 )
 
 func (a *app) downCommand() *cobra.Command {
@@ -12,7 +15,12 @@ func (a *app) downCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "down [TOPOLOGY]", Short: "Stop and remove a topology that is up",
 		Example: "  matrix down                  the only one\n  matrix down mysql-9.7\n  matrix down --all",
-		Args:    cobra.MaximumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 || len(args) == 1 && all {
+				return usageError{errors.New("matrix down wants one TOPOLOGY, or --all: see matrix status")}
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			store, err := a.store(c.Context())
 			if err != nil {
@@ -36,6 +44,10 @@ func (a *app) downCommand() *cobra.Command {
 				}
 			}
 			removed, err := store.Down(c.Context(), name)
+			var absent *devtopology.AbsentError
+			if errors.As(err, &absent) {
+				return unfit(err)
+			}
 			for _, one := range removed {
 				fmt.Fprintln(c.OutOrStdout(), "down:", one)
 			}

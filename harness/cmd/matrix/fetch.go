@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,32 +21,25 @@ func (a *app) fetchCommand() *cobra.Command {
 	var trust, install, lenient bool
 	c := &cobra.Command{
 		Use: "fetch [ENTRY…]", Short: "Obtain servers ahead of a run",
-		Long:    "fetch obtains the named entries, or all that are obtainable here, into the cache.",
-		Example: "  matrix fetch\n  matrix fetch mysql-8.4 mariadb-10.11\n  matrix fetch mariadb@10.6.9",
+		Long:    "fetch obtains the named entries, or all that are obtainable here, into the cache. ENTRY is a name, a pattern or an exact release.",
+		Example: "  matrix fetch\n  matrix fetch mysql-8.4 'mariadb-*'\n  matrix fetch mariadb@10.6.9",
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := a.loadMatrix()
 			if err != nil {
 				return err
 			}
+			entries, named, err := toFetch(m, args, checksum, trust)
+			if err != nil {
+				return unfit(err)
+			}
 			cache, err := a.openCache(c.Context())
 			if err != nil {
 				return err
 			}
-			entries := m.Entries
-			if len(args) > 0 {
-				entries = nil
+			if lenient {
+				named = nil
 			}
-			for _, ref := range strings.Fields(strings.Join(args, " ")) {
-				e, err := m.Resolve(ref)
-				if err == nil {
-					e, err = trusting(e, checksum, trust)
-				}
-				if err != nil {
-					return unfit(err)
-				}
-				entries = append(entries, e)
-			}
-			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, len(args) > 0 && !lenient, install)
+			return fetch(c.Context(), c.OutOrStdout(), a.basedirs(cache, m), m, entries, named, install)
 		},
 	}
 	trustFlags(c.Flags(), &checksum, &trust)
@@ -54,8 +48,34 @@ func (a *app) fetchCommand() *cobra.Command {
 	return c
 }
 
+// toFetch are the entries to obtain, all of them without arguments, and the names of those that were named in full.
+func toFetch(m *matrix.Matrix, args []string, checksum string, trust bool) (entries []matrix.Entry, named []string, err error) {
+	if len(args) == 0 {
+		return m.Entries, nil, nil
+	}
+	for _, ref := range strings.Fields(strings.Join(args, " ")) {
+		selected, inFull, err := m.Select(ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, e := range selected {
+			if inFull {
+				named = append(named, e.Name)
+				if err := presentServer(e); err != nil {
+					return nil, nil, err
+				}
+				if e, err = trusting(e, checksum, trust); err != nil {
+					return nil, nil, err
+				}
+			}
+			entries = append(entries, e)
+		}
+	}
+	return entries, named, nil
+}
+
 // fetch obtains entries; one that is unavailable is an error only when it was named.
-func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, entries []matrix.Entry, named, install bool) error {
+func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Matrix, entries []matrix.Entry, named []string, install bool) error {
 	var errs []error
 	for _, e := range entries {
 		b, err := obtainWithLibraries(ctx, w, store, m, e, install)
@@ -65,7 +85,7 @@ func fetch(ctx context.Context, w io.Writer, store *basedir.Store, m *matrix.Mat
 			fmt.Fprintf(w, "%s: %s (%s)\n", e.Name, b.Flavor, b.Source)
 		case ctx.Err() != nil:
 			return err
-		case !named && errors.As(err, &unavailable):
+		case !slices.Contains(named, e.Name) && errors.As(err, &unavailable):
 			fmt.Fprintln(w, err)
 		default:
 			errs = append(errs, err)

@@ -84,6 +84,7 @@ suites against each, and reports per version.`,
   matrix migrate --entry mysql-9.7 --schema dump.sql   your own tables, by gh-ost
   matrix up mysql-9.7 --topology star:2         a running topology to look at
   matrix use replica1 -- 'SHOW REPLICA STATUS'`,
+		Version:       version(),
 		SilenceErrors: true, SilenceUsage: true,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -93,6 +94,7 @@ suites against each, and reports per version.`,
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SetVersionTemplate("matrix {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see %s --help", err, c.CommandPath())}
 	})
@@ -101,9 +103,9 @@ suites against each, and reports per version.`,
 	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
 	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
 	flags.StringArrayVar(&a.env, "env", nil, "a variable (NAME=VALUE) for servers, clients and tools, which do not get yours: their zone is UTC, their locale C.UTF-8; may be repeated")
-	root.PersistentPreRunE = func(*cobra.Command, []string) error {
-		if len(a.env) == 0 {
-			return nil
+	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		if err := noEmpty(c, args); err != nil || len(a.env) == 0 {
+			return err
 		}
 		return unfit(proc.Vary(a.env))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,7 +35,40 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setUp(env, t) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"mistake": mistake},
 	})
+}
+
+// mistake runs matrix with arguments that have one: exit code 2, one line that matches a pattern, nothing on standard
+// output, and the folder of servers is as empty as before.
+func mistake(ts *testscript.TestScript, _ bool, args []string) {
+	c := exec.Command("matrix", append([]string{"--run-dir", ts.Getenv("RUNS")}, args[1:]...)...)
+	c.Dir = ts.Getenv("PROJECT")
+	for _, name := range []string{"PATH", "HOME", "MATRIX_CACHE", "GOCACHE", "GOMODCACHE", "GOPATH", "TMPDIR"} {
+		c.Env = append(c.Env, name+"="+ts.Getenv(name))
+	}
+	program, err := exec.LookPath("matrix")
+	ts.Check(err)
+	c.Path, c.Err = program, nil
+	var stdout, stderr bytes.Buffer
+	c.Stdout, c.Stderr = &stdout, &stderr
+	_ = c.Run() // the exit code says it
+	says := strings.TrimSpace(stderr.String())
+	switch matched, err := regexp.MatchString(args[0], says); {
+	case err != nil:
+		ts.Fatalf("pattern %q: %v", args[0], err)
+	case !matched:
+		ts.Fatalf("%q does not match %q", says, args[0])
+	case c.ProcessState.ExitCode() != exitUsage:
+		ts.Fatalf("exit code %d, want %d: %s", c.ProcessState.ExitCode(), exitUsage, says)
+	case stdout.Len() > 0 || strings.Contains(says, "\n"):
+		ts.Fatalf("more than one line:\n%s%s", stdout.String(), says)
+	}
+	left, err := filepath.Glob(filepath.Join(ts.Getenv("RUNS"), "[^.]*"))
+	ts.Check(err)
+	if len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
+	}
 }
 
 // setUp gives a script the project's matrix file, the shared cache and a run folder of its own.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
@@ -87,6 +88,9 @@ func (o *migrateFlags) check() (*usertables.Schema, error) {
 	if o.limit <= 0 {
 		return nil, fmt.Errorf("--limit %s: want a time", o.limit)
 	}
+	if err := checkFolder(o.out); err != nil {
+		return nil, err
+	}
 	return usertables.OpenSchema(o.schema)
 }
 
@@ -147,6 +151,9 @@ func (a *app) subjects(ctx context.Context, o migrateFlags, c *usertables.Config
 	if err != nil {
 		return unfit(err)
 	}
+	if err := present([]matrix.Cell{{Entry: entry, Tool: ref}}); err != nil {
+		return unfit(err)
+	}
 	cache, err := a.openCache(ctx)
 	if err != nil {
 		return err
@@ -174,14 +181,7 @@ func (a *app) migrateDir(out string) (string, error) {
 		}
 		out = filepath.Join(projectDir(m), "build", "migrate", time.Now().Format("20060102-150405.000"))
 	}
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", fmt.Errorf("output folder: %w", err)
-	}
-	return out, nil
+	return resultFolder(out)
 }
 
 // letGo ends what a run has left in its folder, or keeps it for later commands.

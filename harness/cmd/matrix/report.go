@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -93,6 +94,9 @@ func (a *app) reportMergeCommand() *cobra.Command {
 and exits as one run would; with 3 where nothing ran at all.`,
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkFolder(out); err != nil {
+				return unfit(err)
+			}
 			merged, err := results.Merge(args...)
 			if err != nil {
 				return unfit(err)
@@ -126,7 +130,10 @@ and exits as one run would; with 3 where nothing ran at all.`,
 func missing(merged *report.Run, plan string) error {
 	var planned struct{ Include []ciJob }
 	if err := json.Unmarshal([]byte(plan), &planned); err != nil {
-		return unfit(fmt.Errorf("--plan: %w", err))
+		if _, statErr := os.Stat(plan); statErr == nil {
+			return unfit(fmt.Errorf("--plan %s: that is a file; give what is in it: --plan \"$(cat %s)\"", plan, plan))
+		}
+		return unfit(fmt.Errorf("--plan: %w: want what matrix plan --format json prints", err))
 	}
 	for _, j := range planned.Include {
 		for _, name := range strings.Fields(j.Cells) {

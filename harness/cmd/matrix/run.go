@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -141,7 +140,7 @@ func (a *app) run(ctx context.Context, w io.Writer, o runFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := o.attempts.Validate(); err != nil {
+	if err := o.check(); err != nil {
 		return unfit(err)
 	}
 	cells, err := m.Plan(o.selection)
@@ -179,6 +178,9 @@ func compileFocus(text string) (*regexp.Regexp, error) {
 
 // runCells runs cells as the flags say, and returns the result and the folder that it lies in.
 func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells []matrix.Cell, focus *regexp.Regexp, o runFlags) (*report.Run, string, error) {
+	if err := errors.Join(o.check(), present(cells)); err != nil {
+		return nil, "", unfit(err)
+	}
 	plain, err := o.plainLines(w)
 	if err != nil {
 		return nil, "", unfit(err)
@@ -220,14 +222,7 @@ func (a *app) outDir(out string, m *matrix.Matrix) (string, error) {
 	if out == "" {
 		out = filepath.Join(projectDir(m), "build", "runs", time.Now().Format("20060102-150405.000"))
 	}
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", fmt.Errorf("output folder: %w", err)
-	}
-	return out, nil
+	return resultFolder(out)
 }
 
 func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out string) (run.Config, func() error, error) {

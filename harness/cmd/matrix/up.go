@@ -71,6 +71,9 @@ func (a *app) up(ctx context.Context, ref string, o upFlags) (*devtopology.Topol
 	if entryErr == nil {
 		entry, entryErr = trusting(entry, o.checksum, o.trust)
 	}
+	if entryErr == nil {
+		entryErr = presentServer(entry)
+	}
 	options := topology.Options{SemiSync: o.semiSync, Format: strings.ToUpper(o.format), Server: o.options}
 	var shapeErr error
 	options.Shape, shapeErr = topology.ParseShape(o.shape)
