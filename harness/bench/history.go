@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/orchestrator"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/tool"
@@ -159,7 +160,7 @@ func (b *Bench) orchestratorMatch(ctx context.Context, h History, t *topology.To
 	for _, n := range t.Nodes {
 		members = append(members, failover.Member{Name: n.Name, Rule: failover.Neutral, Endpoint: n.Sandbox.Endpoint(), Replication: n.Sandbox.ReplicationEndpoint()})
 	}
-	o, err := failover.NewOrchestrator(failover.OrchestratorConfig{Path: h.Orchestrator.Path, Resources: h.Orchestrator.Dir, Dir: dir, Scope: scope,
+	o, err := orchestrator.New(orchestrator.Config{Path: h.Orchestrator.Path, Resources: h.Orchestrator.Dir, Dir: dir, Scope: scope,
 		Members: members, Settings: map[string]any{
 			"PseudoGTIDPattern": "drop view if exists `_pseudo_gtid_`", "PseudoGTIDPatternIsFixedSubstring": true,
 			"PseudoGTIDMonotonicHint": "asc:", "DetectPseudoGTIDQuery": "SELECT 1",

@@ -7,9 +7,9 @@ type Action uint8
 const (
 	ActionUnknown Action = iota
 	Watch                // nothing is wrong, or not enough is known yet
-	Alert                // something is wrong that a failover would not mend
+	Alert                // something is wrong that a failover would not repair
 	Refuse               // a failover is needed and must not or cannot be done
-	Unblock              // a primary is to wait for acknowledgements no more
+	Unblock              // a primary is to stop waiting for acknowledgements
 	Relocate             // the replicas of a dead intermediate primary move to its source
 	Promote
 )
@@ -35,13 +35,13 @@ const (
 	ProblemUnknown Problem = iota
 	NoProblem
 	UnreachablePrimary       // the manager cannot reach it; a replica still replicates from it, or may do
-	DeadPrimary              // nobody reaches it
-	DeadPrimaryAndReplicas   // nobody is left to promote
+	DeadPrimary              // neither the manager nor a replica reaches it
+	DeadPrimaryAndReplicas   // no server is left to promote
 	DeadIntermediate         // a server in the middle of a chain, or a partner in a ring
-	ReplicasNotReplicating   // the primary answers, and nobody replicates from it
+	ReplicasNotReplicating   // the primary answers, and no server replicates from it
 	BrokenReplica            // an applier has stopped with an error
 	ErrantServer             // it has what its primary never had, or takes writes beside the primary
-	BlockedPrimary           // its commits wait for acknowledgements that nobody gives
+	BlockedPrimary           // its commits wait for acknowledgements that no replica gives
 	OtherProblem             // one that the reason names
 	CannotFollowAfterFailure // a replica could not be wired to the new primary
 )
@@ -66,18 +66,19 @@ func (p Problem) MarshalText() ([]byte, error) { return []byte(p.String()), nil 
 
 // Plan is a decision, and what it rests on.
 type Plan struct {
-	Action  Action   `json:"action"`
-	Problem Problem  `json:"problem"`
-	Reason  string   `json:"reason"`
-	Dead    string   `json:"dead,omitempty"`    // name of the server that has failed
-	Promote string   `json:"promote,omitempty"` // name of the new primary
-	Above   string   `json:"above,omitempty"`   // name of the server that those of a dead intermediate primary move to
-	Rewire  []string `json:"rewire,omitempty"`  // names of those that are to follow the one or the other
-	Apart   []Apart  `json:"apart,omitempty"`   // those that cannot
+	Action  Action  `json:"action"`
+	Problem Problem `json:"problem"`
+	Reason  string  `json:"reason"`
+	Dead    string  `json:"dead,omitempty"`    // name of the server that has failed
+	Promote string  `json:"promote,omitempty"` // name of the new primary
+	// Source is the server that the replicas of a dead intermediate primary, or a server that rejoins, are to follow.
+	Source   string      `json:"source,omitempty"`
+	Repoint  []string    `json:"repoint,omitempty"`  // names of the replicas that are to follow the new primary or Source
+	Excluded []Exclusion `json:"excluded,omitempty"` // replicas that cannot
 }
 
-// Apart is a server that takes no part in the recovered cluster, and why.
-type Apart struct {
+// Exclusion is a server that does not replicate in the recovered cluster, and why.
+type Exclusion struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }

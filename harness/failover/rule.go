@@ -35,6 +35,9 @@ func ParseRule(s string) (Rule, error) {
 	return RuleUnknown, fmt.Errorf("promotion rule %q: want prefer, neutral, prefer-not or must-not", s)
 }
 
+// Valid says that the rule is one of the four.
+func (r Rule) Valid() bool { return ruleNames[r] != "" }
+
 // MarshalText writes the rule as String does; the zero rule is an error.
 func (r Rule) MarshalText() ([]byte, error) {
 	if _, ok := ruleNames[r]; !ok {

@@ -90,18 +90,6 @@ func (t Thread) String() string {
 // MarshalText writes the state as String does.
 func (t Thread) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// parseThread reads Slave_IO_Running and its like. MariaDB says Preparing while it connects.
-func parseThread(text string) Thread {
-	switch text {
-	case "Yes":
-		return Running
-	case "No":
-		return Stopped
-	default:
-		return Connecting
-	}
-}
-
 // Format is binlog_format, ordered: a replica that logs what it applies cannot follow a source whose
 // format is higher than its own.
 type Format uint8
@@ -114,22 +102,11 @@ const (
 	FormatRow
 )
 
-func parseFormat(text string) Format {
-	switch text {
-	case "STATEMENT":
-		return FormatStatement
-	case "MIXED":
-		return FormatMixed
-	default:
-		return FormatRow // the only one left in the newest servers
-	}
-}
+// Fresh says that what is known of a server was asked after the given time.
+func (o Observation) Fresh(since time.Time) bool { return o.Reachable && o.At.After(since) }
 
-// fresh says that what is known of a server was asked after the given time.
-func (o Observation) fresh(since time.Time) bool { return o.Reachable && o.At.After(since) }
-
-// linkTo is the server's channel from a source.
-func (o Observation) linkTo(addr string) (Link, bool) {
+// LinkTo is the server's channel from a source.
+func (o Observation) LinkTo(addr string) (Link, bool) {
 	for _, l := range o.Links {
 		if l.Source == addr {
 			return l, true

@@ -13,3 +13,7 @@ func (f Flavor) CanReplicateFrom(source Flavor) bool {
 	}
 	return f.Version.AtLeast(source.Version.Major, source.Version.Minor, 0)
 }
+
+// ReceivesWholeTransactions says whether a replica counts a transaction as received only once all of it is there. MySQL
+// 5.6 counts it from its first event on (seen on 5.6.24), so that the end of half a transaction would be waited for in vain.
+func (f Flavor) ReceivesWholeTransactions() bool { return f.IsMariaDB() || f.MinMySQL(5, 7, 0) }

@@ -13,10 +13,10 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 
 	"mysqlmatrix/harness/failover"
-	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/wait"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -28,7 +28,7 @@ type check string
 // The checks.
 const (
 	checkAudit       check = "audit"       // complete, its times in order
-	checkReadOnly    check = "read_only"   // off on the new primary and on nobody else
+	checkReadOnly    check = "read_only"   // off on the new primary and on no other server
 	checkReplication check = "replication" // everybody follows the new primary, without an error, and catches up
 	checkRows        check = "rows"        // everybody holds the same
 	checkLedger      check = "ledger"      // what was acknowledged is there, but for what is stated as lost
@@ -37,14 +37,14 @@ const (
 
 // cluster is how things are to be when all is over.
 type cluster struct {
-	primary *topology.Node    // the only one that takes writes
-	gone    []string          // do not run
-	apart   []string          // run and take no part: read-only, and fetching from nobody; or taken in since
-	source  map[string]string // of those that do not follow the primary itself
+	primary  *topology.Node    // the only one that takes writes
+	gone     []string          // do not run
+	excluded []string          // run and take no part: read-only, and receiving from no server; or following the new primary since
+	source   map[string]string // of those that do not follow the primary itself
 }
 
-// unlike are the checks by which the servers are not as they are to be, by name.
-func (s *scene) unlike(ctx context.Context, c cluster) findings {
+// check are the checks by which the servers are not as they are to be, by name.
+func (s *fixture) check(ctx context.Context, c cluster) findings {
 	found := findings{}
 	for _, n := range s.Nodes {
 		if slices.Contains(c.gone, n.Name) {
@@ -56,8 +56,8 @@ func (s *scene) unlike(ctx context.Context, c cluster) findings {
 			if s.Shape.Kind != topology.Ring { // there it may go on with its partner when that comes back
 				found.note(checkReplication, noSource(ctx, n))
 			}
-		case slices.Contains(c.apart, n.Name):
-			in, err := s.takenIn(ctx, n, c.primary)
+		case slices.Contains(c.excluded, n.Name):
+			in, err := s.rejoined(ctx, n, c.primary)
 			found.note(checkReplication, err)
 			if in {
 				s.noteFollower(ctx, found, n, c.primary, c.primary)
@@ -81,7 +81,7 @@ func (s *scene) unlike(ctx context.Context, c cluster) findings {
 }
 
 // noteFollower notes what is wrong with a replica that is to follow source and to have what the primary has.
-func (s *scene) noteFollower(ctx context.Context, found findings, n, source, primary *topology.Node) {
+func (s *fixture) noteFollower(ctx context.Context, found findings, n, source, primary *topology.Node) {
 	found.note(checkReplication, s.follows(ctx, n, source))
 	for _, t := range []workload.Table{table, table.Journal()} {
 		found.note(checkRows, sameRows(ctx, primary, n, t))
@@ -106,31 +106,31 @@ func (f findings) err() error {
 	return errors.Join(errs...)
 }
 
-// after is the cluster as a recovery should have left it: the old primary does not run, and whom the audit
+// clusterAfter is the cluster as a recovery should have left it: the old primary does not run, and a server that the audit
 // calls lost takes no part.
-func (s *scene) after(audit failover.Audit) cluster {
+func (s *fixture) clusterAfter(audit failover.Audit) cluster {
 	c := cluster{gone: []string{audit.Plan.Dead}}
 	for _, n := range s.Nodes {
 		if n.Name == audit.Plan.Promote {
 			c.primary = n
 		}
 	}
-	for _, a := range audit.Apart {
+	for _, a := range audit.Excluded {
 		if a.Name != audit.Plan.Dead {
-			c.apart = append(c.apart, a.Name)
+			c.excluded = append(c.excluded, a.Name)
 		}
 	}
 	return c
 }
 
-// objections are the checks that fail after the death of the primary, by name. It is started again, alone,
+// checkAfterFailover are the checks that fail after the death of the primary, by name. It is started again, alone,
 // to hold what was lost against it.
-func (s *scene) objections(ctx context.Context, audit failover.Audit) findings {
-	c := s.after(audit)
+func (s *fixture) checkAfterFailover(ctx context.Context, audit failover.Audit) findings {
+	c := s.clusterAfter(audit)
 	if c.primary == nil {
 		return findings{checkAudit: fmt.Errorf("the audit names no new primary, but %q", audit.Plan.Promote)}
 	}
-	found := s.unlike(ctx, c)
+	found := s.check(ctx, c)
 	found.note(checkAudit, complete(audit))
 	account, err := s.ledger.Account(ctx, c.primary.Server, table)
 	found.note(checkLedger, err)
@@ -138,26 +138,26 @@ func (s *scene) objections(ctx context.Context, audit failover.Audit) findings {
 	return found
 }
 
-// judge fails the spec when a check does, and returns what became of the writes.
-func (s *scene) judge(ctx context.Context, audit failover.Audit) workload.Account {
+// expectAfterFailover fails the spec when a check does, and returns what became of the writes.
+func (s *fixture) expectAfterFailover(ctx context.Context, audit failover.Audit) workload.Account {
 	GinkgoHelper()
-	if err := s.objections(ctx, audit).err(); err != nil {
+	if err := s.checkAfterFailover(ctx, audit).err(); err != nil {
 		Fail(err.Error())
 	}
-	return s.account(ctx, s.after(audit).primary)
+	return s.account(ctx, s.clusterAfter(audit).primary)
 }
 
-// expect fails the spec unless the servers are as they are to be.
-func (s *scene) expect(ctx context.Context, c cluster) workload.Account {
+// expectCluster fails the spec unless the servers are as they are to be.
+func (s *fixture) expectCluster(ctx context.Context, c cluster) workload.Account {
 	GinkgoHelper()
-	if err := s.unlike(ctx, c).err(); err != nil {
+	if err := s.check(ctx, c).err(); err != nil {
 		Fail(err.Error())
 	}
 	return s.account(ctx, c.primary)
 }
 
 // account says what became of the writes, and keeps it with the spec.
-func (s *scene) account(ctx context.Context, primary *topology.Node) workload.Account {
+func (s *fixture) account(ctx context.Context, primary *topology.Node) workload.Account {
 	GinkgoHelper()
 	account, err := s.ledger.Account(ctx, primary.Server, table)
 	suitekit.NoFault(err)
@@ -165,52 +165,44 @@ func (s *scene) account(ctx context.Context, primary *topology.Node) workload.Ac
 	return account
 }
 
-// complete is an error unless the recovery went to its end, everybody follows or is named as set apart, and
+// complete is an error unless the recovery went to its end, every server follows or is named as excluded, and
 // its times are in order. What a manager does not say is left out; when it knew and when the new primary took
 // writes it must say.
 func complete(a failover.Audit) error {
-	placed := !slices.ContainsFunc(a.Plan.Rewire, func(name string) bool {
-		return !slices.Contains(a.Followers, name) && !slices.ContainsFunc(a.Apart, func(one failover.Apart) bool { return one.Name == name })
+	placed := !slices.ContainsFunc(a.Plan.Repoint, func(name string) bool {
+		return !slices.Contains(a.Followers, name) && !slices.ContainsFunc(a.Excluded, func(one failover.Exclusion) bool { return one.Name == name })
 	})
 	if !a.Done || a.Error != "" || !placed {
-		return fmt.Errorf("the recovery is not complete: error %q, to follow %v, following %v, apart %v", a.Error, a.Plan.Rewire, a.Followers, a.Apart)
+		return fmt.Errorf("the recovery is not complete: error %q, to follow %v, following %v, excluded %v", a.Error, a.Plan.Repoint, a.Followers, a.Excluded)
 	}
 	p := a.Phases
 	if p.Detected.IsZero() || p.Writable.IsZero() || p.Following.IsZero() {
 		return fmt.Errorf("the phases are not complete: %+v", p)
 	}
-	phases := slices.DeleteFunc([]time.Time{p.Suspected, p.Detected, p.Frozen, p.Applied, p.Writable, p.Following}, time.Time.IsZero)
+	phases := slices.DeleteFunc([]time.Time{p.Suspected, p.Detected, p.ReceiversStopped, p.Applied, p.Writable, p.Following}, time.Time.IsZero)
 	if !slices.IsSortedFunc(phases, time.Time.Compare) {
 		return fmt.Errorf("the phases are not in order: %+v", p)
 	}
 	return nil
 }
 
-// takenIn waits until a node that was set apart cannot go back to its old source any more: it fetches nothing, or the manager
+// rejoined waits until a node that was excluded cannot go back to its old source any more: it receives nothing, or the manager
 // has made it follow the new primary, for which it may first have to answer. It says which; neither is an error.
-func (s *scene) takenIn(ctx context.Context, n, primary *topology.Node) (in bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
-	defer cancel()
-	tick := time.NewTicker(auditPoll)
-	defer tick.Stop()
-	var astray []server.ReplicaStatus // when it answered last
-	for {
+func (s *fixture) rejoined(ctx context.Context, n, primary *topology.Node) (in bool, err error) {
+	state := wait.State{What: "node " + n.Name + " was excluded and still has a source", Limit: catchUpLimit, Poll: auditPoll}
+	err = state.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		statuses, err := n.Server.ReplicaStatus(ctx)
-		if err == nil {
-			astray = slices.DeleteFunc(slices.Clone(statuses), func(status server.ReplicaStatus) bool {
-				// A name that cannot be reached, as orchestrator makes one, is as good as a stopped thread.
-				return status.IORunning == "No" || strings.HasPrefix(status.SourceHost, "//") || status.SourcePort == primary.Sandbox.Port()
-			})
+		if err != nil {
+			return "no answer", false, err
 		}
-		if err == nil && len(astray) == 0 {
-			return len(statuses) == 1 && statuses[0].SourcePort == primary.Sandbox.Port() && statuses[0].IORunning != "No", nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false, errors.Join(err, fmt.Errorf("node %s was set apart and still has a source: %v", n.Name, astray))
-		}
-	}
+		in = len(statuses) == 1 && statuses[0].SourcePort == primary.Sandbox.Port() && statuses[0].IORunning != "No"
+		elsewhere := slices.DeleteFunc(slices.Clone(statuses), func(status server.ReplicaStatus) bool {
+			// A name that cannot be reached, as orchestrator makes one, is as good as a stopped thread.
+			return status.IORunning == "No" || strings.HasPrefix(status.SourceHost, "//") || status.SourcePort == primary.Sandbox.Port()
+		})
+		return fmt.Sprint(elsewhere), len(elsewhere) == 0, nil
+	})
+	return in, err
 }
 
 func readOnly(ctx context.Context, n *topology.Node, want bool) error {
@@ -230,7 +222,7 @@ func noSource(ctx context.Context, n *topology.Node) error {
 }
 
 // follows is an error unless a node replicates from the new primary and catches up with it.
-func (s *scene) follows(ctx context.Context, n, primary *topology.Node) error {
+func (s *fixture) follows(ctx context.Context, n, primary *topology.Node) error {
 	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
 	defer cancel()
 	statuses, err := n.Server.ReplicaStatus(ctx)
@@ -267,10 +259,10 @@ func sameRows(ctx context.Context, a, b *topology.Node, t workload.Table) error 
 }
 
 // agrees is an error unless the new primary's rows are as acknowledged, but for the rows of lost writes,
-// and nothing is there that nobody wrote.
-func (s *scene) agrees(ctx context.Context, primary *topology.Node, account workload.Account) error {
+// and every row there was written.
+func (s *fixture) agrees(ctx context.Context, primary *topology.Node, account workload.Account) error {
 	if len(account.Foreign) > 0 {
-		return fmt.Errorf("node %s has writes that nobody sent: %v", primary.Name, account.Foreign)
+		return fmt.Errorf("node %s has writes that the application did not send: %v", primary.Name, account.Foreign)
 	}
 	differences, err := s.ledger.Verify(ctx, primary.Server, table)
 	if err != nil {
@@ -285,102 +277,6 @@ func (s *scene) agrees(ctx context.Context, primary *topology.Node, account work
 		return fmt.Errorf("node %s: %s", primary.Name, unexplained)
 	}
 	return nil
-}
-
-// lostOnlyUnreceived holds the loss against the dead primary itself. It is started again, alone: what it
-// committed and the new primary lacks must be as many transactions as its binary log has after the
-// furthest place that any survivor had fetched.
-func (s *scene) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, primary *topology.Node, account workload.Account) error {
-	dead := s.Primary()
-	if err := (fault.Kill{Node: dead}).Heal(ctx); err != nil {
-		return err
-	}
-	old, err := workload.Numbers(ctx, dead.Server, table)
-	if err != nil {
-		return err
-	}
-	kept, err := workload.Numbers(ctx, primary.Server, table)
-	if err != nil {
-		return err
-	}
-	missing := 0
-	for number := range old {
-		if _, ok := kept[number]; !ok {
-			missing++
-		}
-	}
-	for _, lost := range account.Lost {
-		if _, ok := old[lost.Number]; !ok {
-			return fmt.Errorf("write %d was acknowledged, and the dead primary itself does not have it", lost.Number)
-		}
-	}
-	furthest := s.furthestOf(audit, primary.Name)
-	unreceived, err := transactionsFrom(ctx, dead.Server, furthest)
-	if err != nil {
-		return err
-	}
-	if missing != unreceived {
-		return fmt.Errorf("the dead primary has %d transactions that the new one lacks, and %d that no survivor had received (from %s on)",
-			missing, unreceived, furthest)
-	}
-	return nil
-}
-
-// furthestOf is the last place in the dead primary's log that a survivor had fetched, as the manager says or, when it does
-// not, as the suite has seen it. One that the spec has made unfit for promotion is none, unless it was promoted: what only
-// that one has cannot be had.
-func (s *scene) furthestOf(audit failover.Audit, promoted string) (at server.Coordinates) {
-	fetched := map[string]server.Coordinates{}
-	for _, o := range audit.State.Servers {
-		for _, l := range o.Links {
-			if l.Read.Compare(fetched[o.Name]) > 0 {
-				fetched[o.Name] = l.Read
-			}
-		}
-	}
-	if len(fetched) == 0 {
-		s.mu.Lock()
-		fetched = s.fetched
-		s.mu.Unlock()
-	}
-	for name, read := range fetched {
-		if (name != s.unfit || name == promoted) && read.Compare(at) > 0 {
-			at = read
-		}
-	}
-	return at
-}
-
-// transactionsFrom counts the transactions in a server's binary logs from a place on.
-func transactionsFrom(ctx context.Context, s *server.Server, from server.Coordinates) (int, error) {
-	logs, err := s.BinaryLogs(ctx)
-	if err != nil {
-		return 0, err
-	}
-	count := 0
-	for _, log := range logs {
-		start := server.Coordinates{File: log.Name, Pos: from.Pos}
-		if start.Compare(from) < 0 {
-			continue
-		}
-		query := "SHOW BINLOG EVENTS IN " + server.Quote(log.Name)
-		if log.Name == from.File {
-			if from.Pos >= log.Size {
-				continue
-			}
-			query += fmt.Sprintf(" FROM %d", from.Pos)
-		}
-		events, err := s.Rows(ctx, query)
-		if err != nil {
-			return 0, err
-		}
-		for _, event := range events {
-			if event["Event_type"] == "Xid" {
-				count++
-			}
-		}
-	}
-	return count, nil
 }
 
 // describe is audits as text.

@@ -1,3 +1,5 @@
+//go:build planted
+
 package failover_test
 
 import (
@@ -7,7 +9,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/embedded"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -16,95 +20,66 @@ import (
 
 // A manager with a fault in it must be caught, or the specs above prove nothing.
 var _ = Describe("the oracle", func() {
-	if !isEmbedded() {
+	if !underTest().PlantsBugs {
 		return // there is nothing to plant a fault in
 	}
-	DescribeTable("catches a manager that", func(ctx SpecContext, plant func(*scene, *failover.Config), want check) {
+	DescribeTable("detects a manager that", func(ctx SpecContext, plant func(*fixture, *embedded.Config), want check) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		s.manage(ctx, func(c *failover.Config) { plant(s, c) })
+		s.manage(ctx, func(c *embedded.Config) { plant(s, c) })
 		s.write(ctx)
-		s.lag(ctx, "replica1")
+		s.stopReceiving(ctx, "replica1")
 		s.killPrimary(ctx)
-		audit := s.recovered(ctx)
+		audit := s.waitForFailover(ctx)
 		Expect(s.load.Stop()).To(Succeed())
-		Expect(s.objections(ctx, audit)).To(HaveKey(want))
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(want))
 	},
-		Entry("promotes the wrong replica", promoteTheOther, checkLoss),
+		Entry("promotes the replica with less data", func(_ *fixture, c *embedded.Config) { embedded.PromotingTheOther(c) }, checkLoss),
 		Entry("leaves the new primary read-only", leaveReadOnly, checkReadOnly),
 		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
-		Entry("forgets a replica", forgetOne, checkReplication),
+		Entry("forgets a replica", func(_ *fixture, c *embedded.Config) { embedded.ForgettingFollowers(c) }, checkReplication),
 	)
 
-	It("catches a manager that has lost sight of a replica, which waits for the dead primary to come back", quick(), func(ctx SpecContext) {
+	It("detects a manager that leaves a replica with the dead primary", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		unseen := s.named("replica1")
 		link, err := fault.LinkTo("manager", unseen.Sandbox.Endpoint())
 		suitekit.NoFault(err)
 		DeferCleanup(link.Close)
-		s.manage(ctx, func(c *failover.Config) {
+		s.manage(ctx, func(c *embedded.Config) {
 			at := slices.IndexFunc(c.Members, func(m failover.Member) bool { return m.Name == unseen.Name })
 			c.Members[at].Endpoint, err = link.Through(c.Members[at].Endpoint)
 			suitekit.NoFault(err)
 		})
 		s.write(ctx)
-		s.breaks(ctx, fault.Cut{Link: link})
+		s.inject(ctx, fault.Cut{Link: link})
 		s.killPrimary(ctx)
-		audit := s.recovered(ctx)
+		audit := s.waitForFailover(ctx)
 		Expect(s.load.Stop()).To(Succeed())
-		Expect(s.objections(ctx, audit)).To(HaveKey(checkReplication))
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReplication))
 	})
 
-	It("catches a manager that believes only itself", quick(), func(ctx SpecContext) {
+	It("detects a manager that ignores what the replicas say", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		s.manage(ctx, func(c *failover.Config) { c.Decide = believeNobody })
+		s.manage(ctx, embedded.BelievingNobody)
 		s.write(ctx)
 		cut := fault.Refuse{Node: s.Primary(), User: sandbox.User}
-		s.breaks(ctx, cut)
-		s.audited(ctx, "it does not fail over", func(a failover.Audit) bool { return acts(a) && a.Done })
+		s.inject(ctx, cut)
+		s.waitForAudit(ctx, "it does not fail over", func(a failover.Audit) bool { return acts(a) && a.Done })
 		Expect(s.load.Stop()).To(Succeed())
-		s.heals(ctx, cut)
-		Expect(s.unlike(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
+		s.heal(ctx, cut)
+		Expect(s.check(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
 	})
 })
 
-func promoteTheOther(_ *scene, c *failover.Config) {
-	c.Decide = func(state failover.State, policy failover.Policy) failover.Plan {
-		plan := failover.Decide(state, policy)
-		if plan.Action == failover.Promote && len(plan.Rewire) > 0 {
-			plan.Promote, plan.Rewire[0] = plan.Rewire[0], plan.Promote
-		}
-		return plan
-	}
-}
-
-// believeNobody takes a primary that the manager cannot reach for dead, whatever the replicas say.
-func believeNobody(state failover.State, policy failover.Policy) failover.Plan {
-	for i, o := range state.Servers {
-		state.Servers[i].Links = slices.Clone(o.Links)
-		for j := range o.Links {
-			state.Servers[i].Links[j].Fetch = failover.Connecting
-		}
-	}
-	return failover.Decide(state, policy)
-}
-
-func leaveReadOnly(s *scene, c *failover.Config) {
+func leaveReadOnly(s *fixture, c *embedded.Config) {
 	c.Hooks.Promoted = func(ctx context.Context, a failover.Audit) error { return s.setReadOnly(ctx, a.Plan.Promote, true) }
 }
 
-func leaveWritable(s *scene, c *failover.Config) {
-	c.Hooks.Finished = func(ctx context.Context, a failover.Audit) error { return s.setReadOnly(ctx, a.Plan.Rewire[0], false) }
+func leaveWritable(s *fixture, c *embedded.Config) {
+	c.Hooks.Finished = func(ctx context.Context, a failover.Audit) error { return s.setReadOnly(ctx, a.Plan.Repoint[0], false) }
 }
 
-func forgetOne(_ *scene, c *failover.Config) {
-	c.Decide = func(state failover.State, policy failover.Policy) failover.Plan {
-		plan := failover.Decide(state, policy)
-		plan.Rewire = nil
-		return plan
-	}
-}
-
-func (s *scene) setReadOnly(ctx context.Context, name string, on bool) error {
+func (s *fixture) setReadOnly(ctx context.Context, name string, on bool) error {
 	n, err := s.Node(name)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -11,14 +12,14 @@ import (
 )
 
 var _ = Describe("a planned takeover under load", func() {
-	It("loses nothing, and the old primary follows", quick(embedded), func(ctx SpecContext) {
+	It("loses no write, and the old primary becomes a replica", inPRTier(fastManagers), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
 		s.write(ctx)
 		s.takeOver(ctx, "replica1")
 	})
 
-	It("loses nothing with semi-synchronous replication", quick(), func(ctx SpecContext) {
+	It("with semi-synchronous replication, loses no write", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
 		s.manage(ctx, nil)
 		s.write(ctx)
@@ -26,7 +27,7 @@ var _ = Describe("a planned takeover under load", func() {
 		Expect(s.waitsForReplicas(ctx, "replica1")).To(BeTrue(), "the new primary does not wait for its replicas")
 	})
 
-	It("loses nothing when commits wait for two replicas", quick(), func(ctx SpecContext) {
+	It("with commits that wait for two replicas, loses no write", Label(cell.LabelFull), func(ctx SpecContext) {
 		name := suitekit.Flavor(sandbox.ProfileDurable).Dialect().SemiSync.WaitCount
 		if name == "" {
 			suitekit.Unsupported("commits wait for one replica here, whatever one wants")
@@ -41,16 +42,16 @@ var _ = Describe("a planned takeover under load", func() {
 })
 
 // takeOver makes a replica the primary while the application writes, and judges what is there then.
-func (s *scene) takeOver(ctx SpecContext, to string) {
+func (s *fixture) takeOver(ctx SpecContext, to string) {
 	GinkgoHelper()
 	switcher, ok := s.manager.(failover.Switcher)
 	Expect(ok).To(BeTrue(), "the manager knows no planned takeover")
 	Expect(switcher.Takeover(ctx, to)).To(Succeed())
-	s.settle(ctx)
+	s.finishWrites(ctx)
 	s.watchers.Wait()
 	s.mu.Lock()
 	suitekit.Measure("time without a write", "ms", float64(s.firstAfter.Sub(s.lastBefore).Microseconds())/1000)
 	s.mu.Unlock()
-	account := s.expect(ctx, cluster{primary: s.named(to)})
+	account := s.expectCluster(ctx, cluster{primary: s.named(to)})
 	Expect(account.Lost).To(BeEmpty(), account.String())
 }

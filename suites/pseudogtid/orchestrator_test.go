@@ -8,6 +8,7 @@ import (
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/orchestrator"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -75,11 +76,11 @@ var _ = Describe("Pseudo-GTID by orchestrator", func() {
 })
 
 // orchestrated is a star with orchestrator, which moves what it is told to and recovers nothing.
-func orchestrated(ctx SpecContext, first ...string) (*scene, *failover.Orchestrator) {
+func orchestrated(ctx SpecContext, first ...string) (*scene, *orchestrator.Manager) {
 	GinkgoHelper()
 	s := deploy(ctx, "star:2", topology.Options{Server: []string{"report_host=127.0.0.1"}, PerNode: map[int][]string{1: first}})
 	program := suitekit.Cell().Tool
-	o, err := failover.NewOrchestrator(failover.OrchestratorConfig{Path: program.Path, Resources: program.Dir, Dir: suitekit.WorkDir("orchestrator"),
+	o, err := orchestrator.New(orchestrator.Config{Path: program.Path, Resources: program.Dir, Dir: suitekit.WorkDir("orchestrator"),
 		Scope: suitekit.Cell().Dir, Members: s.memberList(), Interval: time.Second, Settings: map[string]any{
 			"PseudoGTIDPattern": "drop view if exists `_pseudo_gtid_`", "PseudoGTIDPatternIsFixedSubstring": true,
 			"PseudoGTIDMonotonicHint": "asc:", "DetectPseudoGTIDQuery": "SELECT 1",
@@ -100,7 +101,7 @@ func (s *scene) memberList() (list []failover.Member) {
 }
 
 // members are some of the servers, as orchestrator has just seen them.
-func (s *scene) members(ctx SpecContext, o *failover.Orchestrator, indices ...int) (list []failover.Member) {
+func (s *scene) members(ctx SpecContext, o *orchestrator.Manager, indices ...int) (list []failover.Member) {
 	GinkgoHelper()
 	all := s.memberList()
 	for _, m := range all {
@@ -113,7 +114,7 @@ func (s *scene) members(ctx SpecContext, o *failover.Orchestrator, indices ...in
 }
 
 // sameAnswer asks this project's matcher, has orchestrator move the replica, and compares.
-func (s *scene) sameAnswer(ctx SpecContext, o *failover.Orchestrator, replica, target int) {
+func (s *scene) sameAnswer(ctx SpecContext, o *orchestrator.Manager, replica, target int) {
 	GinkgoHelper()
 	want, err := pseudogtid.Match(ctx, s.at(replica), s.at(target))
 	Expect(err).NotTo(HaveOccurred(), "this project's own matcher")

@@ -1,0 +1,200 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/server"
+)
+
+// rejoinReplicas attaches the replicas that did not answer while their primary was replaced, and answer now: otherwise
+// they would go on with the old primary as soon as it is back. It says whether it has done anything.
+func (m *Manager) rejoinReplicas(ctx context.Context, state failover.State) (done bool) {
+	for i, o := range state.Servers {
+		for _, link := range o.Links {
+			old, _ := observationAt(state, link.Source)
+			past := m.members[old.Name]
+			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped {
+				continue
+			}
+			if !observationOf(state, past.by).Reachable && !m.members.replaced(past.by) {
+				continue // it has missed a poll, or is about to be replaced itself
+			}
+			m.rejoinReplica(ctx, &involved{poller: m.pollers[i], seen: o, link: link}, old, past, state)
+			done = true
+			break
+		}
+	}
+	return done
+}
+
+// rejoinReplica attaches a late replica to the new primary by the rules for one that answered in time, or stops and
+// excludes it.
+func (m *Manager) rejoinReplica(ctx context.Context, late *involved, old failover.Observation, past standing, state failover.State) {
+	name := late.name()
+	plan := failover.Plan{Action: failover.Alert, Problem: failover.CannotFollowAfterFailure, Dead: name, Source: past.by,
+		Reason: name + " did not answer while " + old.Name + " was replaced, and answers again"}
+	r := &recovery{manager: m, old: old, audit: m.journal.begin(failover.Audit{State: state, Plan: plan})}
+	reason := r.attach(ctx, late, past, state)
+	var err error
+	if late.server != nil {
+		err = late.server.Close()
+	}
+	r.change(func(a *failover.Audit) {
+		a.Done = true
+		if err != nil {
+			a.Error = err.Error()
+		}
+		if reason != "" {
+			a.Excluded = []failover.Exclusion{{Name: name, Reason: reason}}
+			a.Plan.Reason += "; it is excluded: " + reason
+			return
+		}
+		a.Plan.Problem, a.Plan.Repoint, a.Followers = failover.NoProblem, []string{name}, []string{name}
+		a.Plan.Reason += "; it follows " + past.by
+	})
+	late.poller.poll(ctx)
+}
+
+// attach stops a late replica and points it to the new primary. It returns why that may not or cannot be, "" when
+// the replica follows.
+func (r *recovery) attach(ctx context.Context, late *involved, past standing, state failover.State) (reason string) {
+	stopped := r.stopReceiver(ctx, late, late.seen)
+	if !stopped.Reachable {
+		return stopped.Error // it is tried again after the next poll
+	}
+	if reason = r.rejectReason(stopped, late.link, past, state); reason == "" {
+		if err := r.followSuccessor(ctx, late, past); err != nil {
+			reason = err.Error()
+		}
+	}
+	if reason != "" {
+		r.stop(ctx, late)
+	}
+	return reason
+}
+
+// rejectReason is why a late replica may not follow the new primary, "" when it may: by the rules of a recovery, against
+// what the new primary had when it was promoted.
+func (r *recovery) rejectReason(late failover.Observation, link failover.Link, past standing, state failover.State) string {
+	primary := observationOf(state, past.by)
+	if r.manager.members.replaced(past.by) || len(primary.Links) > 0 {
+		return past.by + " is no longer the primary"
+	}
+	c, chosen := candidate{late, link, errant(late, r.old)}, candidate{primary, past.link, ""}
+	if reason := followerReason(c, chosen, link.GTID && past.link.GTID, r.manager.config.Policy); reason != "" {
+		return reason
+	}
+	return cannotFollow(c, chosen)
+}
+
+func (r *recovery) followSuccessor(ctx context.Context, late *involved, past standing) (err error) {
+	primary := &involved{poller: r.manager.pollerOf(past.by), link: past.link}
+	if primary.server, err = r.manager.open(ctx, primary.poller.member); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, primary.server.Close()) }()
+	return r.follow(ctx, late, primary)
+}
+
+// rejoinPrimaries considers each replaced primary that has come back read-only, once: it follows the
+// new primary when that has all that it has, and is excluded otherwise, with the difference.
+func (m *Manager) rejoinPrimaries(ctx context.Context, state failover.State) {
+	for i, o := range state.Servers {
+		if m.members[o.Name].status != demoted || !o.Reachable || !o.ReadOnly || len(o.Links) > 0 {
+			continue
+		}
+		if primary, ok := m.primaryOf(state); ok {
+			m.rejoinPrimary(ctx, m.pollers[i], o, primary, state)
+		}
+	}
+}
+
+// primaryOf is the one server that takes writes and has no source.
+func (m *Manager) primaryOf(s failover.State) (o failover.Observation, ok bool) {
+	for _, one := range s.Servers {
+		if one.Reachable && !one.ReadOnly && len(one.Links) == 0 && !m.members.replaced(one.Name) {
+			if ok {
+				return o, false
+			}
+			o, ok = one, true
+		}
+	}
+	return o, ok
+}
+
+func (m *Manager) rejoinPrimary(ctx context.Context, p *poller, o, primary failover.Observation, state failover.State) {
+	plan := m.rejoinPlan(o, primary, state)
+	audit := m.journal.begin(failover.Audit{State: state, Plan: plan})
+	defer m.journal.change(audit, func(a *failover.Audit) { a.Done = true })
+	if len(plan.Repoint) == 0 {
+		m.members.exclude(o.Name)
+		return
+	}
+	m.members.rejoin(o.Name)
+	begin := time.Now()
+	err := m.act(ctx, p.member, func(ctx context.Context, s *server.Server) error {
+		return followAsOldPrimary(ctx, s, o, m.pollerOf(primary.Name).member.Replication)
+	})
+	m.journal.note(audit, begin, o.Name, "follow "+primary.Name, err)
+	if err == nil {
+		m.members.activate(o.Name)
+	} else {
+		m.members.exclude(o.Name)
+	}
+	m.journal.change(audit, func(a *failover.Audit) {
+		if err != nil {
+			a.Error = err.Error()
+			return
+		}
+		a.Followers, a.Phases.Following = plan.Repoint, time.Now()
+	})
+	p.poll(ctx)
+}
+
+// rejoinPlan says whether a replaced primary that has come back may follow the new one.
+func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.State) failover.Plan {
+	plan := failover.Plan{Action: failover.Alert, Problem: failover.ErrantServer, Dead: o.Name, Source: primary.Name,
+		Reason: o.Name + " was replaced and has come back: "}
+	own := o.Wrote.Minus(primary.Wrote)
+	switch {
+	case primary.Wrote.IsEmpty() || o.Wrote.IsEmpty() || !usesGTID(state, primary):
+		plan.Reason += "it is excluded, since without GTID it is not known what it has that " + primary.Name + " lacks"
+	case !own.IsEmpty():
+		plan.Reason += "it is excluded, since it has transactions that " + primary.Name + " lacks: " + own.String()
+	case !m.config.Readmit:
+		plan.Reason += "it may follow " + primary.Name
+	default:
+		plan.Problem, plan.Repoint = failover.NoProblem, []string{o.Name}
+		plan.Reason += "it follows " + primary.Name + ", which has all that it has"
+	}
+	return plan
+}
+
+// usesGTID says whether a primary's replicas use GTID.
+func usesGTID(s failover.State, primary failover.Observation) bool {
+	for _, o := range s.Servers {
+		if link, ok := o.LinkTo(primary.Addr); ok && link.GTID {
+			return true
+		}
+	}
+	return false
+}
+
+// followAsOldPrimary makes a primary a replica. MariaDB replicates from the position that a server has
+// replicated up to, and what this one has written itself has to be entered there.
+func followAsOldPrimary(ctx context.Context, s *server.Server, o failover.Observation, source server.Endpoint) error {
+	if o.Flavor.IsMariaDB() {
+		if err := s.Exec(ctx, "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_current_pos"); err != nil {
+			return err
+		}
+	}
+	d := s.Dialect.SemiSync
+	var errs []error
+	if o.SemiSync {
+		errs = append(errs, s.Exec(ctx, "SET GLOBAL "+d.SourceEnabled+" = 0"), s.Exec(ctx, "SET GLOBAL "+d.ReplicaEnabled+" = 1"))
+	}
+	return errors.Join(append(errs, s.SetReadOnly(ctx, true), s.PointTo(ctx, server.Source{Endpoint: source, GTID: true}), s.StartReplica(ctx, ""))...)
+}

@@ -1,0 +1,54 @@
+package embedded
+
+import "mysqlmatrix/harness/failover"
+
+// status is a member's part in the cluster, as the manager has left it.
+type status uint8
+
+// The statuses. The zero value is that of a member that nothing has happened to.
+const (
+	active    status = iota // the primary, or a replica
+	demoted                 // a primary that was replaced, and has not been considered since it came back
+	rejoining               // it is being attached to the new primary
+	excluded                // a replaced primary that has come back and may not follow the new one
+)
+
+// standing is a member's status and, of one that is not active, by whom it was replaced.
+type standing struct {
+	status status
+	by     string // name of the new primary
+	// link is the new primary's link to this server when it was promoted: what it had received of it.
+	link failover.Link
+}
+
+// standings are those of all members, by name. The methods are the only transitions:
+//
+//	active → demoted → rejoining → active
+//	            └──────────┴─────→ excluded
+//	any → active, when the member is promoted
+type standings map[string]standing
+
+// replaced says whether a server was a primary that another one was promoted for.
+func (s standings) replaced(name string) bool { return s[name].status != active }
+
+// promote makes one server the primary in place of another.
+func (s standings) promote(name, inPlaceOf string, link failover.Link) {
+	s[inPlaceOf] = standing{status: demoted, by: name, link: link}
+	delete(s, name)
+}
+
+// rejoin says that a replaced primary is being attached to the new one.
+func (s standings) rejoin(name string) { s.set(name, rejoining) }
+
+// exclude keeps a replaced primary out of the cluster.
+func (s standings) exclude(name string) { s.set(name, excluded) }
+
+// activate makes a replaced primary that follows the new one a replica like others.
+func (s standings) activate(name string) { delete(s, name) }
+
+func (s standings) set(name string, to status) {
+	if one, ok := s[name]; ok {
+		one.status = to
+		s[name] = one
+	}
+}

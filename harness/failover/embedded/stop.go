@@ -1,0 +1,76 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mysqlmatrix/harness/server"
+)
+
+const (
+	// stopPatience is how long STOP REPLICA may take before the applier's workers are helped to an end.
+	stopPatience = 250 * time.Millisecond
+	// stopLimit is more than the minute for which MySQL's STOP REPLICA waits for the rest of a transaction
+	// that the relay log has only the beginning of (SLAVE_WAIT_GROUP_DONE in its sql/rpl_replica.cc).
+	stopLimit = 75 * time.Second
+)
+
+// noSuchThread is the server's error for a thread that has ended meanwhile (ER_NO_SUCH_THREAD).
+const noSuchThread = 1094
+
+// stopReplica stops both threads of a frozen replica. Its relay log may end in the middle of a transaction
+// whose rest died with the primary: MySQL's multi-threaded applier then waits for it for a minute. The
+// idle workers are killed instead: the half transaction is rolled back, as it would be after the minute.
+func (r *recovery) stopReplica(ctx context.Context, i *involved) error {
+	ctx, cancel := context.WithTimeout(ctx, stopLimit)
+	defer cancel()
+	// The statement waits longer than the connections of the recovery may.
+	endpoint := i.poller.member.Endpoint
+	endpoint.Limit = stopLimit
+	s, err := server.Open(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- s.StopReplica(ctx, i.link.Channel) }()
+	patience := time.NewTimer(stopPatience)
+	defer patience.Stop()
+	select {
+	case err = <-stopped:
+	case <-patience.C:
+		killErr := r.step(i, "kill workers that wait for the rest of a transaction", func() error { return killWorkers(ctx, i.server) })
+		err = <-stopped
+		if err != nil {
+			err = errors.Join(err, killErr)
+		}
+	}
+	return errors.Join(err, s.Close())
+}
+
+// killWorkers ends the applier's workers that have nothing to do.
+func killWorkers(ctx context.Context, s *server.Server) error {
+	threads, err := s.Rows(ctx, "SHOW PROCESSLIST")
+	if err != nil {
+		return err
+	}
+	killed := 0
+	for _, thread := range threads {
+		if thread["User"] != "system user" || !strings.Contains(thread["State"], "Waiting for an event from Coordinator") {
+			continue
+		}
+		var refusal *mysql.MySQLError
+		if err := s.Exec(ctx, "KILL "+thread["Id"]); err != nil && !(errors.As(err, &refusal) && refusal.Number == noSuchThread) {
+			return err
+		}
+		killed++
+	}
+	if killed == 0 {
+		return fmt.Errorf("server %s: no worker waits", s.Endpoint.Addr())
+	}
+	return nil
+}
