@@ -306,6 +306,29 @@ func (l *layout) legacy(context.Context) error {
 	return nil
 }
 
+// privateLibraries puts the shared libraries of packages, without what these depend on, into lib/private.
+func (s *Store) privateLibraries(ctx context.Context, a *matrix.Apt, dir string) ([]apt.Package, error) {
+	work := filepath.Join(dir, workDir)
+	root := filepath.Join(work, "root")
+	packages, err := apt.Download(ctx, s.Cache, apt.Source{Suites: a.Suites, Packages: a.Packages, Alone: true}, filepath.Join(work, "debs"))
+	if err == nil {
+		err = apt.Unpack(ctx, packages, root)
+	}
+	var t *tree
+	if err == nil {
+		t, err = openTree(root)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("libraries: %w", err)
+	}
+	for soname, file := range t.libraries {
+		if err := linkOrCopy(file, filepath.Join(dir, "lib", "private", soname)); err != nil {
+			return nil, err
+		}
+	}
+	return packages, os.RemoveAll(work)
+}
+
 // clients adds client programs from packages to a basedir that has none of its own.
 func (s *Store) clients(ctx context.Context, a *matrix.Apt, dir, final string) ([]apt.Package, error) {
 	l := &layout{store: s, dir: dir, final: final, private: "lib/client"}

@@ -122,7 +122,7 @@ func TestOneMistake(t *testing.T) {
 		{"series as a number", `"10.11"`, `10.10`, `11: entries[0].series: 10.10 is not quoted and YAML reads the number 10.1; quote it: "10.10"`},
 		{"series as a whole number", `"10.11"`, `10`, `11: entries[0].series: 10 is not quoted and YAML reads the number 10; quote it: "10"`},
 		{"series of three numbers", `series: "8.0"`, `series: "8.0.3"`, `` +
-			`22: entry "mysql-8.0" is 8.0.3 of mysql; call it "mysql-8.0.3"|24: entry "mysql-8.0": series "8.0.3"; want two numbers, such as "10.11"|` +
+			`22: entry "mysql-8.0" is 8.0.3 of mysql; call it "mysql-8.0.3", or "mysql-8.0.3-" and a word|24: entry "mysql-8.0": series "8.0.3"; want two numbers, such as "10.11"|` +
 			`28: entry "mysql-8.0": sources[0]: version "8.0.33"; want a release of 8.0.3`},
 		{"version as a number", `version: "8.0.33"`, `version: 8.0`, `28: entries[1].sources[0].tarball.version: 8.0 is not quoted and YAML reads the number 8; quote it: "8.0"`},
 		{"name as a truth value", `name: mysql-8.0`, `name: true`, `22: entries[1].name: true is not quoted and YAML reads a truth value; quote it: "true"`},
@@ -141,7 +141,7 @@ func TestOneMistake(t *testing.T) {
 		{"script not there", `fill.sh`, `none.sh`, `20: entry "mariadb-10.11": sources[2]: command "none.sh" is not an executable file; give the path of a program, relative to the matrix file`},
 		{"script not executable", `fill.sh`, `plain.txt`, `20: entry "mariadb-10.11": sources[2]: command "plain.txt" is not an executable file; give the path of a program, relative to the matrix file`},
 		{"unknown kind of source", `- dir: {`, `- dirs: {`, `21: entries[0].sources[3] has an unknown key "dirs"; did you mean "dir"?`},
-		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, script, tarball; further sources are further items`},
+		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, maven, script, tarball; further sources are further items`},
 		{"apt without a suite", `{suites: [bookworm], `, `{`, `19: entry "mariadb-10.11": sources[1] has no suites; name the suite that carries them, such as bookworm`},
 		{"a server without its dependencies", `{suites: [bookworm], `, `{alone: true, suites: [bookworm], `, `19: entry "mariadb-10.11": sources[1]: a server is not unpacked without what it depends on; remove it: it is for tools`},
 		{"no vendor", "\n    vendor: mysql", "", `22: entry "mysql-8.0" has no vendor; add vendor: mysql, percona or mariadb`},
@@ -156,7 +156,7 @@ func TestOneMistake(t *testing.T) {
 		{"value for an expectation", "  - entries: [\"mariadb-*\"]\n", "  - all\n  - entries: [\"mariadb-*\"]\n", `32: expectations[0] is a single value; write keys and values`},
 		{"value for a version", "      - version: v1.1.10\n", "      - v1.1.9\n      - version: v1.1.10\n", `5: tools[0].versions[0] is a single value; write keys and values`},
 		{"empty name", `name: gh-ost`, `name: ""`, `2: tool has an empty name; give it a name|34: expectation: there is no tool "gh-ost"; known are `},
-		{"far unknown key", `tier: full`, "tier: full\n    maintainer: me", `26: entries[1] has an unknown key "maintainer"; known are name, vendor, series, tier, sources, note`},
+		{"far unknown key", `tier: full`, "tier: full\n    maintainer: me", `26: entries[1] has an unknown key "maintainer"; known are name, vendor, series, tier, sources, suites, note`},
 		{"unknown key outermost", "tools:\n", "version: 2\ntools:\n", `1: the file has an unknown key "version"; known are tools, entries, expectations`},
 		{"version twice", "entries:\n", "      - {version: v1.1.10, tier: full, module: {path: a, command: b}}\nentries:\n", `8: tool "gh-ost": version "v1.1.10" is there twice; the first stands in line 5`},
 		{"tool twice", "entries:\n", "  - {name: gh-ost, suites: [migration], versions: [{version: a, tier: pr, builtin: true}]}\nentries:\n", `8: tool "gh-ost" is there twice; the first stands in line 2`},

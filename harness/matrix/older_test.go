@@ -11,9 +11,9 @@ func TestOlder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string][]string{
-		"mariadb-10.5":  nil,
-		"mariadb-10.11": {"mariadb-10.6", "mariadb-10.5"},
-		"mysql-5.7":     {"mysql-5.6", "mysql-5.5"},
+		"mariadb-10.5":  {"mariadb-10.2"},
+		"mariadb-10.11": {"mariadb-10.6", "mariadb-10.5", "mariadb-10.2"},
+		"mysql-5.7":     {"mysql-5.6", "mysql-5.6-semi-sync", "mysql-5.5"},
 		"mysql-8.0":     {"mysql-5.7", "percona-5.7"},
 	} {
 		i := slices.IndexFunc(m.Entries, func(e Entry) bool { return e.Name == name })

@@ -30,7 +30,7 @@ func (m *Matrix) Plan(s Selection) ([]Cell, error) {
 	for _, e := range entries {
 		for _, suite := range suites {
 			for _, t := range tools {
-				if slices.Contains(t.suites, suite) {
+				if slices.Contains(t.suites, suite) && (len(e.Suites) == 0 || slices.Contains(e.Suites, suite)) {
 					cells = append(cells, Cell{Entry: e, Suite: suite, Tool: t.ref})
 				}
 			}

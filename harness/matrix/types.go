@@ -50,6 +50,7 @@ type Entry struct {
 	Release string        `yaml:"-" json:"-"` // exact, for references beyond the file
 	Tier    Tier          `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
 	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,minItems=1,description=where its binaries come from; the first that works is taken"`
+	Suites  []string      `yaml:"suites" json:"suites,omitempty" jsonschema:"enum=migration,enum=failover,enum=pseudogtid,description=suites that run on it; all when left out"`
 	Note    string        `yaml:"note" json:"note,omitempty"`
 	At      Position      `yaml:"-" json:"-"`
 }

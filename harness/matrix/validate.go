@@ -73,10 +73,13 @@ func (m *Matrix) validateEntry(d *decoder, e *Entry) {
 	if d.required(at, "series", e.Series, what, `add the release line, such as series: "10.11"`) && !seriesPattern.MatchString(e.Series) {
 		d.problem(at.Of("series"), `want two numbers, such as "10.11"`, "%s: series %q", what, e.Series)
 	}
-	if want := e.lineName(); e.Vendor != 0 && e.Series != "" && e.Name != "" && e.Name != want {
-		d.problem(at.Of("name"), fmt.Sprintf("call it %q", want), "%s is %s of %s", what, e.Series, e.Vendor)
+	if want := e.lineName(); e.Vendor != 0 && e.Series != "" && e.Name != "" && e.Name != want && !strings.HasPrefix(e.Name, want+"-") {
+		d.problem(at.Of("name"), fmt.Sprintf("call it %q, or %q and a word", want, want+"-"), "%s is %s of %s", what, e.Series, e.Vendor)
 	}
 	d.tier(e.Tier, at, what)
+	for i, suite := range e.Suites {
+		d.suite(suite, at.Item("suites", i), what)
+	}
 	d.some(at, "sources", len(e.Sources), what, "add one of "+strings.Join(kindNames(), ", "))
 	for i := range e.Sources {
 		m.validateSource(d, e, &e.Sources[i], fmt.Sprintf("%s: sources[%d]", what, i))
