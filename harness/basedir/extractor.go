@@ -16,7 +16,7 @@ type extractor struct {
 	root    *os.Root
 	under   func(name string) (string, error) // where an entry goes below the folder; "." for one that is left out
 	top     string                            // the one top folder, for withoutTop
-	limit   int64  // bytes that may be written
+	limit   int64                             // bytes that may be written
 	written int64
 	entries int
 	links   []string // symbolic links, checked when everything is there
