@@ -2,6 +2,8 @@ module mysqlmatrix
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/Shopify/toxiproxy/v2 v2.12.0
 	github.com/go-mysql-org/go-mysql v1.14.0

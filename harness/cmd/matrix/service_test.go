@@ -62,7 +62,7 @@ func (m *machine) run(list []step) {
 		if s.ID != "" {
 			m.values["steps."+s.ID] = "there"
 		}
-		if m.failed != nil && s.If != "always()" || s.If != "" && m.values.eval(m.t, s.If) == "" {
+		if m.failed != nil && !strings.HasPrefix(s.If, "always()") || s.If != "" && m.values.eval(m.t, s.If) == "" {
 			continue
 		}
 		with := expressions{}
@@ -78,6 +78,8 @@ func (m *machine) run(list []step) {
 			m.ok(os.CopyFS(filepath.Join(m.workspace, with["path"]), os.DirFS(m.caller)))
 		case name == "actions/checkout":
 			m.checkout(filepath.Join(m.workspace, with["path"]))
+		case name == "actions/cache/restore" && strings.HasPrefix(with["key"], "go-"):
+			m.values["steps."+s.ID+".outputs.cache-hit"] = "true" // the machine's own
 		case name == "actions/cache/restore":
 			shareBasedirs(m.t, m.basedirs, with["path"])
 			m.restored = with["key"]
@@ -163,7 +165,7 @@ func (m *machine) composite(path string, with expressions) {
 	var a action
 	m.ok(yaml.Unmarshal(text, &a))
 	outer := m.values
-	m.values = expressions{"github.action_path": dir, "runner.temp": m.temp}
+	m.values = expressions{"github.action_path": dir, "runner.temp": m.temp, "runner.os": "Linux", "runner.arch": "X64"}
 	for name, input := range a.Inputs {
 		value, given := with[name]
 		if !given && input.Required {

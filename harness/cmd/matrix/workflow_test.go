@@ -115,6 +115,87 @@ func steps(t *testing.T, path string, list []step) {
 	}
 }
 
+// Other actions refuse a pattern with .. in it, with a warning that nobody reads.
+func TestPathsHaveNoParents(t *testing.T) {
+	for path, list := range allSteps(t) {
+		for _, s := range list {
+			for name, value := range s.With {
+				if slices.Contains(strings.FieldsFunc(value, func(r rune) bool { return strings.ContainsRune("/ \n", r) }), "..") {
+					t.Errorf("%s: %s: %s of %s goes up by ..", path, name, value, s.Uses)
+				}
+			}
+		}
+	}
+}
+
+// allSteps are the steps of the workflows' jobs and of the action, by file and job.
+func allSteps(t *testing.T) map[string][]step {
+	t.Helper()
+	all := map[string][]step{}
+	var w workflow
+	readYAML(t, reusableFile, &w)
+	for name, j := range w.Jobs {
+		all[reusableFile+", job "+name] = j.Steps
+	}
+	var a action
+	readYAML(t, actionFile, &a)
+	all[actionFile] = a.Runs.Steps
+	return all
+}
+
+// outputsOf are the outputs that are read here of other actions.
+var outputsOf = map[string][]string{"actions/cache/restore": {"cache-hit", "cache-primary-key"}}
+
+var (
+	outputRead    = regexp.MustCompile(`steps\.([\w-]+)\.outputs\.([\w-]+)`)
+	outputWritten = regexp.MustCompile(`(?m)echo "?([\w-]+)=.*>>\s*"\$GITHUB_OUTPUT"`)
+)
+
+// Every output that is read is written by an earlier step, and every one that is written is read.
+func TestOutputsAreWrittenAndRead(t *testing.T) {
+	for path, list := range allSteps(t) {
+		written, unread := map[string]bool{}, map[string]bool{}
+		for _, s := range list {
+			text, err := yaml.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range outputRead.FindAllStringSubmatch(string(text), -1) {
+				name := found[1] + "." + found[2]
+				if !written[name] {
+					t.Errorf("%s: %s is read, and no earlier step writes it", path, name)
+				}
+				delete(unread, name)
+			}
+			if strings.Contains(s.Run, "bin/matrix plan") {
+				written[s.ID+".matrix"] = true // what plan --format github prints
+			}
+			for _, found := range outputWritten.FindAllStringSubmatch(s.Run, -1) {
+				written[s.ID+"."+found[1]], unread[s.ID+"."+found[1]] = true, true
+			}
+			action, _, _ := strings.Cut(s.Uses, "@")
+			for _, name := range outputsOf[action] {
+				written[s.ID+"."+name] = true
+			}
+		}
+		for name := range unread {
+			t.Errorf("%s: nothing reads %s", path, name)
+		}
+	}
+}
+
+// A go line alone makes setup-go install the very first patch release of a series, with its known faults.
+func TestToolchainIsNamed(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(projectRoot(t), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^toolchain go1\.\d+\.(\d+)$`).FindSubmatch(text)
+	if found == nil || string(found[1]) == "0" {
+		t.Errorf("go.mod names no patch release of Go: %q", found)
+	}
+}
+
 // Which tier runs when, and what ends what.
 func TestTiersOfEvents(t *testing.T) {
 	var w workflow
