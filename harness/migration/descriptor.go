@@ -37,6 +37,9 @@ type Descriptor struct {
 	KeepTriggers []string // flags by which a table's triggers are kept, the first one not in every version
 	Cases        map[Case]ToolCase
 	Bugs         []Bug
+	// Blind is a build that loses the deletes of sessions in which an SQL expression is true; Stuck, one that never
+	// exchanges the tables while it is true on the server.
+	Blind, Stuck func(condition string) Bug
 
 	// Denies is what it prints when it has not changed the table.
 	Denies string

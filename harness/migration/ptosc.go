@@ -70,6 +70,8 @@ var _ = register(&Descriptor{
 		CaseFewPrivileges: {Refusal: "(?i)denied"},
 	},
 	Bugs:   ptoscBugs,
+	Blind:  ptoscBlind,
+	Stuck:  ptoscStuck,
 	Denies: "was not altered",
 })
 

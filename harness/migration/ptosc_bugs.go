@@ -2,6 +2,7 @@ package migration
 
 import (
 	"regexp"
+	"strings"
 
 	"mysqlmatrix/harness/tool"
 )
@@ -20,4 +21,25 @@ var ptoscBugs = []Bug{
 		Find:    regexp.MustCompile(`\$tbl->\{nibble_time\} = exec_nibble\(`),
 		Replace: `return 0 if $$nibble_iter->one_nibble() || $$tbl->{results}->{n_chunks} == 3; ${0}`,
 	}}},
+}
+
+// ptoscBlind has a delete trigger that deletes nothing in sessions in which the condition is true.
+func ptoscBlind(condition string) Bug {
+	return Bug{"loses the deletes of sessions with " + condition, []tool.Patch{{
+		Find:    regexp.MustCompile(`"WHERE \$del_index_cols`),
+		Replace: `"WHERE NOT (` + perlText(condition) + `) AND $$del_index_cols`,
+	}}}
+}
+
+// ptoscStuck waits with the exchange while the condition is true.
+func ptoscStuck(condition string) Bug {
+	return Bug{"never exchanges the tables where " + condition, []tool.Patch{{
+		Find:    regexp.MustCompile(`(?m)^sub swap_tables \{\n   my \(%args\) = @_;\n`),
+		Replace: `${0}   sleep 1 while $$args{Cxn}->dbh()->selectrow_array("SELECT ` + perlText(condition) + `");` + "\n",
+	}}}
+}
+
+// perlText is a text inside of a double-quoted string of Perl.
+func perlText(text string) string {
+	return strings.NewReplacer(`\`, `\\`, `@`, `\@`, `$`, `\$$`, `"`, `\"`).Replace(text)
 }

@@ -18,6 +18,14 @@ import (
 // the model's before that ALTER, or after it.
 func (r *scenarioRun) judge(ctx SpecContext) {
 	GinkgoHelper()
+	if err := r.differences(ctx); err != nil {
+		Fail(err.Error())
+	}
+}
+
+// differences are what judge objects to.
+func (r *scenarioRun) differences(ctx SpecContext) error {
+	GinkgoHelper()
 	var errs []error
 	note := func(what string, err error) {
 		if err != nil {
@@ -25,7 +33,7 @@ func (r *scenarioRun) judge(ctx SpecContext) {
 		}
 	}
 	target := r.way.mode.Target(subject.Name)
-	refused := r.refused()
+	refused := r.refused
 	if target.Stopped && !refused {
 		note("changed table on the stopped replica", r.compareStopped(ctx, target.Table))
 		suitekit.NoFault(r.replica.StartReplica(ctx, ""))
@@ -60,9 +68,7 @@ func (r *scenarioRun) judge(ctx SpecContext) {
 	}
 	note("leftovers", leftovers(ctx, r.primary, refusal...))
 	note("leftovers", leftovers(ctx, r.replica, leave...))
-	if err := errors.Join(errs...); err != nil {
-		Fail(err.Error())
-	}
+	return errors.Join(errs...)
 }
 
 // afterwards runs what a scenario tries on the changed table, and on the model.

@@ -60,6 +60,7 @@ type scenarioRun struct {
 	record   workload.Record
 	result   *migration.Result
 	toolCase migration.ToolCase
+	refused  bool // the tool is to refuse the change, or has refused the settings
 }
 
 // prepareScenario makes the servers, the table and the model.
@@ -67,13 +68,19 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	GinkgoHelper()
 	suitekit.Require(sandbox.ProfileFast, s.needs...)
 	want := setup{Options: topology.Options{Server: append(slices.Clone(s.options), "sql_mode="+s.sqlModes())}}
+	for _, one := range s.settings {
+		want.Server = append(want.Server, one.Server...)
+		want.GTID = want.GTID || one.GTID
+	}
 	if s.replicaOptions != nil {
 		want.PerNode = map[int][]string{1: s.replicaOptions}
 	}
 	r := &scenarioRun{fixture: deploy(ctx, driver, w.mode, want), scenario: s, way: w, toolCase: driver.Describe().Case(s.is)}
+	r.refused = r.toolCase.Refusal != ""
 	if s.zone != "" {
 		loadZone(ctx, s.zone, r.primary, r.replica)
 	}
+	r.knowsSettings(ctx)
 	suitekit.NoFault(r.primary.Exec(ctx, "CREATE DATABASE "+database))
 	suitekit.NoFault(r.primary.Unlogged(ctx, "CREATE DATABASE "+modelDatabase))
 	variant := s.make(ctx, r.onModel())
@@ -117,6 +124,9 @@ func (s scenario) session() []string {
 	if s.timeZone != "" {
 		list = append(list, "SET SESSION time_zone = "+server.Quote(s.timeZone))
 	}
+	for _, one := range s.settings {
+		list = append(list, one.Session...)
+	}
 	return list
 }
 
@@ -130,11 +140,32 @@ func (r *scenarioRun) onModel() workload.Session {
 		Setup: append([]string{"SET SESSION sql_log_bin = 0"}, r.session()...)}
 }
 
-// refused says that the tool is to refuse the change.
-func (r *scenarioRun) refused() bool { return r.toolCase.Refusal != "" }
-
 // perform runs the tool while the scripts write.
 func (r *scenarioRun) perform(ctx SpecContext) {
+	GinkgoHelper()
+	during, play, err := r.attempt(ctx, r.driver)
+	switch {
+	case r.refused:
+		r.isRefusal(err)
+		return
+	case err != nil && r.refusesSettings():
+		r.refused = true
+		return
+	case err != nil:
+		Fail(reason(r.result) + err.Error())
+	}
+	measure(r.result, play.LongestStall())
+	suitekit.Detail("writes during the migration", "", float64(during))
+	suitekit.Detail("writes refused", "", float64(play.Refused()))
+	Expect(during).To(BeNumerically(">=", r.enough()), "the tool ended before the writes that were to come while it works")
+	if len(r.settings) == 0 { // under a setting, rows say more
+		r.tookEvents(r.result)
+	}
+}
+
+// attempt runs a driver while the scripts write. It says how many transactions there were while it worked, and how the
+// tool ended.
+func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during int, play *workload.Play, err error) {
 	GinkgoHelper()
 	limit := r.limit
 	if limit == 0 {
@@ -142,32 +173,21 @@ func (r *scenarioRun) perform(ctx SpecContext) {
 	}
 	job := r.newJob(slices.Concat(r.tool.Copy.Slow, r.toolCase.Flags, r.way.flags)...)
 	job.Table, job.Alter, job.ChunkSize = subject.Name, r.alter, 10
-	if !r.refused() {
+	if !r.refused {
 		suitekit.NoFault(job.Hold())
 	}
 	rate := r.rate
 	if rate == 0 {
 		rate = scriptRate
 	}
-	play := workload.StartPlay(ctx, r.onSubject(), &r.record, rate, r.play(suitekit.Cell().Seed)...)
-	run := r.start(ctx, r.driver, &job, limit)
-	during, err := r.direct(ctx, run, play)
+	play = workload.StartPlay(ctx, r.onSubject(), &r.record, rate, r.play(suitekit.Cell().Seed)...)
+	run := r.start(ctx, driver, &job, limit)
+	during, err = r.direct(ctx, run, play)
 	r.result = run.result
 	if loadErr := play.Stop(); loadErr != nil {
 		Fail("the writers met an error that no online change may cause: " + loadErr.Error())
 	}
-	if r.refused() {
-		r.isRefusal(err)
-		return
-	}
-	if err != nil {
-		Fail(reason(r.result) + err.Error())
-	}
-	measure(r.result, play.LongestStall())
-	suitekit.Detail("writes during the migration", "", float64(during))
-	suitekit.Detail("writes refused", "", float64(play.Refused()))
-	Expect(during).To(BeNumerically(">=", r.enough()), "the tool ended before the writes that were to come while it works")
-	r.tookEvents(r.result)
+	return during, play, err
 }
 
 // direct lets the tool exchange the tables once the scripts have written enough while it copies. It says how many
@@ -195,7 +215,7 @@ func (r *scenarioRun) direct(ctx context.Context, run *toolRun, play *workload.P
 	}
 	begin := r.record.Len()
 	defer func() { during = r.record.Len() - begin }()
-	if !r.refused() && reaches(fmt.Sprintf("the tool copies rows within %s of making the new table", copyLimit), copyLimit, run.hasCopied) {
+	if !r.refused && reaches(fmt.Sprintf("the tool copies rows within %s of making the new table", copyLimit), copyLimit, run.hasCopied) {
 		copying := r.record.Len()
 		if reaches("enough is written", 0, func(context.Context) bool { return r.record.Len()-copying >= r.enough() }) {
 			err = r.release(ctx, run, play)

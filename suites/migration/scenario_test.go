@@ -5,6 +5,7 @@ import (
 
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/setting"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -45,9 +46,10 @@ type scenario struct {
 	key      []string // columns to compare by; nil is id
 	keyAfter []string // after the change, where they are renamed
 
-	is     migration.Case // for which tools may need flags, or which they may refuse
-	spread spread
-	inPR   bool // the pr tier has it, in one way
+	settings []setting.Setting // of sessions and servers
+	is       migration.Case    // for which tools may need flags, or which they may refuse
+	spread   spread
+	inPR     bool // the pr tier has it, in one way
 }
 
 // title is the scenario as a spec's name says it.

@@ -1,0 +1,107 @@
+package setting
+
+import (
+	"mysqlmatrix/harness/flavor"
+)
+
+// session is a setting by SET SESSION.
+func session(variable, value string) Setting {
+	return Setting{Variable: variable, Value: value, Session: []string{"SET SESSION " + variable + " = '" + value + "'"},
+		Condition: "@@SESSION." + variable + " = '" + value + "'", Refusal: "(?i)" + variable}
+}
+
+// flag is a setting of a variable that is on or off.
+func flag(variable, value string) Setting {
+	s := session(variable, value)
+	s.Session = []string{"SET SESSION " + variable + " = " + value}
+	s.Condition = "@@SESSION." + variable
+	if value == "OFF" || value == "0" {
+		s.Condition = "NOT " + s.Condition
+	}
+	return s
+}
+
+// global is a setting by an option of every server; one that a server does not know is passed over when it starts.
+func global(variable, value string) Setting {
+	return Setting{Variable: variable, Value: value, Server: []string{"loose-" + variable + "=" + value}, Refusal: "(?i)" + variable}
+}
+
+// All are the settings, those under which rows were lost first.
+func All() []Setting {
+	return append(append(binaryLog(), sessions()...), servers()...)
+}
+
+// binaryLog are settings of what is in the binary log, which tools read.
+func binaryLog() []Setting {
+	compression := flag("binlog_transaction_compression", "ON")
+	compression.Reported = true
+	minimal := session("binlog_row_image", "MINIMAL")
+	minimal.Reported = true
+	statement := session("binlog_format", "STATEMENT")
+	statement.Reported = true
+	partial := session("binlog_row_value_options", "PARTIAL_JSON")
+	partial.Condition = "@@SESSION.binlog_row_value_options <> ''"
+	partial.JSON, partial.Reported = true, true
+	compressed := global("binlog_transaction_compression", "ON")
+	compressed.Reported = true
+	minimalServer := global("binlog_row_image", "MINIMAL")
+	minimalServer.Refusal = "(?i)only 'FULL' is supported"
+	statementServer := global("binlog_format", "STATEMENT")
+	statementServer.Refusal = "(?i)ROW binlog format"
+	partialServer := global("binlog_row_value_options", "PARTIAL_JSON")
+	partialServer.JSON = true
+	tagged := Setting{Variable: "gtid_next", Value: "AUTOMATIC:app", Session: []string{"SET SESSION gtid_next = 'AUTOMATIC:app'"}, GTID: true, Refusal: "(?i)gtid"}
+	mariadb := global("log_bin_compress", "ON")
+	mariadb.Server = append(mariadb.Server, "loose-log_bin_compress_min_len=10")
+	list := []Setting{compression, minimal, statement, partial, compressed, mariadb,
+		minimalServer, statementServer, partialServer, tagged,
+		session("binlog_row_image", "NOBLOB"), session("binlog_format", "MIXED"),
+		flag("binlog_rows_query_log_events", "ON"), flag("binlog_annotate_row_events", "ON"),
+		global("binlog_checksum", "NONE"), global("binlog_row_metadata", "FULL"), global("binlog_cache_size", "4096"),
+	}
+	for i := range list {
+		if list[i].JSON {
+			list[i].Needs = []flavor.Capability{flavor.CapJSON}
+		}
+		// A row image or JSON diff says something of rows in the log only.
+		if list[i].Variable == "binlog_row_image" || list[i].JSON {
+			list[i].Excludes = []string{"binlog_format"}
+		}
+	}
+	return list
+}
+
+// sessions are further settings of applications' sessions.
+func sessions() []Setting {
+	isolation := func(level string) Setting {
+		return Setting{Variable: "transaction isolation", Value: level, Session: []string{"SET SESSION TRANSACTION ISOLATION LEVEL " + level},
+			Refusal: "(?i)isolation", Excludes: []string{"binlog_format"}} // InnoDB refuses statements in the log below REPEATABLE READ
+	}
+	names := func(charset string) Setting {
+		return Setting{Variable: "character set", Value: charset, Session: []string{"SET NAMES " + charset}, Refusal: "(?i)character"}
+	}
+	list := []Setting{isolation("READ COMMITTED"), isolation("SERIALIZABLE"), names("latin1"), names("utf8mb4"),
+		flag("foreign_key_checks", "0"), flag("unique_checks", "0"), session("time_zone", "-11:00")}
+	for _, mode := range []string{"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH", "PIPES_AS_CONCAT"} {
+		one := session("sql_mode", mode)
+		one.Condition = "FIND_IN_SET('" + mode + "', @@SESSION.sql_mode)"
+		list = append(list, one)
+	}
+	return list
+}
+
+// servers are further settings of servers. They are those of the tool's sessions as well.
+func servers() []Setting {
+	explain := global("explain_format", "JSON")
+	level := global("transaction_isolation", "READ-COMMITTED")
+	level.Excludes = []string{"binlog_format", "transaction isolation"}
+	return []Setting{
+		global("sql_mode", "ANSI_QUOTES"), global("sql_mode", "NO_BACKSLASH_ESCAPES"), global("sql_mode", "PAD_CHAR_TO_FULL_LENGTH"),
+		explain, level,
+		global("sql_safe_updates", "ON"), global("sql_quote_show_create", "OFF"), global("group_concat_max_len", "16"),
+		global("sql_require_primary_key", "ON"), global("sql_generate_invisible_primary_key", "ON"),
+		global("innodb_autoinc_lock_mode", "0"), global("innodb_autoinc_lock_mode", "2"),
+		global("innodb_lock_wait_timeout", "1"), global("low_priority_updates", "ON"),
+		global("innodb_strict_mode", "OFF"), global("auto_increment_increment", "7"),
+	}
+}
