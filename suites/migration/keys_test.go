@@ -63,7 +63,7 @@ var keyScenarios = []scenario{
 		inPR:  true,
 	},
 	{
-		group: "keys", name: "a text key with a case-insensitive collation becomes binary",
+		group: "keys", name: "a text key with a case-insensitive collation becomes binary", finds: true,
 		create: one(`CREATE TABLE t (code VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40))
 			DEFAULT CHARSET=utf8mb4`),
 		alter: adding + ", MODIFY code VARCHAR(30) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL",

@@ -49,6 +49,7 @@ type scenario struct {
 	settings []setting.Setting // of sessions and servers
 	is       migration.Case    // for which tools may need flags, or which they may refuse
 	spread   spread
+	finds    bool // a tool is known to fail at it, so that it says nothing of settings
 	inPR     bool // the pr tier has it, in one way
 }
 

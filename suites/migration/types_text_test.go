@@ -74,7 +74,7 @@ var textTypes = []scenario{
 		inPR: true,
 	},
 	{
-		group: "types", name: "json keeps a number's type",
+		group: "types", name: "json keeps a number's type", finds: true,
 		needs:  []flavor.Capability{flavor.CapJSON},
 		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, doc JSON)"),
 		alter:  adding,

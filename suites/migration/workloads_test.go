@@ -60,7 +60,7 @@ var workloadScenarios = []scenario{
 		course:  400,
 	},
 	{
-		group: "workload", name: "rows swap their unique values",
+		group: "workload", name: "rows swap their unique values", finds: true,
 		create:  one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, u INT NULL, a INT NOT NULL, v VARCHAR(40), UNIQUE KEY u (u)) DEFAULT CHARSET=utf8mb4"),
 		alter:   adding,
 		typed:   workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{workload.ID("id")[0], keyed("u", "%d")}},
