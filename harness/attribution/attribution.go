@@ -15,7 +15,7 @@ import (
 type Neighbours struct{ Tool, Server *matrix.Cell }
 
 // Find finds a cell's neighbours. Servers are compared within a vendor, in the order of their versions, and only
-// those that can be had count. A build of one's own has the tool's first listed version, a release, for a neighbour.
+// the available ones count. A build of one's own has the tool's first listed version, a release, for a neighbour.
 func Find(m *matrix.Matrix, c matrix.Cell, obtainable func(matrix.Entry) bool) Neighbours {
 	var n Neighbours
 	if ref, ok := neighbourTool(m, c.Tool); ok {

@@ -116,7 +116,7 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	return w, err
 }
 
-// older obtains the newest server that can be had of an older series than a cell's. It does not depend on what else runs
+// older obtains the newest available server of an older series than a cell's. It does not depend on what else runs
 // here, so that a spec ends alike in a whole run and in any part of it. One that does not come up is no fault of the cell.
 func (r *runner) older(ctx context.Context, c matrix.Cell, profiles []string) (map[string]string, error) {
 	for _, other := range r.Matrix.Older(c.Entry) {

@@ -10,7 +10,7 @@ import (
 	"mysqlmatrix/harness/sandbox"
 )
 
-// OlderSource is a server of an older series that the cell's one can replicate from: the newest that can be had here. Where
+// OlderSource is a server of an older series that the cell's one can replicate from: the newest available one. Where
 // there is none the spec, which must have cell.LabelOlder, is unsupported.
 func OlderSource(profile sandbox.Profile) *sandbox.Golden {
 	ginkgo.GinkgoHelper()
@@ -19,7 +19,7 @@ func OlderSource(profile sandbox.Profile) *sandbox.Golden {
 	}
 	path, ok := current.Older[string(profile)]
 	if !ok {
-		Unsupported("no server of an older series that " + Golden(profile).Flavor.String() + " can replicate from can be had on this machine")
+		Unsupported("no server of an older series that " + Golden(profile).Flavor.String() + " can replicate from is available on this machine")
 	}
 	golden, err := sandbox.LoadGolden(path)
 	NoFault(err)

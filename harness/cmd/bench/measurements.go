@@ -25,7 +25,7 @@ func (s *setting) golden(ctx context.Context, e matrix.Entry) (*basedir.Basedir,
 	return b, golden, err
 }
 
-// provisioning measures every entry that can be had, or the one that is named.
+// provisioning measures every available entry, or the one that is named.
 func (s *setting) provisioning(ctx context.Context, m *matrix.Matrix) (results []bench.Result, memories []bench.Memory, err error) {
 	for _, e := range m.Entries {
 		if s.entry != "" && e.Name != s.entry {

@@ -63,7 +63,7 @@ func (a *app) attribute(ctx context.Context, w io.Writer, f *results.Failure, o 
 	return results.KeepAttribution(f, conclusion)
 }
 
-// obtainable asks which entries can be had here, each only once.
+// obtainable asks which entries are available here, each only once.
 func (a *app) obtainable(ctx context.Context, m *matrix.Matrix) (func(matrix.Entry) bool, error) {
 	cache, err := a.openCache(ctx)
 	if err != nil {

@@ -105,7 +105,7 @@ entries:
 var variable = regexp.MustCompile(`\$\{?(MATRIX_\w+)`)
 
 // Every line of both files runs as it stands here: the plan, a job for each entry, the gate. A gate to which a job's
-// results do not come is red, and so is one that learns nothing since no server can be had.
+// results do not come is red, and so is one that learns nothing since no server is available.
 func TestGitLabPipeline(t *testing.T) {
 	t.Parallel()
 	s := service{t: t, artifacts: t.TempDir(), runs: temporaryFolder(t)}

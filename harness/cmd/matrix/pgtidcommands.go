@@ -167,9 +167,15 @@ replica from continuing there, and what to do about it.`,
 	return c
 }
 
+// relocation is how relocate moves a replica: the flags of the command.
+type relocation struct {
+	*pgtid
+	up, sibling, regroup, dry bool
+	user, password            string
+}
+
 func (p *pgtid) relocateCommand() *cobra.Command {
-	var up, sibling, regroup, dry bool
-	var user, password string
+	r := &relocation{pgtid: p}
 	c := &cobra.Command{
 		Use:   "relocate REPLICA [TARGET]",
 		Short: "Move a replica below a target, up, beside another one, or regroup replicas of a dead primary",
@@ -179,59 +185,62 @@ on where it was. It connects with the account that it has, or with --replication
   matrix pgtid relocate replica2 --up                          below its source's source
   matrix pgtid relocate replica3 replica1 --sibling            below replica1's source
   matrix pgtid relocate replica1 replica2 replica3 --regroup   the primary is dead: all below the one that has most`,
-		Args: func(c *cobra.Command, args []string) error {
-			want, what := 2, "a REPLICA and a TARGET"
-			switch {
-			case regroup && len(args) < 2:
-				return usageError{fmt.Errorf("%s --regroup wants two or more replicas, got %d", c.CommandPath(), len(args))}
-			case regroup:
-				return nil
-			case up:
-				want, what = 1, "with --up one REPLICA"
-			}
-			return exactArgs(want, what)(c, args)
-		},
+		Args: r.arguments,
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, out := c.Context(), c.OutOrStdout()
-			m := p.matcher()
-			if dry && (up || sibling || regroup) {
+			if r.dry && (r.up || r.sibling || r.regroup) {
 				return usageError{fmt.Errorf("--dry-run goes with a TARGET only: use matrix pgtid match")}
 			}
-			return p.open(ctx, args, func(s []*server.Server) (err error) {
-				account := func(target *server.Server) server.Endpoint {
-					return server.Endpoint{Host: target.Endpoint.Host, Port: target.Endpoint.Port, User: user, Password: password}
-				}
-				var at server.Coordinates
-				switch {
-				case regroup:
-					group, err := m.Regroup(ctx, s, account)
-					if err != nil {
-						return err
-					}
-					return p.regrouped(c, group)
-				case up:
-					at, err = m.MoveUp(ctx, s[0])
-				case sibling:
-					at, err = m.MakeSibling(ctx, s[0], s[1])
-				case dry:
-					at, err = m.Match(ctx, s[0], s[1])
-				default:
-					at, err = m.Relocate(ctx, s[0], s[1], account(s[1]))
-				}
-				return p.outcome(out, err, map[string]server.Coordinates{"at": at}, fmt.Sprintf("%s continues at %s", s[0].Endpoint.Addr(), at))
-			})
+			return p.open(c.Context(), args, func(s []*server.Server) error { return r.move(c, s) })
 		},
 	}
 	f := c.Flags()
-	f.BoolVar(&up, "up", false, "move it below the source of its source")
-	f.BoolVar(&sibling, "sibling", false, "move it below the source of TARGET")
-	f.BoolVar(&regroup, "regroup", false, "all arguments are replicas of a dead primary: find the one that has most and move the others below it")
-	f.BoolVar(&dry, "dry-run", false, "only say where it would continue")
-	f.StringVar(&user, "replication-user", "", "account to replicate with (default: the one that the replica has)")
-	f.StringVar(&password, "replication-password", "", "its password")
+	f.BoolVar(&r.up, "up", false, "move it below the source of its source")
+	f.BoolVar(&r.sibling, "sibling", false, "move it below the source of TARGET")
+	f.BoolVar(&r.regroup, "regroup", false, "all arguments are replicas of a dead primary: find the one that has most and move the others below it")
+	f.BoolVar(&r.dry, "dry-run", false, "only say where it would continue")
+	f.StringVar(&r.user, "replication-user", "", "account to replicate with (default: the one that the replica has)")
+	f.StringVar(&r.password, "replication-password", "", "its password")
 	c.MarkFlagsMutuallyExclusive("up", "sibling", "regroup")
 	p.matcherFlags(c)
 	return c
+}
+
+func (r *relocation) arguments(c *cobra.Command, args []string) error {
+	switch {
+	case r.regroup && len(args) < 2:
+		return usageError{fmt.Errorf("%s --regroup wants two or more replicas, got %d", c.CommandPath(), len(args))}
+	case r.regroup:
+		return nil
+	case r.up:
+		return exactArgs(1, "with --up one REPLICA")(c, args)
+	}
+	return exactArgs(2, "a REPLICA and a TARGET")(c, args)
+}
+
+// move moves the first server, or regroups all, and prints where replication continues.
+func (r *relocation) move(c *cobra.Command, s []*server.Server) (err error) {
+	ctx, m := c.Context(), r.matcher()
+	account := func(target *server.Server) server.Endpoint {
+		return server.Endpoint{Host: target.Endpoint.Host, Port: target.Endpoint.Port, User: r.user, Password: r.password}
+	}
+	var at server.Coordinates
+	switch {
+	case r.regroup:
+		group, err := m.Regroup(ctx, s, account)
+		if err != nil {
+			return err
+		}
+		return r.regrouped(c, group)
+	case r.up:
+		at, err = m.MoveUp(ctx, s[0])
+	case r.sibling:
+		at, err = m.MakeSibling(ctx, s[0], s[1])
+	case r.dry:
+		at, err = m.Match(ctx, s[0], s[1])
+	default:
+		at, err = m.Relocate(ctx, s[0], s[1], account(s[1]))
+	}
+	return r.outcome(c.OutOrStdout(), err, map[string]server.Coordinates{"at": at}, fmt.Sprintf("%s continues at %s", s[0].Endpoint.Addr(), at))
 }
 
 // regrouped prints what became of each replica.

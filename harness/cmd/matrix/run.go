@@ -55,7 +55,7 @@ of which none passed is broken, and is not tried again.
 
 Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 bad usage or matrix.yaml;
 3 errored cells, or with --strict (or for an entry named in full) unavailable ones; 130 interrupted.`,
-		Example: `  matrix run                                            everything that can be had here
+		Example: `  matrix run                                            everything that is available here
   matrix run --tier pr
   matrix run --entry 'mariadb-*' --suite migration --tool gh-ost=v1.1.8
   matrix run --entry mysql-9.7 --suite failover --focus 'semi-sync' --keep
