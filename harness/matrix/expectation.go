@@ -1,19 +1,80 @@
 package matrix
 
 import (
+	"fmt"
 	"net/url"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/report"
 )
 
+// Expectation is a declared failure: the servers, the tool's versions and the specs, and the error that must appear.
+// Another error is a failure; success is the verdict fixed, and a failure as well.
+type Expectation struct {
+	Servers []string     `yaml:"servers" json:"servers" jsonschema:"required,minItems=1,description=vendors and ranges of their versions such as mysql >= 8.4 or mariadb 10.5 .. 10.11"`
+	Build   flavor.Build `yaml:"build" json:"build,omitempty" jsonschema:"enum=vendor,enum=debian,enum=ubuntu,description=who built them; anybody when left out"`
+	Suite   string       `yaml:"suite" json:"suite" jsonschema:"required,enum=migration,enum=failover,enum=pseudogtid"`
+	Tool    string       `yaml:"tool" json:"tool" jsonschema:"required,description=its name and a range of its versions such as gh-ost <= v1.1.6; all versions when there is no range"`
+	Specs   string       `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
+	Except  string       `yaml:"except" json:"except,omitempty" jsonschema:"description=regular expression on the full text of specs that it does not speak of"`
+	Error   string       `yaml:"error" json:"error" jsonschema:"required,description=regular expression that the error must match"`
+	Link    string       `yaml:"link" json:"link" jsonschema:"required,format=uri,description=where it is discussed"`
+	Review  string       `yaml:"review" json:"review" jsonschema:"required,format=date,description=the day to look again: YYYY-MM-DD"`
+	Note    string       `yaml:"note" json:"note,omitempty" jsonschema:"description=why it fails and which versions were seen to"`
+	// Sometimes is a failure that a race decides on: a pass is a pass then, and not the verdict fixed.
+	Sometimes bool `yaml:"sometimes" json:"sometimes,omitempty" jsonschema:"description=a race decides: passing is no surprise; the note says what races"`
+	// Blocks "cell" says that the tool cannot work on these servers at all, so that a few specs show it, and the others need
+	// not run.
+	Blocks string   `yaml:"blocks" json:"blocks,omitempty" jsonschema:"enum=cell,description=cell: the tool cannot work there at all and a few specs show it"`
+	At     Position `yaml:"-" json:"-"`
+
+	file                 string
+	servers              []serverRange
+	tool                 string
+	versions             flavor.Range
+	specs, except, error *regexp.Regexp
+}
+
+// Where is the file and line of the declaration.
+func (x *Expectation) Where() string { return fmt.Sprintf("%s:%d", x.file, x.At.Line) }
+
+// Matches says whether an error is the declared one.
+func (x *Expectation) Matches(message string) bool { return x.error.MatchString(message) }
+
+// Declared is the declaration as a report has it.
+func (x *Expectation) Declared() *report.Expectation {
+	return &report.Expectation{Error: x.Error, Link: x.Link, Review: x.Review, Note: x.Note, Sometimes: x.Sometimes}
+}
+
+// serverRange is a vendor and a range of its versions.
+type serverRange struct {
+	vendor flavor.Vendor
+	flavor.Range
+}
+
+// parseServers reads "mysql >= 8.4". mysql is not percona, whose versions are its own builds of mysql's.
+func parseServers(text string) (s serverRange, err error) {
+	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if s.vendor, err = flavor.ParseVendor(name); err != nil {
+		return s, fmt.Errorf("there is no vendor %q; %s", name, choices(name, vendorNames))
+	}
+	s.Range, err = flavor.ParseRange(rest)
+	return s, err
+}
+
+// reviewLayout is how dates are written.
+const reviewLayout = time.DateOnly
+
+// validateExpectation reads what a declaration consists of, and reports what is wrong with it.
 func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 	if !x.At.Read() {
 		return
 	}
-	before := len(d.problems)
+	x.file = d.file
 	for _, field := range []struct{ key, value string }{
 		{"suite", x.Suite}, {"tool", x.Tool}, {"error", x.Error}, {"link", x.Link}, {"review", x.Review},
 	} {
@@ -22,10 +83,11 @@ func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 	if x.Sometimes {
 		d.required(x.At, "note", x.Note, "expectation", "say what races")
 	}
-	d.some(x.At, "entries", len(x.Entries), "expectation", "name the entries that it speaks of")
-	if x.Suite != "" {
-		d.suite(x.Suite, x.At.Of("suite"), "expectation")
+	if x.Blocks != "" && x.Blocks != blocksCell {
+		d.problem(x.At.Of("blocks"), "want cell, or leave it out", "expectation: blocks %q", x.Blocks)
 	}
+	m.validateServers(d, x)
+	m.validateToolRange(d, x)
 	x.specs = d.pattern(x.Specs, x.At.Of("specs"), "specs")
 	if x.Except != "" {
 		x.except = d.pattern(x.Except, x.At.Of("except"), "except")
@@ -37,31 +99,54 @@ func (m *Matrix) validateExpectation(d *decoder, x *Expectation) {
 	if _, err := time.Parse(reviewLayout, x.Review); x.Review != "" && err != nil {
 		d.problem(x.At.Of("review"), "want a date such as 2027-06-30", "expectation: review %q", x.Review)
 	}
-	m.validateReach(d, x)
-	if len(d.problems) == before && !slices.ContainsFunc(m.cells(), x.covers) {
-		d.problem(x.At.Line, "see which suites test the tool", "expectation matches no cell: %s in %s on %s", x.Tool, x.Suite, strings.Join(x.Entries, ", "))
+}
+
+func (m *Matrix) validateServers(d *decoder, x *Expectation) {
+	d.some(x.At, "servers", len(x.Servers), "expectation", "name the servers that it speaks of, such as mysql >= 8.4")
+	for i, text := range x.Servers {
+		if text == "" {
+			continue // reported when it was read
+		}
+		s, err := parseServers(text)
+		if err != nil {
+			d.problem(x.At.Item("servers", i), "want a vendor and a range, such as mysql >= 8.4 or mariadb 10.5 .. 10.11", "expectation: servers %q: %v", text, err)
+			continue
+		}
+		for _, other := range x.servers {
+			if s.vendor == other.vendor && s.Overlaps(other.Range) {
+				d.problem(x.At.Item("servers", i), "make them one range", "expectation: servers %q and %q have releases in common", strings.TrimSpace(other.vendor.String()+" "+other.String()), text)
+			}
+		}
+		x.servers = append(x.servers, s)
+	}
+	if x.Build != "" && !slices.Contains(flavor.Builds(), x.Build) {
+		d.problem(x.At.Of("build"), "want vendor, debian or ubuntu", "expectation: there is no build %q", x.Build)
 	}
 }
 
-// validateReach checks that the entries, the tool and its versions exist.
-func (m *Matrix) validateReach(d *decoder, x *Expectation) {
-	for i, pattern := range x.Entries {
-		if !slices.ContainsFunc(m.Entries, func(e Entry) bool { return e.matches(pattern) }) {
-			d.problem(x.At.Item("entries", i), suggest(pattern, m.entryNames()), "expectation: no entry matches %q", pattern)
-		}
-	}
-	if x.Tool == "" {
+// validateToolRange reads "gh-ost <= v1.1.6", and checks that the tool is there and is tested in the suite.
+func (m *Matrix) validateToolRange(d *decoder, x *Expectation) {
+	if x.Suite != "" && !d.suite(x.Suite, x.At.Of("suite"), "expectation") || x.Tool == "" {
 		return
 	}
-	t, ok := m.tool(x.Tool)
+	line := x.At.Of("tool")
+	name, rest, _ := strings.Cut(x.Tool, " ")
+	t, ok := m.tool(name)
 	if !ok {
-		d.problem(x.At.Of("tool"), suggest(x.Tool, m.toolNames()), "expectation: there is no tool %q", x.Tool)
+		d.problem(line, suggest(name, m.toolNames()), "expectation: there is no tool %q", name)
 		return
 	}
-	for i, version := range x.Versions {
-		if known := t.versionNames(); version != "" && !slices.Contains(known, version) {
-			d.problem(x.At.Item("versions", i), suggest(version, known), "expectation: %s has no version %q", x.Tool, version)
-		}
+	x.tool = name
+	var err error
+	if x.versions, err = flavor.ParseRange(rest); err != nil {
+		d.problem(line, "want a name and a range, such as gh-ost <= v1.1.6", "expectation: tool %q: %v", x.Tool, err)
+		return
+	}
+	if !slices.ContainsFunc(t.Versions, func(v ToolVersion) bool { return x.ofVersion(v.Version) }) {
+		d.problem(line, suggest(rest, t.versionNames()), "expectation: %s has no version that is %s", name, rest)
+	}
+	if x.Suite != "" && !slices.Contains(t.Suites, x.Suite) {
+		d.problem(x.At.Of("suite"), suggest(x.Suite, t.Suites), "expectation: %s is not tested in %s", name, x.Suite)
 	}
 }
 
@@ -73,43 +158,58 @@ func (d *decoder) pattern(text string, line int, key string) *regexp.Regexp {
 	return re
 }
 
-// lineName is the name of an entry's release line, "mysql-8.0".
-func (e Entry) lineName() string { return e.Vendor.String() + "-" + e.Series }
-
-// matches says whether a name or pattern means the entry. An entry beyond the file is meant by the name of
-// its release line as well, so that what is known of mysql-8.0 is known of mysql@8.0.21.
-func (e Entry) matches(pattern string) bool {
-	for _, name := range []string{e.Name, e.lineName()} {
-		if ok, err := path.Match(pattern, name); err == nil && ok {
-			return true
-		}
+// ofVersion says whether the expectation speaks of a version of its tool. One without a number is in the range of all.
+func (x *Expectation) ofVersion(version string) bool {
+	numbers, err := flavor.Numbers(version)
+	if err != nil {
+		return x.versions.String() == ""
 	}
-	return false
+	return x.versions.Contains(numbers)
 }
 
-// covers says whether the expectation speaks of a cell.
-func (x *Expectation) covers(c Cell) bool {
-	return x.Suite == c.Suite && x.Tool == c.Tool.Name &&
-		(len(x.Versions) == 0 || slices.Contains(x.Versions, c.Tool.Version)) &&
-		slices.ContainsFunc(x.Entries, c.Entry.matches)
+// ofServer says whether the expectation speaks of a server, by what it says of itself.
+func (x *Expectation) ofServer(s report.Server) bool {
+	numbers, err := flavor.Numbers(s.Version)
+	if err != nil || x.Build != "" && x.Build != flavor.BuildOf(s.Version, s.Build) {
+		return false
+	}
+	return slices.ContainsFunc(x.servers, func(r serverRange) bool { return r.vendor == s.Vendor && r.Contains(numbers) })
 }
 
-// Expect is the expectation of a spec, nil when it is to pass. A build of the user's own has none: whether
-// it fixes what is known is what the user wants to see.
-func (m *Matrix) Expect(c Cell, spec string) *Expectation {
+// ofTool says whether the expectation speaks of a cell's tool. A build of the user's own is judged as its baseline is; one
+// without a baseline has no expectations.
+func (x *Expectation) ofTool(c Cell) bool {
+	version := c.Tool.Version
 	if c.Tool.Path != "" {
-		return nil
+		version = c.Tool.Baseline
 	}
-	for i := range m.Expectations {
-		x := &m.Expectations[i]
-		if x.covers(c) && x.speaksOf(spec) {
-			return x
-		}
-	}
-	return nil
+	return version != "" && x.Suite == c.Suite && x.tool == c.Tool.Name && x.ofVersion(version)
 }
 
-// speaksOf says whether the expectation is about a spec.
-func (x *Expectation) speaksOf(spec string) bool {
+// ofSpec says whether the expectation is about a spec.
+func (x *Expectation) ofSpec(spec string) bool {
 	return (x.specs == nil || x.specs.MatchString(spec)) && (x.except == nil || !x.except.MatchString(spec))
 }
+
+// Expect is the expectation of a spec on the server that was obtained for its cell, nil when it is to pass. What blocks the
+// cell comes before what is known of single specs. Several others of one spec are an error, which names them.
+func (m *Matrix) Expect(c Cell, s report.Server, spec string) (*Expectation, error) {
+	var found *Expectation
+	for i := range m.Known {
+		x := &m.Known[i]
+		if !x.ofTool(c) || !x.ofServer(s) || !x.ofSpec(spec) {
+			continue
+		}
+		switch {
+		case found == nil || x.blocks() && !found.blocks():
+			found = x
+		case x.blocks() == found.blocks():
+			return nil, fmt.Errorf("%s and line %d both speak of %q on %s: narrow servers, tool or specs of one", found.Where(), x.At.Line, spec, s)
+		}
+	}
+	return found, nil
+}
+
+const blocksCell = "cell"
+
+func (x *Expectation) blocks() bool { return x.Blocks == blocksCell }

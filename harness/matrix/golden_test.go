@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -26,10 +27,15 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-// loadText loads a matrix file of the given text.
-func loadText(t *testing.T, text string) (*Matrix, error) {
+// loadText loads a matrix file of the given text; declared are the names and texts of files in its folder known.
+func loadText(t *testing.T, text string, declared ...string) (*Matrix, error) {
 	t.Helper()
 	dir := t.TempDir()
+	for i := 0; i+1 < len(declared); i += 2 {
+		if err := errors.Join(os.MkdirAll(filepath.Join(dir, "known"), 0o755), os.WriteFile(filepath.Join(dir, "known", declared[i]), []byte(declared[i+1]), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	file := filepath.Join(dir, "matrix.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)

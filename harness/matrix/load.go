@@ -2,6 +2,8 @@ package matrix
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -29,12 +31,15 @@ func Load(file string) (*Matrix, error) {
 		return nil, fmt.Errorf("matrix file: %w", err)
 	}
 	d := &decoder{file: file}
-	m := &Matrix{Path: absolute}
+	m := &Matrix{Path: absolute, sum: sha256.New()}
+	m.sum.Write(text)
 	d.decode(root, reflect.ValueOf(m).Elem(), "")
 	m.validate(d)
-	if len(d.problems) > 0 {
-		return nil, d.problems.sorted()
+	declared := m.loadDeclarations(d)
+	if problems := append(d.problems.sorted(), declared...); len(problems) > 0 {
+		return nil, problems
 	}
+	m.Digest = hex.EncodeToString(m.sum.Sum(nil))
 	return m, nil
 }
 

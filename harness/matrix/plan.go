@@ -15,7 +15,13 @@ type Selection struct {
 	Suites  []string // names or patterns
 	Tools   []string // tool, tool=version or tool=/path
 	Tier    Tier
+	// Baseline is the listed version whose known failures a build of the user's own is judged by; "" is the newest listed,
+	// NoBaseline none.
+	Baseline string
 }
+
+// NoBaseline judges builds of the user's own as if nothing were known.
+const NoBaseline = "none"
 
 // Plan lists the chosen cells, in the order of the file; entries beyond it come last. A choice that matches
 // nothing is an error that says what there is.

@@ -25,10 +25,6 @@ entries:
   - {name: mysql-5.7, vendor: mysql, series: "5.7", tier: full, sources: [{dir: {path: /a}}]}
   - {name: mysql-8.0, vendor: mysql, series: "8.0", tier: pr, sources: [{dir: {path: /b}}]}
   - {name: mariadb-10.11, vendor: mariadb, series: "10.11", tier: pr, sources: [{dir: {path: /c}}]}
-expectations:
-  - {entries: [mysql-8.0], suite: migration, tool: gh-ost, versions: [v1.1.8], specs: "^gh-ost .* replica", error: "syntax .*SLAVE", link: "https://example.com/1", review: 2027-06-01}
-  - {entries: ["mariadb-*"], suite: migration, tool: gh-ost, except: "^never ", error: transaction_isolation, link: "https://example.com/2", review: 2027-06-01}
-  - {entries: ["*"], suite: failover, tool: embedded, specs: semi-sync, error: plugin, link: "https://example.com/3", review: 2027-06-01}
 `
 
 func smallMatrix(t *testing.T) *Matrix {
@@ -147,41 +143,6 @@ func TestPlanEmptyTier(t *testing.T) {
 	want := "nothing to run of tier pr in failover; the tools and their suites are gh-ost (migration), pt-osc (migration), embedded (failover, pseudogtid)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
-	}
-}
-
-func TestExpect(t *testing.T) {
-	m := smallMatrix(t)
-	for _, c := range []struct {
-		entry, suite, tool, spec string
-		link                     string
-	}{
-		{"mysql-8.0", "migration", "gh-ost=v1.1.8", "gh-ost v1.1.8 on a replica", "https://example.com/1"},
-		{"mysql-8.0", "migration", "gh-ost=v1.1.8", "gh-ost v1.1.8 on the primary", ""},
-		{"mysql-8.0", "migration", "gh-ost=v1.1.10", "gh-ost v1.1.10 on a replica", ""},
-		{"mysql@8.0.21", "migration", "gh-ost=v1.1.8", "gh-ost v1.1.8 on a replica", "https://example.com/1"},
-		{"mariadb@10.6.9", "migration", "gh-ost=v1.1.8", "any", "https://example.com/2"},
-		{"mariadb-10.11", "migration", "gh-ost=v1.1.9", "any", "https://example.com/2"},
-		{"mariadb-10.11", "migration", "gh-ost=v1.1.9", "never fails", ""},
-		{"mariadb-10.11", "migration", "gh-ost=/src/gh-ost", "any", ""},
-		{"mariadb-10.11", "migration", "pt-osc", "any", ""},
-		{"dir:/opt/mysql", "failover", "embedded", "with semi-sync", "https://example.com/3"},
-		{"dir:/opt/mysql", "pseudogtid", "embedded", "with semi-sync", ""},
-	} {
-		t.Run(c.entry+" "+c.tool+" "+c.spec, func(t *testing.T) {
-			cells, err := m.Plan(Selection{Entries: []string{c.entry}, Suites: []string{c.suite}, Tools: []string{c.tool}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			x := m.Expect(cells[0], c.spec)
-			if (x == nil) != (c.link == "") || x != nil && x.Link != c.link {
-				t.Errorf("got %+v, want %q", x, c.link)
-			}
-		})
-	}
-	x := &m.Expectations[0]
-	if !x.Matches("a syntax error near 'SLAVE HOSTS'") || x.Matches("connection refused") {
-		t.Error("the declared error is not told from another")
 	}
 }
 

@@ -63,10 +63,13 @@ func TestToolsOfMatrix(t *testing.T) {
 
 // An expectation speaks of something narrow: an error that any failure has would hide all of them.
 func TestExpectationsOfMatrix(t *testing.T) {
-	for _, x := range repository(t).Expectations {
+	for _, x := range repository(t).Known {
+		if !strings.Contains(x.Note, "seen on ") {
+			t.Errorf("%s: the note does not say which versions were seen", x.Where())
+		}
 		for _, other := range []string{"", "connection refused", "context deadline exceeded", "no rows"} {
 			if x.Matches(other) {
-				t.Errorf("line %d: %q is taken for the declared error %s", x.At.Line, other, x.Error)
+				t.Errorf("%s: %q is taken for the declared error %s", x.Where(), other, x.Error)
 			}
 		}
 	}

@@ -19,10 +19,22 @@ func Schema() ([]byte, error) {
 		maps.Copy(schema.Definitions, (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, Anonymous: true}).Reflect(kind.New()).Definitions)
 	}
 	schema.Title = "matrix.yaml"
-	schema.Description = "Server versions, tools under test and known failures"
+	schema.Description = "Server versions and tools under test"
 	text, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("schema of matrix.yaml: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// DeclarationsSchema is the JSON Schema of a file of known failures.
+func DeclarationsSchema() ([]byte, error) {
+	schema := (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Anonymous: true}).Reflect(&Declarations{})
+	schema.Title = "expectations"
+	schema.Description = "Known failures of one tool"
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("schema of known failures: %w", err)
 	}
 	return append(text, '\n'), nil
 }

@@ -20,6 +20,10 @@ func TestSchemaIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "matrix.schema.json", string(schema))
+	if schema, err = DeclarationsSchema(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "expectations.schema.json", string(schema))
 }
 
 func TestEditorsFindTheSchema(t *testing.T) {
@@ -34,13 +38,13 @@ func TestEditorsFindTheSchema(t *testing.T) {
 
 // A struct tag ends a description at a comma; what follows would be lost without a word.
 func TestDescriptionsAreWhole(t *testing.T) {
-	schema := fmt.Sprint(committedSchema(t))
+	schema := fmt.Sprint(committedSchema(t)) + fmt.Sprint(schemaIn(t, "expectations.schema.json"))
 	files, err := filepath.Glob("../basedir/*.go")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("the kinds of sources are not found: %v", err)
 	}
 	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
-	for _, file := range append(files, "types.go") {
+	for _, file := range append(files, "types.go", "expectation.go", "declarations.go") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -49,6 +53,25 @@ func TestDescriptionsAreWhole(t *testing.T) {
 			if !strings.Contains(schema, match[1]) {
 				t.Errorf("%s: not in the schema: %s", file, match[1])
 			}
+		}
+	}
+}
+
+func TestSchemaAcceptsKnownFailures(t *testing.T) {
+	files, err := filepath.Glob("../../fixtures/expectations/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files of known failures: %v", err)
+	}
+	v := validator{schemaIn(t, "expectations.schema.json")}
+	for _, file := range files {
+		if errs := v.check(v.root, yamlDocument(t, file), filepath.Base(file)); len(errs) > 0 {
+			t.Error(strings.Join(errs, "\n"))
+		}
+	}
+	errs := strings.Join(v.check(v.root, yamlDocument(t, "testdata/mistakes/gh-ost.yaml"), "gh-ost.yaml"), "\n")
+	for _, want := range []string{`expectations[3]: unknown key errors`, `"fedora" is none of`, "expectations[4].servers: 0 items", "expectations[1]: no link"} {
+		if !strings.Contains(errs, want) {
+			t.Errorf("the schema does not find %q in:\n%s", want, errs)
 		}
 	}
 }
@@ -68,9 +91,11 @@ func TestSchemaFindsMistakes(t *testing.T) {
 	golden(t, "testdata/schema.golden", strings.Join(v.check(v.root, document, "mistakes.yaml"), "\n")+"\n")
 }
 
-func committedSchema(t *testing.T) map[string]any {
+func committedSchema(t *testing.T) map[string]any { return schemaIn(t, "matrix.schema.json") }
+
+func schemaIn(t *testing.T, file string) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile("matrix.schema.json")
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

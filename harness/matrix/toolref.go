@@ -44,6 +44,9 @@ func (m *Matrix) chooseTools(s Selection) ([]chosenTool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.judgeByBaseline(named, s.Baseline); err != nil {
+		return nil, err
+	}
 	taken := map[string]bool{} // suites whose tools were named
 	for _, t := range m.Tools {
 		for _, suite := range t.Suites {

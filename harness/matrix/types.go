@@ -6,9 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"hash"
 	"strings"
-	"time"
 
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/report"
@@ -17,10 +16,14 @@ import (
 // Matrix is matrix.yaml, read and validated.
 type Matrix struct {
 	Path         string        `yaml:"-" json:"-"`
+	Digest       string        `yaml:"-" json:"-"` // of the file and of those that it names
 	Tools        []Tool        `yaml:"tools" json:"tools" jsonschema:"required,description=programs under test"`
 	Entries      []Entry       `yaml:"entries" json:"entries" jsonschema:"required,description=server release lines"`
-	Expectations []Expectation `yaml:"expectations" json:"expectations,omitempty" jsonschema:"description=failures that are known"`
+	Expectations string        `yaml:"expectations" json:"expectations,omitempty" jsonschema:"description=folder of files of known failures; one for each tool; relative to the matrix file"`
+	Known        []Expectation `yaml:"-" json:"-"` // of all these files
 	At           Position      `yaml:"-" json:"-"`
+
+	sum hash.Hash
 }
 
 // Tier says how often an entry or a tool version is run.
@@ -108,7 +111,9 @@ type ToolRef struct {
 	Name    string
 	Version string
 	Path    string
-	Source  ToolVersion
+	// Baseline is the listed version whose known failures a build at Path is judged by; "" is none.
+	Baseline string
+	Source   ToolVersion
 }
 
 // ID is "gh-ost@v1.1.10"; a build of the user's own is "gh-ost@local".
@@ -121,32 +126,6 @@ func (t ToolRef) Flag() string {
 	}
 	return t.Name + "=" + t.Version
 }
-
-// Expectation is a declared failure: the cells and specs, and the error that must appear. Another error is
-// a failure; success is the verdict fixed, and a failure as well.
-type Expectation struct {
-	Entries  []string `yaml:"entries" json:"entries" jsonschema:"required,minItems=1,description=names or patterns such as mariadb-*"`
-	Suite    string   `yaml:"suite" json:"suite" jsonschema:"required,enum=migration,enum=failover,enum=pseudogtid"`
-	Tool     string   `yaml:"tool" json:"tool" jsonschema:"required"`
-	Versions []string `yaml:"versions" json:"versions,omitempty" jsonschema:"description=of the tool; all when left out"`
-	Specs    string   `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
-	Except   string   `yaml:"except" json:"except,omitempty" jsonschema:"description=regular expression on the full text of specs that it does not speak of"`
-	Error    string   `yaml:"error" json:"error" jsonschema:"required,description=regular expression that the error must match"`
-	Link     string   `yaml:"link" json:"link" jsonschema:"required,format=uri,description=where it is discussed"`
-	Review   string   `yaml:"review" json:"review" jsonschema:"required,format=date,description=the day to look again: YYYY-MM-DD"`
-	Note     string   `yaml:"note" json:"note,omitempty"`
-	// Sometimes is a failure that a race decides on: a pass is a pass then, and not the verdict fixed.
-	Sometimes bool     `yaml:"sometimes" json:"sometimes,omitempty" jsonschema:"description=a race decides: passing is no surprise; the note says what races"`
-	At        Position `yaml:"-" json:"-"`
-
-	specs, except, error *regexp.Regexp
-}
-
-// ReviewDate is the day to look again, YYYY-MM-DD.
-func (x *Expectation) ReviewDate() string { return x.Review }
-
-// Matches says whether an error is the declared one.
-func (x *Expectation) Matches(message string) bool { return x.error.MatchString(message) }
 
 // Cell is one entry × one suite × one tool version.
 type Cell struct {
@@ -164,6 +143,9 @@ func (c Cell) ID() report.CellID {
 	return id
 }
 
+// lineName is the name of an entry's release line, "mysql-8.0".
+func (e Entry) lineName() string { return e.Vendor.String() + "-" + e.Series }
+
 // Digest is a short digest of the entry's sources: a cached basedir is good as long as it stays the same.
 func (e Entry) Digest() string {
 	text, err := json.Marshal(e.Sources)
@@ -179,9 +161,6 @@ func digestOf(digests []string) string {
 	sum := sha256.Sum256([]byte(strings.Join(digests, " ")))
 	return hex.EncodeToString(sum[:8])
 }
-
-// reviewLayout is how dates are written.
-const reviewLayout = time.DateOnly
 
 // Suites are the suites that there are, in the order in which they are reported.
 var Suites = []string{"migration", "failover", "pseudogtid"}

@@ -24,9 +24,6 @@ func (m *Matrix) validate(d *decoder) {
 		d.unique(seen, "entry", e.Name, e.At)
 		m.validateEntry(d, e)
 	}
-	for i := range m.Expectations {
-		m.validateExpectation(d, &m.Expectations[i])
-	}
 }
 
 func (d *decoder) unique(seen map[string]int, what, name string, at Position) {

@@ -65,7 +65,7 @@
     if (o.why) say("reason", el("pre", {}, o.why));
     if (o.exp !== undefined) {
       const x = data.expectations[o.exp];
-      say("declared in matrix.yaml", x.error, /^https?:\/\//.test(x.link || "") ? el("span", {}, " ", el("a", { href: x.link, rel: "noreferrer" }, x.link)) : x.link ? " " + x.link : null,
+      say("declared error", x.error, /^https?:\/\//.test(x.link || "") ? el("span", {}, " ", el("a", { href: x.link, rel: "noreferrer" }, x.link)) : x.link ? " " + x.link : null,
         x.review ? ", look again on " + x.review : null, x.note ? ": " + x.note : null);
     }
     if (o.tries) say("attempts", ...o.tries.map((t, i) => el("div", {}, (i + 1) + ". ", badge(data.verdicts[t.v].w, data.verdicts[t.v].m), " " + seconds(t.d), t.err !== undefined ? el("pre", {}, data.texts[t.err]) : null)));

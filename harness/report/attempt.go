@@ -18,7 +18,7 @@ func (v Verdict) Broken() bool {
 	return v == VerdictFailed || v == VerdictTimedOut || v == VerdictErrored || v == VerdictKnown
 }
 
-// works reports whether the subject did what it should, whatever matrix.yaml declares of it.
+// works reports whether the subject did what it should, whatever is declared of it.
 func (v Verdict) works() bool {
 	return v == VerdictPassed || v == VerdictVacuous || v == VerdictFixed
 }

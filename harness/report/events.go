@@ -85,7 +85,7 @@ type Measurement struct {
 	Detail bool    `json:"detail,omitempty"` // true keeps it out of the final table; the files have it anyway
 }
 
-// Expectation is the declared failure (of matrix.yaml) by which a spec or a cell is known or fixed.
+// Expectation is the declared failure by which a spec or a cell is known or fixed.
 type Expectation struct {
 	Error  string `json:"error"`            // the pattern that the error has to match
 	Link   string `json:"link,omitempty"`   // where the defect is discussed

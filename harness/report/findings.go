@@ -41,7 +41,7 @@ func (f finding) why() string {
 	if f.Verdict != VerdictFixed {
 		return f.Error
 	}
-	why := "it was declared to fail, but it passed: take the expectation out of matrix.yaml"
+	why := "it was declared to fail, but it passed: remove the expectation from fixtures/expectations"
 	if x := f.Expectation; x != nil {
 		why += "\nexpected error: " + x.Error
 		for _, more := range []string{x.Link, x.Note} {

@@ -9,8 +9,8 @@ const (
 	VerdictUnknown     Verdict = iota // not ended, or not said; never written
 	VerdictPassed                     // did what it should
 	VerdictFailed                     // the subject under test did something wrong
-	VerdictKnown                      // failed as declared in matrix.yaml
-	VerdictFixed                      // declared to fail, but passed: counts as a failure, so that matrix.yaml stays true
+	VerdictKnown                      // failed as declared
+	VerdictFixed                      // declared to fail, but passed: counts as a failure, so that declarations stay true
 	VerdictUnsupported                // the server lacks a capability that the spec needs
 	VerdictUnavailable                // the entry's binaries could not be had; said by the runner of a cell, never of a spec
 	VerdictErrored                    // the harness or the host failed, not the subject

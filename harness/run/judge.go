@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 
 	"mysqlmatrix/harness/report"
@@ -8,22 +9,24 @@ import (
 
 // judge compares a spec's outcome with what is declared of it.
 func (r *runner) judge(w *work, e report.Event) report.Event {
-	expected := r.Matrix.Expect(w.cell, e.Spec)
+	expected, err := r.Matrix.Expect(w.cell, w.server, e.Spec)
+	if err != nil {
+		e.Verdict, e.Error = report.VerdictErrored, errors.Join(errors.New(e.Error), err).Error()
+	}
 	if expected == nil {
 		return e
 	}
-	declared := &report.Expectation{Error: expected.Error, Link: expected.Link, Review: expected.ReviewDate(), Note: expected.Note,
-		Sometimes: expected.Sometimes}
+	declared := expected.Declared()
 	switch e.Verdict {
 	case report.VerdictPassed:
-		if !expected.Sometimes {
+		if !expected.Sometimes && w.cell.Tool.Path == "" {
 			e.Verdict, e.Expectation = report.VerdictFixed, declared
 		}
 	case report.VerdictFailed, report.VerdictTimedOut:
 		if expected.Matches(e.Error) {
 			e.Verdict, e.Expectation = report.VerdictKnown, declared
 		} else {
-			e.Error = fmt.Sprintf("matrix.yaml declares another error, %q:\n%s", expected.Error, e.Error)
+			e.Error = fmt.Sprintf("%s declares another error, %q:\n%s", expected.Where(), expected.Error, e.Error)
 		}
 	}
 	return e

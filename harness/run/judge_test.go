@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,15 +17,21 @@ tools:
     versions: [{version: v1.1.6, tier: pr, module: {path: github.com/github/gh-ost, command: go/cmd/gh-ost}}]
 entries:
   - {name: mariadb-11.8, vendor: mariadb, series: "11.8", tier: pr, sources: [{dir: {path: /a}}]}
-expectations:
-  - {entries: [mariadb-11.8], suite: migration, tool: gh-ost, specs: "^race", error: waiting, sometimes: true, note: two threads, link: "https://example.com/1", review: 2027-06-01}
-  - {entries: [mariadb-11.8], suite: migration, tool: gh-ost, error: waiting, except: "^early", link: "https://example.com/2", review: 2027-06-01}
+expectations: known
 `
 
-// TestSettle holds what becomes of an outcome that matrix.yaml speaks of.
-func TestSettle(t *testing.T) {
+const known = `
+expectations:
+  - {servers: [mariadb 11.8], suite: migration, tool: gh-ost, specs: "^race", error: waiting, sometimes: true, note: two threads, link: "https://example.com/1", review: 2027-06-01}
+  - {servers: [mariadb 11.8], suite: migration, tool: gh-ost, specs: "^(late|early)", except: "^early", error: waiting, link: "https://example.com/2", review: 2027-06-01}
+`
+
+// TestJudge holds what becomes of an outcome that is declared.
+func TestJudge(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "matrix.yaml")
-	if err := os.WriteFile(path, []byte(declared), 0o644); err != nil {
+	folder := filepath.Join(filepath.Dir(path), "known")
+	if err := errors.Join(os.WriteFile(path, []byte(declared), 0o644), os.Mkdir(folder, 0o755),
+		os.WriteFile(filepath.Join(folder, "gh-ost.yaml"), []byte(known), 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	m, err := matrix.Load(path)
@@ -53,7 +60,7 @@ func TestSettle(t *testing.T) {
 		{"early", report.VerdictPassed, "", report.VerdictPassed},
 		{"early", report.VerdictFailed, "waiting for a row", report.VerdictFailed},
 	} {
-		got := r.judge(&work{cell: cells[0]}, report.Event{Spec: c.spec, Verdict: c.verdict, Error: c.err})
+		got := r.judge(&work{cell: cells[0], server: report.ParseServer("11.8.9-MariaDB-0+deb13u1 Debian")}, report.Event{Spec: c.spec, Verdict: c.verdict, Error: c.err})
 		if got.Verdict != c.want {
 			t.Errorf("%s, %s %q: %s, want %s", c.spec, c.verdict, c.err, got.Verdict, c.want)
 		}

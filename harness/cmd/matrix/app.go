@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -55,15 +53,6 @@ func (a *app) findMatrix() (string, error) {
 			return "", usageError{fmt.Errorf("no %s in %s or a folder above: name one with --matrix", matrixFile, from)}
 		}
 	}
-}
-
-func digest(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
 }
 
 // openCache opens the cache and removes what killed builders left in it.

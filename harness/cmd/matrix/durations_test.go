@@ -30,7 +30,8 @@ func planOf(t *testing.T, recorded matrix.Durations, shards string, args ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = errors.Join(os.WriteFile(filepath.Join(dir, matrixFile), text, 0o644), os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS(filepath.Join(projectRoot(t), "scripts"))))
+	err = errors.Join(os.WriteFile(filepath.Join(dir, matrixFile), text, 0o644), os.CopyFS(filepath.Join(dir, "scripts"), os.DirFS(filepath.Join(projectRoot(t), "scripts"))),
+		os.CopyFS(filepath.Join(dir, "fixtures/expectations"), os.DirFS(filepath.Join(projectRoot(t), "fixtures/expectations"))))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func (a *app) reportDiffCommand() *cobra.Command {
 regression. Where the runs tested two versions of a tool, these are compared.
 
 A regression is a spec that worked (passed, vacuous, fixed) and is broken now: failed, timed out, errored or known, for
-a declaration in matrix.yaml says that it is known, and not that it works. So is a cell that is errored or timed out as
+a declaration says that it is known, and not that it works. So is a cell that is errored or timed out as
 a whole though something in it worked before, and a spec that worked in a cell that the new run was cut off in.
 
 No regression: what worked and is flaky, vacuous, unsupported or unavailable now ("otherwise changed": look at it); what

@@ -60,8 +60,8 @@ func (a *app) again(f *results.Failure, o *runFlags) (*matrix.Matrix, []matrix.C
 	if err := o.trustCells(cells); err != nil {
 		return nil, nil, nil, err
 	}
-	if sum, err := digest(m.Path); err == nil && f.Run.MatrixDigest != "" && sum != f.Run.MatrixDigest {
-		logLine("matrix.yaml has changed since that run: its declarations and sources may differ")
+	if f.Run.MatrixDigest != "" && m.Digest != f.Run.MatrixDigest {
+		logLine("matrix.yaml or a file of known failures has changed since that run: its declarations and sources may differ")
 	}
 	if f.Spec == "" {
 		return m, cells, nil, nil

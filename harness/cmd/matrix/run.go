@@ -72,6 +72,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release or dir:/path; may be repeated")
 	f.StringArrayVar(&o.selection.Suites, "suite", nil, "suites: migration, failover, pseudogtid, or a pattern; may be repeated")
 	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
+	f.StringVar(&o.selection.Baseline, "baseline", "", "listed version by whose known failures a build of your own is judged, or none (default: the newest listed)")
 	f.StringVar(&o.tier, "tier", "", "pr (the short tier) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
@@ -235,16 +236,12 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	if err != nil {
 		return none, nil, err
 	}
-	sum, err := digest(m.Path)
-	if err != nil {
-		return none, nil, err
-	}
 	binaries, err := root.Create(ctx, "run")
 	if err != nil {
 		return none, nil, err
 	}
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
-	return run.Config{Matrix: m, Digest: sum, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
+	return run.Config{Matrix: m, Digest: m.Digest, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
 			Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
 			Checksum: o.checksum, TrustFirstUse: o.trust},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -11,15 +12,13 @@ import (
 
 func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "schema [run]", Short: "Print the JSON Schema of matrix.yaml, or of run.json", Args: cobra.MaximumNArgs(1),
-		Example: "  matrix schema >harness/matrix/matrix.schema.json\n  matrix schema run",
+		Use: "schema [expectations|run]", Short: "Print the JSON Schema of matrix.yaml, of its files of known failures, or of run.json", Args: cobra.MaximumNArgs(1),
+		Example: "  matrix schema >harness/matrix/matrix.schema.json\n  matrix schema expectations\n  matrix schema run",
 		RunE: func(c *cobra.Command, args []string) error {
-			schema := matrix.Schema
-			if len(args) == 1 {
-				if args[0] != "run" {
-					return usageError{fmt.Errorf("no schema %q: there are that of matrix.yaml, without an argument, and run", args[0])}
-				}
-				schema = report.Schema
+			schemas := map[string]func() ([]byte, error){"": matrix.Schema, "expectations": matrix.DeclarationsSchema, "run": report.Schema}
+			schema, ok := schemas[strings.Join(args, "")]
+			if !ok {
+				return usageError{fmt.Errorf("no schema %q: want none (matrix.yaml), expectations or run", args[0])}
 			}
 			text, err := schema()
 			if err != nil {

@@ -181,7 +181,7 @@ func TestOrdinaryUser(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) }) // servers are looked for below
 	root := projectRoot(t)
 	for _, copied := range [][]string{
-		{"-r", filepath.Join(root, "matrix.yaml"), filepath.Join(root, "scripts"), dir},
+		{"-r", filepath.Join(root, "matrix.yaml"), filepath.Join(root, "scripts"), filepath.Join(root, "fixtures"), dir},
 		{os.Args[0], filepath.Join(dir, "matrix")},
 	} {
 		if out, err := exec.Command("cp", copied...).CombinedOutput(); err != nil {

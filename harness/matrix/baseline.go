@@ -1,0 +1,54 @@
+package matrix
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"mysqlmatrix/harness/flavor"
+)
+
+// judgeByBaseline gives builds of the user's own the version whose known failures they are judged by.
+func (m *Matrix) judgeByBaseline(named map[string][]ToolRef, baseline string) error {
+	var errs []error
+	used := false
+	for name, refs := range named {
+		t, _ := m.tool(name)
+		for i := range refs {
+			if refs[i].Path == "" {
+				continue
+			}
+			used = true
+			version, err := t.baseline(baseline)
+			errs = append(errs, err)
+			refs[i].Baseline = version
+		}
+	}
+	if baseline != "" && !used {
+		errs = append(errs, fmt.Errorf("--baseline %s: it is for a build of your own: add --tool, such as --tool gh-ost=/path/to/gh-ost", baseline))
+	}
+	return errors.Join(errs...)
+}
+
+// baseline is a listed version; "" chooses the newest.
+func (t Tool) baseline(version string) (string, error) {
+	known := t.versionNames()
+	switch {
+	case version == NoBaseline:
+		return "", nil
+	case version == "":
+		return newest(known), nil
+	case !slices.Contains(known, version):
+		return "", fmt.Errorf("--baseline %s: no such version of %s is listed; %s, or %s", version, t.Name, choices(version, known), NoBaseline)
+	}
+	return version, nil
+}
+
+// newest is the version of the greatest number. One without a number comes first.
+func newest(versions []string) string {
+	return slices.MaxFunc(versions, func(a, b string) int {
+		one, _ := flavor.Numbers(a)
+		other, _ := flavor.Numbers(b)
+		return slices.Compare(one, other)
+	})
+}
