@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 )
 
@@ -45,6 +46,20 @@ func repository(t *testing.T) *matrix.Matrix {
 	return m
 }
 
+// archivesOf are the archives that the vendor of a reference would have for a release that is not listed.
+func archivesOf(t *testing.T, ref string) [][]string {
+	t.Helper()
+	e, err := repository(t).Resolve(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	version, err := flavor.ParseVersion(e.Release)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return archives(e.Vendor, version, e.Release)
+}
+
 func tarballOf(s matrix.Source) *Tarball {
 	t, _ := s.Declared.(*Tarball)
 	return t
@@ -54,7 +69,6 @@ func isTarball(s matrix.Source) bool { return tarballOf(s) != nil }
 
 // The URLs of each generation of file names, and their order.
 func TestArchiveURLs(t *testing.T) {
-	m := repository(t)
 	var all strings.Builder
 	for _, ref := range []string{
 		"mysql@5.1.73", "mysql@5.5.62", "mysql@5.6.44", "mysql@5.7.34", "mysql@8.0.11", "mysql@8.0.12", "mysql@8.0.16",
@@ -63,19 +77,12 @@ func TestArchiveURLs(t *testing.T) {
 		"percona@8.0.36-28", "percona@8.0.40-31", "percona@8.3.0-1", "percona@8.4.4-4",
 		"mariadb@10.0.38", "mariadb@10.1.48", "mariadb@10.6.9", "mariadb@12.3.3",
 	} {
-		e, err := m.Resolve(ref)
-		if err != nil {
-			t.Fatal(err)
-		}
 		fmt.Fprintln(&all, ref)
-		for _, s := range e.Sources {
-			if len(tarballOf(s).URLs) == 0 || tarballOf(s).Version != e.Release {
-				t.Errorf("%s: %+v", ref, tarballOf(s))
-			}
-			for i, url := range tarballOf(s).URLs {
+		for _, urls := range archivesOf(t, ref) {
+			for i, url := range urls {
 				fmt.Fprintf(&all, "  %s %s\n", map[bool]string{true: "-", false: " "}[i == 0], url)
-				if path.Base(url) != path.Base(tarballOf(s).URLs[0]) {
-					t.Errorf("%s: one source of two files, which cannot have one checksum: %v", ref, tarballOf(s).URLs)
+				if path.Base(url) != path.Base(urls[0]) {
+					t.Errorf("%s: one archive of two files, which cannot have one checksum: %v", ref, urls)
 				}
 			}
 		}
@@ -86,20 +93,12 @@ func TestArchiveURLs(t *testing.T) {
 // TestArchivesOfDbdeployer holds the patterns against the real URLs in the list that dbdeployer comes with:
 // of every release there, one of the files is among those that a reference finds.
 func TestArchivesOfDbdeployer(t *testing.T) {
-	m := repository(t)
 	published := dbdeployerTarballs(t)
 	if len(published) < 40 { // 41 in v1.73.0
 		t.Errorf("only %d releases in dbdeployer's list", len(published))
 	}
 	for ref, files := range published {
-		e, err := m.Resolve(ref)
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		found := slices.ContainsFunc(e.Sources, func(s matrix.Source) bool {
-			return slices.Contains(files, path.Base(tarballOf(s).URLs[0]))
-		})
+		found := slices.ContainsFunc(archivesOf(t, ref), func(urls []string) bool { return slices.Contains(files, path.Base(urls[0])) })
 		if !found {
 			t.Errorf("%s is published as %s; none of them is looked for", ref, strings.Join(files, ", "))
 		}
@@ -150,32 +149,6 @@ func dbdeployerTarballs(t *testing.T) map[string][]string {
 	return published
 }
 
-// What matrix.yaml pins by hand follows the patterns as well.
-func TestArchivesOfMatrix(t *testing.T) {
-	m := repository(t)
-	for _, e := range m.Entries {
-		for _, s := range e.Sources {
-			if !isTarball(s) || strings.Contains(tarballOf(s).URLs[0], "mysql-docker-minimal") {
-				continue // dbdeployer's own, smaller archives
-			}
-			r, err := m.Resolve(e.Vendor.String() + "@" + tarballOf(s).Version)
-			if err != nil {
-				t.Error(err)
-				continue
-			}
-			var urls []string
-			for _, s := range r.Sources {
-				urls = append(urls, tarballOf(s).URLs...)
-			}
-			for _, url := range tarballOf(s).URLs {
-				if !slices.Contains(urls, url) {
-					t.Errorf("%s: %s is not among %v", e.Name, url, urls)
-				}
-			}
-		}
-	}
-}
-
 // Nobody's word is taken for a vendor's archive but the vendor's, over a connection that is his.
 func TestArchivesOfMatrixAreVouchedFor(t *testing.T) {
 	hosts := []string{"dev.mysql.com", "downloads.mysql.com", "downloads.percona.com", "archive.mariadb.org", "raw.githubusercontent.com"}
@@ -193,47 +166,5 @@ func TestArchivesOfMatrixAreVouchedFor(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-func TestTrusting(t *testing.T) {
-	m := repository(t)
-	e, err := m.Resolve("mysql@8.0.21")
-	if err != nil {
-		t.Fatal(err)
-	}
-	before := e.Digest()
-	for sum, field := range map[string]func(*Tarball) string{
-		strings.Repeat("a", 32):  func(t *Tarball) string { return t.MD5 },
-		strings.Repeat("b", 64):  func(t *Tarball) string { return t.SHA256 },
-		strings.Repeat("c", 128): func(t *Tarball) string { return t.SHA512 },
-	} {
-		trusted, err := e.Trusting(sum, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, s := range trusted.Sources {
-			if field(tarballOf(s)) != sum || tarballOf(s).TrustFirstUse {
-				t.Errorf("%s: %+v", sum, tarballOf(s))
-			}
-		}
-	}
-	if _, err := e.Trusting("abc", false); err == nil {
-		t.Error("a checksum of three digits is taken")
-	}
-	if _, err := e.Trusting(strings.Repeat("z", 64), false); err == nil {
-		t.Error("a checksum that is not hexadecimal is taken")
-	}
-	first, err := e.Trusting("", true)
-	if err != nil || !tarballOf(first.Sources[0]).TrustFirstUse {
-		t.Errorf("trust on first use: %+v, %v", tarballOf(first.Sources[0]), err)
-	}
-	if tarballOf(e.Sources[0]).TrustFirstUse || e.Digest() != before {
-		t.Error("the entry itself was changed")
-	}
-	pinned := repository(t).Entries[slices.IndexFunc(repository(t).Entries, func(e matrix.Entry) bool { return e.Name == "mysql-8.0" })]
-	same, err := pinned.Trusting(strings.Repeat("a", 32), true)
-	if err != nil || tarballOf(same.Sources[0]).TrustFirstUse || tarballOf(same.Sources[0]).MD5 != tarballOf(pinned.Sources[0]).MD5 {
-		t.Errorf("a pinned checksum was overruled: %+v", tarballOf(same.Sources[0]))
 	}
 }

@@ -137,7 +137,7 @@ func match(e matrix.Entry, b *Basedir) error {
 	if e.Vendor != flavor.VendorUnknown && f.Vendor != e.Vendor {
 		return fmt.Errorf("the server is %s, not %s", f, e.Vendor)
 	}
-	if e.Series != "" && f.Version.Series() != e.Series {
+	if e.Series != "" && !f.Version.In(e.Series) {
 		return fmt.Errorf("the server is %s, not of the series %s", f, e.Series)
 	}
 	if e.Release == "" {

@@ -90,6 +90,9 @@ func (m *maven) ask(context.Context) error {
 	if _, err := exec.LookPath("mvn"); err != nil {
 		return errors.New("it needs mvn (apt-get install maven)")
 	}
+	if arch := m.store.machine().Arch; arch != "amd64" {
+		return fmt.Errorf("no %s archive: %s is for amd64", arch, m.source.Artifact)
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"mysqlmatrix/harness/apt"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/release"
 )
 
 const (
@@ -31,6 +32,7 @@ type Store struct {
 	Progress   func(name string, done, total int64) // bytes of a download; total is -1 when unknown; may be nil
 	LockFile   string                               // checksums of archives as first seen; "" keeps none
 	MariaDBAPI string                               // base URL of MariaDB's downloads API; "" means the vendor's own
+	Machine    release.Machine                      // that archives have to fit; the zero value is this one
 	Stall      time.Duration                        // how long a server may say nothing; 0 means a minute
 }
 

@@ -34,10 +34,10 @@ func (e *NoChecksumError) Error() string {
 func (e *NoChecksumError) Unwrap() error { return e.Err }
 
 func init() {
-	matrix.Register(matrix.Kind{Name: "tarball", New: func() matrix.Declaration { return new(Tarball) }, Release: releaseTarballs})
+	matrix.Register(matrix.Kind{Name: "tarball", New: func() matrix.Declaration { return new(Tarball) }})
 }
 
-// Tarball is a vendor's archive, .tar.gz or .tar.xz.
+// Tarball is a vendor's archive.
 type Tarball struct {
 	Version       string          `yaml:"version" json:"version" jsonschema:"required,description=exact release; quote it"`
 	URLs          []string        `yaml:"urls" json:"urls" jsonschema:"required,minItems=1,description=places of the same file; tried in order"`
@@ -70,8 +70,8 @@ func (t *Tarball) Check(c matrix.Checker) {
 		switch {
 		case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "":
 			c.Problem(t.At.Item("urls", i), "want https://…", ": URL %q", one)
-		case !strings.HasSuffix(u.Path, ".tar.gz") && !strings.HasSuffix(u.Path, ".tar.xz"):
-			c.Problem(t.At.Item("urls", i), "want a .tar.gz or .tar.xz", ": URL %q", one)
+		case !isArchiveName(u.Path):
+			c.Problem(t.At.Item("urls", i), "want a .tar.gz, .tar.xz or .tar.zst", ": URL %q", one)
 		}
 	}
 	t.checkChecksums(c)
@@ -118,15 +118,6 @@ func (t *Tarball) open(s *Store, e matrix.Entry, _ string) source {
 	return &tarball{store: s, source: t, vendor: e.Vendor}
 }
 
-// releaseTarballs are the archives that a release may be published as.
-func releaseTarballs(vendor flavor.Vendor, version flavor.Version, release string) []matrix.Declaration {
-	var list []matrix.Declaration
-	for _, urls := range archives(vendor, version, release) {
-		list = append(list, &Tarball{Version: release, URLs: urls, VendorAPI: vendor == flavor.MariaDB})
-	}
-	return list
-}
-
 // tarball builds a basedir from a vendor's archive.
 type tarball struct {
 	store  *Store
@@ -134,8 +125,21 @@ type tarball struct {
 	vendor flavor.Vendor
 }
 
+// fits says that an archive is for another kind of machine, as far as its name tells.
+func (t *tarball) fits() error {
+	for _, name := range []string{"x86_64", "x64", "amd64"} {
+		if arch := t.store.machine().Arch; len(t.source.URLs) > 0 && arch != "amd64" && strings.Contains(fileName(t.source.URLs[0]), name) {
+			return fmt.Errorf("no %s archive: %s is for amd64", arch, fileName(t.source.URLs[0]))
+		}
+	}
+	return nil
+}
+
 // ask looks whether one of the archive's places has it.
 func (t *tarball) ask(ctx context.Context) error {
+	if err := t.fits(); err != nil {
+		return err
+	}
 	var errs []error
 	for _, one := range t.source.URLs {
 		err := t.store.head(ctx, one)
@@ -158,6 +162,9 @@ func (t *tarball) key() (string, error) {
 func (t *tarball) build(ctx context.Context, dir, _ string) (content, error) {
 	if len(t.source.URLs) == 0 {
 		return content{}, errors.New("no URL")
+	}
+	if err := t.fits(); err != nil {
+		return content{}, err
 	}
 	file := fileName(t.source.URLs[0])
 	want, by, err := t.wanted(ctx, file)

@@ -141,6 +141,19 @@ func RemoveAll(dir string) error {
 	return errors.Join(walkErr, os.RemoveAll(dir))
 }
 
+// Empty removes what is in a folder that is being built.
+func Empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, entry := range entries {
+		errs = append(errs, RemoveAll(filepath.Join(dir, entry.Name())))
+	}
+	return errors.Join(errs...)
+}
+
 func checkKey(kind, key string) error {
 	for _, name := range []string{kind, key} {
 		if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\x00") {

@@ -43,6 +43,11 @@ func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Min
 // Series is the release line, "8.0" or "10.11".
 func (v Version) Series() string { return fmt.Sprintf("%d.%d", v.Major, v.Minor) }
 
+// In says whether the version is of a release line: "8.0", "10.11", or "26" for MySQL's numbering by year.
+func (v Version) In(series string) bool {
+	return series == v.Series() || series == strconv.Itoa(v.Major)
+}
+
 // Compare is negative, zero or positive as v is older than, equal to or newer than o.
 func (v Version) Compare(o Version) int {
 	if d := v.Major - o.Major; d != 0 {

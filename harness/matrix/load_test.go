@@ -132,7 +132,7 @@ func TestOneMistake(t *testing.T) {
 		{"script not there", `fill.sh`, `none.sh`, `20: entry "mariadb-10.11": sources[2]: command "none.sh" is not an executable file; give the path of a program, relative to the matrix file`},
 		{"script not executable", `fill.sh`, `plain.txt`, `20: entry "mariadb-10.11": sources[2]: command "plain.txt" is not an executable file; give the path of a program, relative to the matrix file`},
 		{"unknown kind of source", `- dir: {`, `- dirs: {`, `21: entries[0].sources[3] has an unknown key "dirs"; did you mean "dir"?`},
-		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, maven, script, tarball; further sources are further items`},
+		{"source of no kind", `- dir: {path: /opt/mariadb}`, `- {}`, `21: entry "mariadb-10.11": sources[3] has 0 kinds; give exactly one of apt, dir, maven, release, script, tarball; further sources are further items`},
 		{"apt without a suite", `{suites: [bookworm], `, `{`, `19: entry "mariadb-10.11": sources[1] has no suites; name the suite that carries them, such as bookworm`},
 		{"a server without its dependencies", `{suites: [bookworm], `, `{alone: true, suites: [bookworm], `, `19: entry "mariadb-10.11": sources[1]: a server is not unpacked without what it depends on; remove it: it is for tools`},
 		{"no vendor", "\n    vendor: mysql", "", `22: entry "mysql-8.0" has no vendor; add vendor: mysql, percona or mariadb`},

@@ -2,6 +2,7 @@ package matrix
 
 import (
 	"slices"
+	"strings"
 
 	"mysqlmatrix/harness/flavor"
 )
@@ -26,6 +27,10 @@ func (m *Matrix) Older(e Entry) []Entry {
 
 // flavor is the oldest that a server of the entry can be; ok is false where the series is not known.
 func (e Entry) flavor() (_ flavor.Flavor, ok bool) {
-	version, err := flavor.ParseVersion(e.Series)
+	series := e.Series
+	if !strings.Contains(series, ".") {
+		series += ".0"
+	}
+	version, err := flavor.ParseVersion(series)
 	return flavor.Flavor{Vendor: e.Vendor, Version: version}, err == nil
 }

@@ -49,7 +49,7 @@ func ParseTier(s string) (Tier, error) {
 type Entry struct {
 	Name    string        `yaml:"name" json:"name" jsonschema:"required,description=vendor-series such as mariadb-10.11"`
 	Vendor  flavor.Vendor `yaml:"vendor" json:"vendor" jsonschema:"required,type=string,enum=mysql,enum=percona,enum=mariadb"`
-	Series  string        `yaml:"series" json:"series" jsonschema:"required,pattern=^[0-9]+\\.[0-9]+$,description=release line; quote it since YAML reads 10.10 as the number 10.1"`
+	Series  string        `yaml:"series" json:"series" jsonschema:"required,pattern=^([0-9]+\\.[0-9]+|[2-9][0-9])$,description=release line; quote it since YAML reads 10.10 as the number 10.1"`
 	Release string        `yaml:"-" json:"-"` // exact, for references beyond the file
 	Tier    Tier          `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
 	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,minItems=1,description=where its binaries come from; the first that works is taken"`

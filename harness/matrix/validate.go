@@ -59,7 +59,7 @@ func (d *decoder) some(at Position, key string, length int, what, fix string) {
 	}
 }
 
-var seriesPattern = regexp.MustCompile(`^\d+\.\d+$`)
+var seriesPattern = regexp.MustCompile(`^(\d+\.\d+|[2-9]\d)$`) // MySQL's numbering by year has lines of one number
 
 func (m *Matrix) validateEntry(d *decoder, e *Entry) {
 	at := e.At

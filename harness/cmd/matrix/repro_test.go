@@ -34,8 +34,8 @@ func TestAgain(t *testing.T) {
 		if o.limit != c.want || o.seed != 7 {
 			t.Errorf("%+v: limit %s, seed %d", c.terms, o.limit, o.seed)
 		}
-		if archive := cells[0].Entry.Sources[0].Declared.(*basedir.Tarball); archive.MD5 != c.terms.Checksum || archive.TrustFirstUse != c.terms.TrustFirstUse {
-			t.Errorf("%+v: the archive is %+v", c.terms, archive)
+		if checksum, trust := cells[0].Entry.Sources[0].Declared.(*basedir.Release).Pinned(); checksum != c.terms.Checksum || trust != c.terms.TrustFirstUse {
+			t.Errorf("%+v: the archive has checksum %q, trust on first use %t", c.terms, checksum, trust)
 		}
 	}
 }
