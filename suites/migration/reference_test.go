@@ -105,5 +105,5 @@ func (s scenario) prepare(ctx context.Context, one *server.Server, name string) 
 	if err != nil {
 		return 0, err
 	}
-	return variant, s.inDatabase(one, name).Exec(ctx, s.typed.Seed(s.seeded())...)
+	return variant, s.inDatabase(one, name).Exec(ctx, s.fill()...)
 }

@@ -75,7 +75,7 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	if s.replicaOptions != nil {
 		want.PerNode = map[int][]string{1: s.replicaOptions}
 	}
-	r := &scenarioRun{fixture: deploy(ctx, driver, w.mode, want), scenario: s, way: w, toolCase: driver.Describe().Case(s.is)}
+	r := &scenarioRun{fixture: deploy(ctx, driver, w.mode, want), scenario: s, way: w, toolCase: s.caseOf(driver.Describe())}
 	r.refused = r.toolCase.Refusal != ""
 	if s.zone != "" {
 		loadZone(ctx, s.zone, r.primary, r.replica)
@@ -87,7 +87,7 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	r.alter = s.change(variant)
 	suitekit.NoFault(r.onSubject().Exec(ctx, s.create[variant]...))
 	for _, session := range []workload.Session{r.onSubject(), r.onModel()} {
-		suitekit.NoFault(session.Exec(ctx, s.typed.Seed(s.seeded())...))
+		suitekit.NoFault(session.Exec(ctx, s.fill()...))
 	}
 	suitekit.NoFault(r.primary.Exec(ctx, "ANALYZE TABLE "+subject.String()))
 	suitekit.NoFault(r.WaitCaughtUp(ctx))

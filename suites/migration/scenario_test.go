@@ -32,6 +32,8 @@ type scenario struct {
 	timeZone       string // of the writers' sessions: an offset, or the zone
 	zone           string // a named time zone, which is loaded
 
+	// load are statements that fill the table; nil is typed's.
+	load    []string
 	typed   workload.Typed
 	rows    int // seeded; 0 is seedRows
 	scripts func(seed int64) []workload.Script
@@ -47,6 +49,7 @@ type scenario struct {
 	keyAfter []string // after the change, where they are renamed
 
 	settings []setting.Setting // of sessions and servers
+	refused  map[string]string // by tool: what it must print when it refuses, where no case says so
 	is       migration.Case    // for which tools may need flags, or which they may refuse
 	spread   spread
 	finds    bool // a tool is known to fail at it, so that it says nothing of settings
@@ -55,10 +58,27 @@ type scenario struct {
 
 // title is the scenario as a spec's name says it.
 func (s scenario) title(tool *migration.Descriptor) string {
-	if tool.Case(s.is).Refusal != "" {
+	if s.caseOf(tool).Refusal != "" {
 		return s.group + ": " + s.name + " is refused"
 	}
 	return s.group + ": " + s.name
+}
+
+// caseOf is what the scenario is for a tool.
+func (s scenario) caseOf(tool *migration.Descriptor) migration.ToolCase {
+	c := tool.Case(s.is)
+	if pattern := s.refused[tool.Name]; pattern != "" {
+		c.Refusal = pattern
+	}
+	return c
+}
+
+// fill are the statements that fill the table.
+func (s scenario) fill() []string {
+	if s.load != nil {
+		return s.load
+	}
+	return s.typed.Seed(s.seeded())
 }
 
 // spread is in which ways a scenario runs.
@@ -106,7 +126,7 @@ func (s scenario) waysOf(tool *migration.Descriptor) []way {
 // scenarios are all of them.
 func scenarios() []scenario {
 	var list []scenario
-	for _, group := range [][]scenario{numberTypes, textTypes, timeTypes, vendorTypes, tableTypes, keyScenarios, workloadScenarios} {
+	for _, group := range [][]scenario{numberTypes, textTypes, timeTypes, vendorTypes, tableTypes, keyScenarios, workloadScenarios, folderScenarios} {
 		list = append(list, group...)
 	}
 	return list
