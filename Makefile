@@ -5,7 +5,7 @@ MATRIX := bin/matrix
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test-all test check lint unit pr bench clean
+.PHONY: help build test-all test check lint unit pr bench compatibility clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,6 +36,10 @@ pr: build ## the pr tier on real servers
 
 bench: build ## measure against what this replaces, as ratios in one run; writes build/bench.json (ARGS="--measure provisioning")
 	go run ./harness/cmd/bench --out build/bench.json $(ARGS)
+
+compatibility: build ## docs/compatibility.md from a run of everything: RUN=build/runs/…
+	@[ -n "$(RUN)" ] || { echo "make compatibility wants RUN, for example: make compatibility RUN=build/runs/20261123-180000.000"; exit 2; }
+	$(MATRIX) report --format compatibility '$(RUN)' >docs/compatibility.md
 
 clean: ## stop servers that are left, and remove what was built; the cache stays (bin/matrix clean --all)
 	@[ ! -x $(MATRIX) ] || $(MATRIX) clean

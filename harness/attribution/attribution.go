@@ -160,7 +160,7 @@ func speaks(f *Finding, errored word) word {
 		return errored
 	case f.Verdict.Broken():
 		return breaks
-	case f.Verdict == report.VerdictPassed || f.Verdict == report.VerdictFixed || f.Verdict == report.VerdictVacuous:
+	case f.Verdict == report.VerdictPassed || f.Verdict == report.VerdictFixed || f.Verdict == report.VerdictFixedByBuild || f.Verdict == report.VerdictVacuous:
 		return works
 	}
 	return unknown

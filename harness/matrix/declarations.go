@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Declarations is a file of known failures of one tool, by whose name it is called.
-type Declarations struct {
+// DeclarationFile is a file of known failures of one tool, by whose name it is called.
+type DeclarationFile struct {
 	Expectations []Expectation `yaml:"expectations" json:"expectations" jsonschema:"required,description=failures that are known"`
 	At           Position      `yaml:"-" json:"-"`
 }
@@ -49,7 +49,7 @@ func (m *Matrix) loadDeclared(path, tool string) Problems {
 		return Problems{*problem}
 	}
 	d := &decoder{file: file}
-	var declared Declarations
+	var declared DeclarationFile
 	d.decode(root, reflect.ValueOf(&declared).Elem(), "")
 	d.some(declared.At, "expectations", len(declared.Expectations), "the file", "list at least one, or remove the file")
 	for i := range declared.Expectations {

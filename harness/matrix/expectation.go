@@ -47,7 +47,7 @@ func (x *Expectation) Matches(message string) bool { return x.error.MatchString(
 
 // Declared is the declaration as a report has it.
 func (x *Expectation) Declared() *report.Expectation {
-	return &report.Expectation{Error: x.Error, Link: x.Link, Review: x.Review, Note: x.Note, Sometimes: x.Sometimes}
+	return &report.Expectation{Error: x.Error, Link: x.Link, Review: x.Review, Note: x.Note, Sometimes: x.Sometimes, Blocks: x.blocks()}
 }
 
 // serverRange is a vendor and a range of its versions.

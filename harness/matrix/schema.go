@@ -29,7 +29,7 @@ func Schema() ([]byte, error) {
 
 // DeclarationsSchema is the JSON Schema of a file of known failures.
 func DeclarationsSchema() ([]byte, error) {
-	schema := (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Anonymous: true}).Reflect(&Declarations{})
+	schema := (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, ExpandedStruct: true, Anonymous: true}).Reflect(&DeclarationFile{})
 	schema.Title = "expectations"
 	schema.Description = "Known failures of one tool"
 	text, err := json.MarshalIndent(schema, "", "  ")

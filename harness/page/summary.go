@@ -17,6 +17,8 @@ type head struct {
 	Cells                                []count
 	Specs, Entries                       int
 	Vendors, Suites                      []string
+	Builds                               []string // builds of the user's own, against their baseline
+	Unproven                             int      // declarations
 }
 
 // unended are the states of cells that have no verdict.
@@ -56,6 +58,10 @@ func newHead(run *report.Run) head {
 			h.Cells = append(h.Cells, count{state.String(), state.Mark(false), n})
 		}
 	}
+	for _, b := range run.Builds() {
+		h.Builds = append(h.Builds, b.String())
+	}
+	h.Unproven = len(run.Unproven())
 	seen := map[string]bool{}
 	for i := range run.Cells {
 		c := &run.Cells[i]

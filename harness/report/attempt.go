@@ -20,7 +20,7 @@ func (v Verdict) Broken() bool {
 
 // works reports whether the subject did what it should, whatever is declared of it.
 func (v Verdict) works() bool {
-	return v == VerdictPassed || v == VerdictVacuous || v == VerdictFixed
+	return v == VerdictPassed || v == VerdictVacuous || v == VerdictFixed || v == VerdictFixedByBuild
 }
 
 // foldAttempts folds the verdicts of several attempts at one spec: flaky when some worked and some did not.

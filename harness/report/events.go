@@ -18,12 +18,12 @@ type EventType uint8
 const (
 	EventUnknown      EventType = iota
 	EventRunStarted             // Plan, Host, MatrixDigest, Seed, Terms
-	EventCellStarted            // Cell, Total, Server, ToolVersion, ToolFlag, Seed
+	EventCellStarted            // Cell, Total, Server, ToolVersion, ToolFlag, Baseline, Seed
 	EventSpecStarted            // Cell, Spec, Labels, Attempt
 	EventSpecFinished           // Cell, Spec, Verdict, Seconds, Attempt, and what belongs to the verdict
 	EventCellFinished           // Cell, Seconds, ToolFlag, and Verdict where the runner has one beyond its specs'; not sent for a cell that an interrupt ended
 	EventNote                   // Message, and Cell where it belongs to one
-	EventRunFinished            // Seconds, Status
+	EventRunFinished            // Seconds, Status, Declarations
 )
 
 var eventTypes = [...]string{"", "run-started", "cell-started", "spec-started", "spec-finished", "cell-finished", "note", "run-finished"}
@@ -91,6 +91,8 @@ type Expectation struct {
 	Link   string `json:"link,omitempty"`   // where the defect is discussed
 	Review string `json:"review,omitempty"` // the day to look again, YYYY-MM-DD
 	Note   string `json:"note,omitempty"`
+	// Blocks says that the tool cannot work on the server at all.
+	Blocks bool `json:"blocks,omitempty"`
 	// Sometimes says that a race decides whether it fails: a pass is a pass then, and neither of them news.
 	Sometimes bool `json:"sometimes,omitempty"`
 }
@@ -131,12 +133,15 @@ type Event struct {
 	Server      Server `json:"server,omitzero"`        // what the server says of itself
 	ToolVersion string `json:"tool_version,omitempty"` // the tool's own words
 	ToolFlag    string `json:"tool_flag,omitempty"`    // the --tool argument that chooses it, for a build of one's own its path
+	Baseline    string `json:"baseline,omitempty"`     // the version whose known failures a build of one's own is judged by
 
 	Plan         []CellID  `json:"plan,omitempty"`
 	Host         *Host     `json:"host,omitempty"`
 	MatrixDigest string    `json:"matrix_digest,omitempty"` // of matrix.yaml; runs of different ones are not merged
 	Seed         int64     `json:"seed,omitempty"`
 	Status       RunStatus `json:"status,omitzero"` // of run-finished: complete (also when left out) or interrupted
+	// Declarations are the known failures that the plan's cells speak of.
+	Declarations []Declaration `json:"declarations,omitempty"`
 	Terms
 }
 

@@ -20,8 +20,8 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 	now := run.Started.Add(run.Seconds.Duration())
 	var lines []line
 	for _, section := range [][]line{
-		failureLines(run, o, "Failures", Verdict.Bad), failureLines(run, o, "Flaky", only(VerdictFlaky)), knownLines(run, o), reasonLines(run, o, VerdictVacuous),
-		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), noteLines(run, o), totalLines(run),
+		failureLines(run, o, "Failures", Verdict.Bad), failureLines(run, o, "Flaky", only(VerdictFlaky)), declaredLines(run, o, VerdictKnown, "Known failures, as declared"), declaredLines(run, o, VerdictFixedByBuild, "Fixed by this build"), reasonLines(run, o, VerdictVacuous),
+		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), unprovenLines(run), noteLines(run, o), append(totalLines(run), buildLines(run)...),
 	} {
 		if len(section) > 0 {
 			lines = append(append(lines, nil), section...)
@@ -69,14 +69,15 @@ func failureLines(run *Run, o Options, title string, choose func(Verdict) bool) 
 
 func evidence(folder string, o Options) string { return Command(path.Join(o.Out, folder)) }
 
-func knownLines(run *Run, o Options) []line {
-	all := groups(findings(run, only(VerdictKnown)))
+// declaredLines shows what ended so because of declarations, once for each of these.
+func declaredLines(run *Run, o Options, v Verdict, title string) []line {
+	all := groups(findings(run, only(v)))
 	if len(all) == 0 {
 		return nil
 	}
-	lines := []line{head("Known failures, as declared")}
+	lines := []line{head(title)}
 	for _, g := range all {
-		lines = append(lines, line{{styleYellow, VerdictKnown.Mark(o.ASCII) + " " + g.size()},
+		lines = append(lines, line{{verdicts[v].style, v.Mark(o.ASCII) + " " + g.size()},
 			{stylePlain, ": " + OneLine(g.expectation.Error)}}, plainLine("    "+g.names()))
 		var more []string
 		for _, s := range []string{OneLine(g.expectation.Link), review(g.expectation, run.Started), OneLine(g.expectation.Note)} {

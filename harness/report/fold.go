@@ -63,6 +63,7 @@ func (a *Aggregate) Apply(e Event) {
 			a.run.Status = RunInterrupted
 		}
 		a.run.Seconds = elapsed(e.Seconds, a.run.Started, e.Time)
+		a.run.Declarations = e.Declarations
 	}
 }
 
@@ -142,6 +143,7 @@ func (a *Aggregate) startCell(e Event) {
 	keep(&c.Server, e.Server)
 	keep(&c.ToolVersion, e.ToolVersion)
 	keep(&c.ToolFlag, e.ToolFlag)
+	keep(&c.Baseline, e.Baseline)
 	keep(&c.Seed, e.Seed)
 }
 

@@ -64,6 +64,12 @@ func markdownBlocks(run *Run, o Options) []block {
 	if total := markdownTotals(run); total != "" {
 		blocks = append(blocks, block{"totals line", total})
 	}
+	for _, b := range run.Builds() {
+		blocks = append(blocks, block{"build line", "\n**" + prose(b.String()) + "**\n"})
+	}
+	if n := len(run.Unproven()); n > 0 {
+		blocks = append(blocks, block{"unproven line", fmt.Sprintf("\n%s unproven: none of their servers could be had.\n", plural(n, "declaration"))})
+	}
 	for i, f := range findings(run, Verdict.Bad) {
 		title := ""
 		if i == 0 {

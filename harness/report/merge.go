@@ -67,6 +67,7 @@ func Merge(parts ...Part) (*Run, error) {
 			}
 		}
 		whole.Notes = append(whole.Notes, r.Notes...)
+		whole.Declarations = addDeclarations(whole.Declarations, r.Declarations)
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)

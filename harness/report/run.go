@@ -78,6 +78,7 @@ type Cell struct {
 	Server      Server `json:"server,omitzero"`
 	ToolVersion string `json:"tool_version,omitempty"`
 	ToolFlag    string `json:"tool_flag,omitempty"`
+	Baseline    string `json:"baseline,omitempty"` // the version whose known failures a build of one's own is judged by
 	Seed        int64  `json:"seed,omitempty"`
 	Total       int    `json:"total"` // specs announced; 0 before the suite said it
 	Terms
@@ -103,6 +104,8 @@ type Run struct {
 	Hosts        []Host    `json:"hosts,omitempty"`
 	Cells        []Cell    `json:"cells"` // in the order of the plan; cells outside it after those
 	Notes        []Note    `json:"notes,omitempty"`
+	// Declarations are the known failures that the plan's cells speak of.
+	Declarations []Declaration `json:"declarations,omitempty"`
 }
 
 // Done counts the specs that have ended.

@@ -6,17 +6,18 @@ import "fmt"
 type Verdict uint8
 
 const (
-	VerdictUnknown     Verdict = iota // not ended, or not said; never written
-	VerdictPassed                     // did what it should
-	VerdictFailed                     // the subject under test did something wrong
-	VerdictKnown                      // failed as declared
-	VerdictFixed                      // declared to fail, but passed: counts as a failure, so that declarations stay true
-	VerdictUnsupported                // the server lacks a capability that the spec needs
-	VerdictUnavailable                // the entry's binaries could not be had; said by the runner of a cell, never of a spec
-	VerdictErrored                    // the harness or the host failed, not the subject
-	VerdictTimedOut                   // ran past its limit and was stopped
-	VerdictVacuous                    // passed, and proved nothing: what it set out to do did not happen
-	VerdictFlaky                      // of several attempts some passed and some did not; never counted as passed
+	VerdictUnknown      Verdict = iota // not ended, or not said; never written
+	VerdictPassed                      // did what it should
+	VerdictFailed                      // the subject under test did something wrong
+	VerdictKnown                       // failed as declared
+	VerdictFixed                       // declared to fail, but passed: counts as a failure, so that declarations stay true
+	VerdictUnsupported                 // the server lacks a capability that the spec needs
+	VerdictUnavailable                 // the entry's binaries could not be had; said by the runner of a cell, never of a spec
+	VerdictErrored                     // the harness or the host failed, not the subject
+	VerdictTimedOut                    // ran past its limit and was stopped
+	VerdictVacuous                     // passed, and proved nothing: what it set out to do did not happen
+	VerdictFlaky                       // of several attempts some passed and some did not; never counted as passed
+	VerdictFixedByBuild                // passed with a build of the user's own, though its baseline is declared to fail: good news
 )
 
 // verdicts is the one place where a verdict's words, marks, severity and colour are written down.
@@ -28,23 +29,24 @@ var verdicts = [...]struct {
 	severity int
 	style    style
 }{
-	VerdictUnknown:     {"", "·", ".", 0, styleDim},
-	VerdictUnavailable: {"unavailable", "○", "o", 1, styleDim},
-	VerdictUnsupported: {"unsupported", "–", "-", 2, styleDim},
-	VerdictPassed:      {"passed", "✓", "+", 3, styleGreen},
-	VerdictVacuous:     {"vacuous", "∅", "0", 4, styleYellow},
-	VerdictKnown:       {"known", "~", "~", 5, styleYellow},
-	VerdictFlaky:       {"flaky", "±", "*", 6, styleYellow},
-	VerdictFixed:       {"fixed", "!", "!", 7, styleRed},
-	VerdictFailed:      {"failed", "✗", "x", 8, styleRed},
-	VerdictTimedOut:    {"timed-out", "T", "T", 9, styleRed},
-	VerdictErrored:     {"errored", "E", "E", 10, styleRed},
+	VerdictUnknown:      {"", "·", ".", 0, styleDim},
+	VerdictUnavailable:  {"unavailable", "○", "o", 1, styleDim},
+	VerdictUnsupported:  {"unsupported", "–", "-", 2, styleDim},
+	VerdictPassed:       {"passed", "✓", "+", 3, styleGreen},
+	VerdictFixedByBuild: {"fixed-by-build", "▲", "^", 4, styleGreen},
+	VerdictVacuous:      {"vacuous", "∅", "0", 5, styleYellow},
+	VerdictKnown:        {"known", "~", "~", 6, styleYellow},
+	VerdictFlaky:        {"flaky", "±", "*", 7, styleYellow},
+	VerdictFixed:        {"fixed", "!", "!", 8, styleRed},
+	VerdictFailed:       {"failed", "✗", "x", 9, styleRed},
+	VerdictTimedOut:     {"timed-out", "T", "T", 10, styleRed},
+	VerdictErrored:      {"errored", "E", "E", 11, styleRed},
 }
 
 // Verdicts lists every valid verdict, the most severe first.
 func Verdicts() []Verdict {
 	return []Verdict{VerdictErrored, VerdictTimedOut, VerdictFailed, VerdictFixed, VerdictFlaky, VerdictKnown,
-		VerdictVacuous, VerdictPassed, VerdictUnsupported, VerdictUnavailable}
+		VerdictVacuous, VerdictFixedByBuild, VerdictPassed, VerdictUnsupported, VerdictUnavailable}
 }
 
 // String is the verdict's word in every view and file; VerdictUnknown's is "unknown".
@@ -112,7 +114,7 @@ func (v Verdict) severity() int {
 }
 
 // Worst folds verdicts into one: the most severe of them, so that errored > timed-out > failed > fixed > flaky >
-// known > vacuous > passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
+// known > vacuous > fixed-by-build > passed > unsupported > unavailable. A set is therefore unsupported only when nothing in it ran. Without verdicts
 // it is VerdictUnknown.
 func Worst(vs ...Verdict) Verdict {
 	worst := VerdictUnknown

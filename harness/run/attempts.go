@@ -75,7 +75,9 @@ func (a Attempts) next(n int, specs []cell.Spec, verdicts []report.Verdict, w *w
 }
 
 // passed says whether a verdict shows that the cell's server and tool work at all. One that proved nothing does not.
-func passed(v report.Verdict) bool { return v == report.VerdictPassed || v == report.VerdictFixed }
+func passed(v report.Verdict) bool {
+	return v == report.VerdictPassed || v == report.VerdictFixed || v == report.VerdictFixedByBuild
+}
 
 // round runs specs at once, as many as there is room for, and returns their verdicts; the verdict of one that was
 // interrupted or not begun is unknown.

@@ -45,7 +45,7 @@ func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 	r.announced += len(work.specs)
 	r.mu.Unlock()
 	r.emit(report.Event{Type: report.EventCellStarted, Cell: c.ID(), Total: len(work.specs), Seed: r.Seed,
-		Server: work.server, ToolVersion: work.tool.Version, ToolFlag: c.Tool.Flag()})
+		Server: work.server, ToolVersion: work.tool.Version, ToolFlag: c.Tool.Flag(), Baseline: c.Tool.Baseline})
 	r.attempts(ctx, work)
 }
 
@@ -98,6 +98,9 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 		return nil, err
 	}
 	w.suite = suite
+	r.mu.Lock()
+	r.obtained[c.ID()] = w.server
+	r.mu.Unlock()
 	catalog, err := r.catalog(ctx, w)
 	if err != nil {
 		return nil, err

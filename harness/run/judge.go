@@ -19,7 +19,11 @@ func (r *runner) judge(w *work, e report.Event) report.Event {
 	declared := expected.Declared()
 	switch e.Verdict {
 	case report.VerdictPassed:
-		if !expected.Sometimes && w.cell.Tool.Path == "" {
+		switch {
+		case expected.Sometimes:
+		case w.cell.Tool.Path != "":
+			e.Verdict, e.Expectation = report.VerdictFixedByBuild, declared
+		default:
 			e.Verdict, e.Expectation = report.VerdictFixed, declared
 		}
 	case report.VerdictFailed, report.VerdictTimedOut:

@@ -60,6 +60,7 @@ type runner struct {
 	emitMu      sync.Mutex
 	mu          sync.Mutex
 	announced   int
+	obtained    map[report.CellID]report.Server
 	unchosen    int         // cells of whose specs the focus and the tier choose none
 	failed      atomic.Bool // a spec of this run needs somebody's attention
 }
@@ -76,7 +77,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if c.UntilFailure {
 		c.Jobs = max(c.Jobs, len(cells)) // no cell ends before another may begin
 	}
-	r := &runner{Config: c, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
+	r := &runner{Config: c, obtained: map[report.CellID]report.Server{}, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
 		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse, Env: proc.Varied()},
 		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
@@ -101,6 +102,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if ctx.Err() != nil {
 		finished.Status = report.RunInterrupted
 	}
+	finished.Declarations = c.Matrix.Declarations(cells, func(one matrix.Cell) report.Server { return r.obtained[one.ID()] })
 	r.emit(finished)
 	if ctx.Err() == nil && r.announced == 0 && r.unchosen > 0 && c.Focus != nil {
 		return fmt.Errorf("%w: %s", ErrNoSpecs, c.Focus)

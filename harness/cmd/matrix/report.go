@@ -16,12 +16,23 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
+	var format string
 	c := &cobra.Command{
-		Use: "report", Short: "Turn the results of runs into reports",
+		Use: "report [RUN]", Short: "Turn the results of runs into reports", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			if _, err := os.Stat(args[0]); err != nil {
+				return usageError{fmt.Errorf("no command and no run %q: see matrix report --help", args[0])}
+			}
+			return show(c.OutOrStdout(), args[0], format)
+		},
 		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report html build/runs/20261123-180000.000 >page.html\n  matrix report merge --out build/all build/runs/*\n  matrix report diff build/runs/old build/runs/new\n  matrix report history build/runs",
 	}
 	c.AddCommand(a.reportShowCommand(), a.reportHTMLCommand(), a.reportMergeCommand(), a.reportDiffCommand(), a.reportHistoryCommand(),
 		a.reportDurationsCommand())
+	c.Flags().StringVar(&format, "format", "text", "of one run: "+showFormats)
 	return c
 }
 
@@ -29,29 +40,36 @@ func (a *app) reportShowCommand() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use: "show RUN", Short: "Print a run's results again", Args: exactArgs(1, "the folder of one run"),
-		Long:    "show prints a run as text, as Markdown for a job summary, or as GitHub annotations: one for each server version that is broken.",
-		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"\n  matrix report show --format annotations out",
-		RunE: func(c *cobra.Command, args []string) error {
-			result, err := results.Read(args[0])
-			if err != nil {
-				return unfit(err)
-			}
-			switch format {
-			case "text":
-				return report.WriteFinal(c.OutOrStdout(), result, viewOptions(c.OutOrStdout(), args[0]))
-			case "markdown":
-				return report.WriteMarkdown(c.OutOrStdout(), result, report.Options{Out: args[0]}, report.MarkdownLimit)
-			case "annotations":
-				return report.WriteAnnotations(c.OutOrStdout(), result)
-			case "junit":
-				return report.WriteJUnit(c.OutOrStdout(), result)
-			default:
-				return usageError{fmt.Errorf("--format %q: want text, markdown, annotations or junit", format)}
-			}
-		},
+		Long: `show prints a run as text, as Markdown for a job summary, as GitHub annotations (one for each server version that is
+broken), or as the compatibility table: which version of a tool works on which server, in Markdown.`,
+		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"\n  matrix report show --format compatibility out >docs/compatibility.md",
+		RunE:    func(c *cobra.Command, args []string) error { return show(c.OutOrStdout(), args[0], format) },
 	}
-	c.Flags().StringVar(&format, "format", "text", "text, markdown, annotations or junit")
+	c.Flags().StringVar(&format, "format", "text", showFormats)
 	return c
+}
+
+const showFormats = "text, markdown, annotations, junit or compatibility"
+
+// show prints a run in a format.
+func show(w io.Writer, folder, format string) error {
+	result, err := results.Read(folder)
+	if err != nil {
+		return unfit(err)
+	}
+	switch format {
+	case "text":
+		return report.WriteFinal(w, result, viewOptions(w, folder))
+	case "markdown":
+		return report.WriteMarkdown(w, result, report.Options{Out: folder}, report.MarkdownLimit)
+	case "annotations":
+		return report.WriteAnnotations(w, result)
+	case "junit":
+		return report.WriteJUnit(w, result)
+	case "compatibility":
+		return report.WriteCompatibility(w, result)
+	}
+	return usageError{fmt.Errorf("--format %q: want %s", format, showFormats)}
 }
 
 func (a *app) reportHTMLCommand() *cobra.Command {
