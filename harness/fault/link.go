@@ -191,7 +191,10 @@ func (f Slow) Inject(ctx context.Context) error {
 		begin := time.Now()
 		err := f.Link.look(ctx)
 		took := time.Since(begin)
-		return fmt.Sprintf("an answer after %s", took), took >= min(f.Delay, probeLimit), err
+		if took >= min(f.Delay, probeLimit) {
+			return "", true, nil // and an answer that comes later than the probe waits is slow enough
+		}
+		return fmt.Sprintf("an answer after %s", took), false, err
 	})
 }
 
