@@ -93,3 +93,26 @@ func (f Flavor) MinMySQL(major, minor, patch int) bool {
 func (f Flavor) MinMariaDB(major, minor, patch int) bool {
 	return f.Vendor == MariaDB && f.Version.AtLeast(major, minor, patch)
 }
+
+// RunsComment says whether the server runs what stands in a conditional comment with the given version number: /*!NNNNN … */,
+// or MariaDB's own /*M!NNNNN … */. 0 stands for a comment without a number. MariaDB passes over MySQL's comments of
+// 5.7 and later (documentation, "Comment Syntax").
+func (f Flavor) RunsComment(mariaDBOnly bool, number int) bool {
+	const firstOfMySQL57, lastOfMySQL = 50700, 99999
+	if mariaDBOnly && !f.IsMariaDB() {
+		return false
+	}
+	if f.IsMariaDB() && !mariaDBOnly && number >= firstOfMySQL57 && number <= lastOfMySQL {
+		return false
+	}
+	return number <= f.Version.Major*10000+f.Version.Minor*100+f.Version.Patch
+}
+
+// Crosses says whether a change of server from f to another of the same vendor goes over the release at: f is older, and the
+// other is that release or newer. Percona Server counts as MySQL.
+func (f Flavor) Crosses(to, at Flavor) bool {
+	if f.IsMariaDB() != to.IsMariaDB() || f.IsMariaDB() != at.IsMariaDB() {
+		return false
+	}
+	return f.Version.Compare(at.Version) < 0 && to.Version.Compare(at.Version) >= 0
+}

@@ -104,8 +104,13 @@ func (g *Golden) rewrite(s *Sandbox) error {
 	return nil
 }
 
-// configure appends the clone's own options to its configuration.
+// configure appends the clone's own options to its configuration and gives it an identity.
 func (s *Sandbox) configure(spec Spec) error {
+	return errors.Join(s.write(spec), s.identify())
+}
+
+// write writes the clone's configuration and what its folder says of it.
+func (s *Sandbox) write(spec Spec) error {
 	path := filepath.Join(s.dir, configFile)
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -120,9 +125,6 @@ func (s *Sandbox) configure(spec Spec) error {
 	}, append(certified(s.meta.Flavor), spec.Options...)...)
 	kept += "\n[mysqld]\n" + strings.Join(options, "\n") + "\n"
 	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
-		return err
-	}
-	if err := s.identify(); err != nil {
 		return err
 	}
 	meta, err := json.MarshalIndent(s.meta, "", "  ")

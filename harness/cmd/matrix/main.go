@@ -110,7 +110,7 @@ suites against each, and reports per version.`,
 		return unfit(proc.Vary(a.env))
 	}
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
-		a.downCommand(), a.runCommand(), a.migrateCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
+		a.downCommand(), a.runCommand(), a.migrateCommand(), a.upgradeCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
 		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.newCommand(), a.reportCommand(), a.schemaCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
