@@ -36,6 +36,7 @@ type Dialect struct {
 
 	ReadOnlyOn, ReadOnlyOff []string // statements that keep everybody from writing, and that end it
 	BrokenWorkers           string   // query for the applier's workers that have stopped in an error; "" where no table tells
+	DataDictionary          bool     // tables are described in a transactional dictionary (MySQL 8.0)
 	MasterSyntax            bool     // the old replication statements and options are known (MySQL 8.4 removed them)
 
 	SemiSync SemiSync
@@ -129,6 +130,7 @@ func (f Flavor) Dialect() Dialect {
 	if f.MinMySQL(5, 7, 20) {
 		d.Isolation = "transaction_isolation"
 	}
+	d.DataDictionary = f.MinMySQL(8, 0, 0)
 	if f.MinMySQL(8, 0, 4) {
 		d.PublicKeyOption = "GET_MASTER_PUBLIC_KEY"
 	}

@@ -42,13 +42,13 @@ func TestMirrorsAreEnough(t *testing.T) {
 	}
 }
 
-// Every suite has a tool in tier pr, and every tool has a version in it.
+// Every suite has a tool in tier pr.
 func TestToolsOfMatrix(t *testing.T) {
 	m := repository(t)
 	tested := map[string]bool{}
 	for _, tool := range m.Tools {
 		if !slices.ContainsFunc(tool.Versions, func(v ToolVersion) bool { return v.Tier == TierPR }) {
-			t.Errorf("%s has no version in tier pr", tool.Name)
+			continue
 		}
 		for _, suite := range tool.Suites {
 			tested[suite] = true
@@ -56,7 +56,7 @@ func TestToolsOfMatrix(t *testing.T) {
 	}
 	for _, suite := range Suites {
 		if !tested[suite] {
-			t.Errorf("no tool is tested in %s", suite)
+			t.Errorf("no tool is tested in %s in tier pr", suite)
 		}
 	}
 }

@@ -72,19 +72,24 @@ type Tool struct {
 	Name     string        `yaml:"name" json:"name" jsonschema:"required"`
 	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,minItems=1,enum=migration,enum=failover,enum=pseudogtid,description=suites that test it"`
 	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,minItems=1,description=the first is the default"`
-	At       Position      `yaml:"-" json:"-"`
+	// Declare is for a tool that the project has no driver for.
+	Declare *OwnTool `yaml:"declare" json:"declare,omitempty" jsonschema:"description=how a migration tool of your own is run"`
+	At      Position `yaml:"-" json:"-"`
 }
 
-// ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt and Builtin is set.
+// ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt, Builtin and Program is set.
 type ToolVersion struct {
-	Version string   `yaml:"version" json:"version" jsonschema:"required"`
-	Tier    Tier     `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
-	Module  *Module  `yaml:"module" json:"module,omitempty"`
-	Apt     *Apt     `yaml:"apt" json:"apt,omitempty"`
-	System  *Apt     `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages of the system's own suite"`
-	Builtin bool     `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
-	Path    string   `yaml:"-" json:"-"` // of the user's own build
-	At      Position `yaml:"-" json:"-"`
+	Version string  `yaml:"version" json:"version" jsonschema:"required"`
+	Tier    Tier    `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
+	Module  *Module `yaml:"module" json:"module,omitempty"`
+	Apt     *Apt    `yaml:"apt" json:"apt,omitempty"`
+	System  *Apt    `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages of the system's own suite"`
+	Builtin bool    `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
+	Program string  `yaml:"program" json:"program,omitempty" jsonschema:"description=path of a declared tool's executable; relative to matrix.yaml"`
+	Path    string  `yaml:"-" json:"-"` // of the user's own build
+	// Declared is the tool's declaration, nil for a tool with a driver.
+	Declared *OwnTool `yaml:"-" json:"-"`
+	At       Position `yaml:"-" json:"-"`
 }
 
 // Module is a command of a Go module.

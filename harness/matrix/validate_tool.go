@@ -15,6 +15,7 @@ func (m *Matrix) validateTool(d *decoder, t *Tool) {
 		d.suite(suite, t.At.Item("suites", i), what)
 	}
 	d.some(t.At, "versions", len(t.Versions), what, "list at least one")
+	m.validateDeclaration(d, t, what)
 	seen := map[string]int{}
 	for i := range t.Versions {
 		v := &t.Versions[i]
@@ -30,13 +31,13 @@ func (m *Matrix) validateTool(d *decoder, t *Tool) {
 func (m *Matrix) validateToolVersion(d *decoder, v *ToolVersion, what string) {
 	d.tier(v.Tier, v.At, what)
 	kinds := 0
-	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Builtin} {
+	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Builtin, v.Program != ""} {
 		if is {
 			kinds++
 		}
 	}
 	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.Read() {
-		d.problem(v.At.Line, "give exactly one of module, apt, builtin", "%s has %d sources", what, kinds)
+		d.problem(v.At.Line, "give exactly one of module, apt, builtin, program", "%s has %d sources", what, kinds)
 	}
 	if v.Module != nil {
 		m.validateModule(d, v.Module, what+": module")
@@ -46,6 +47,9 @@ func (m *Matrix) validateToolVersion(d *decoder, v *ToolVersion, what string) {
 	}
 	if v.Apt != nil {
 		d.packages(v.Apt, what, false)
+	}
+	if v.Program != "" && !filepath.IsAbs(v.Program) {
+		v.Program = filepath.Join(filepath.Dir(m.Path), v.Program)
 	}
 	if v.System != nil {
 		d.packages(v.System, what+": system", false)

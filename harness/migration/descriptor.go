@@ -4,6 +4,7 @@ import (
 	"context"
 	"regexp"
 
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/tool"
 )
 
@@ -21,8 +22,13 @@ type Descriptor struct {
 	Migrate func(ctx context.Context, p *tool.Program, job Job) (*Result, error)
 	// Knows says whether this version of the program has a flag; nil is a tool whose versions all have the same flags.
 	Knows func(ctx context.Context, p *tool.Program, scope, flag string) bool
+	// Unsupported says why it cannot work with a server, "" when it can; nil is a tool for all servers.
+	Unsupported func(flavor.Flavor) string
 	// Triggers says that it follows writes by triggers, and not by the binary log.
 	Triggers bool
+	// Immediate says that it is a statement of the server's own: it has no process, makes no table beside, and cannot be held
+	// before the exchange.
+	Immediate bool
 	// CountsEvents says that it prints how many writes it took from the binary log.
 	CountsEvents bool
 
@@ -41,6 +47,8 @@ type Descriptor struct {
 	// exchanges the tables while it is true on the server.
 	Blind, Stuck func(condition string) Bug
 
+	// Unable is what it prints when a mode cannot make a change that another mode can, a regular expression.
+	Unable string
 	// Denies is what it prints when it has not changed the table.
 	Denies string
 	// InsteadOfReplicationClient are privileges that it needs where a server has no REPLICATION CLIENT.
@@ -77,6 +85,11 @@ type Copying struct {
 	Slow []string
 	// Chunks are flags by which the copy of some thousand rows has many places at which it can be interrupted.
 	Chunks []string
+	// LockFirst says that a row can be locked before it starts, so that the copy waits there.
+	LockFirst bool
+	// Rebuild is what is added to a change so that the tool copies the rows, where it lets the server change the table in
+	// place when it can.
+	Rebuild string
 	// Progress is how it prints how much it has copied.
 	Progress *regexp.Regexp
 }

@@ -21,6 +21,12 @@ const (
 	ModeTestOnReplica
 	// ModeMigrateOnReplica: gh-ost changes the table on the replica only (--migrate-on-replica).
 	ModeMigrateOnReplica
+	// ModeBinaryLog: spirit copies on the primary and follows writes by the primary's binary log.
+	ModeBinaryLog
+	// ModeCopy, ModeInplace and ModeInstant: the server's own ALTER TABLE with that ALGORITHM.
+	ModeCopy
+	ModeInplace
+	ModeInstant
 	// ModeTriggers: pt-online-schema-change copies on the primary and follows writes by triggers.
 	ModeTriggers
 )
@@ -30,6 +36,10 @@ var modeNames = map[Mode]string{
 	ModePrimary:          "allow-on-master",
 	ModeTestOnReplica:    "test-on-replica",
 	ModeMigrateOnReplica: "migrate-on-replica",
+	ModeBinaryLog:        "binary-log",
+	ModeCopy:             "copy",
+	ModeInplace:          "inplace",
+	ModeInstant:          "instant",
 	ModeTriggers:         "triggers",
 }
 
@@ -82,7 +92,9 @@ var lockInstrument = []string{
 // ServerOptions are the option lines that servers need for the mode.
 func (m Mode) ServerOptions() []string {
 	var lines []string
-	if m != ModeTriggers {
+	switch m {
+	case ModeTriggers, ModeCopy, ModeInplace, ModeInstant:
+	default:
 		lines = append(lines, lockInstrument...)
 	}
 	if m == ModeMigrateOnReplica {
@@ -133,7 +145,7 @@ type Target struct {
 
 // Target is where the changed table is after a migration of the given table.
 //
-//   - replica, allow-on-master, triggers: the primary has it under the table's name, and replication takes
+//   - replica, allow-on-master, binary-log, triggers, and the server's own: the primary has it under the table's name, and replication takes
 //     it to the replicas.
 //   - test-on-replica: the replica has it as _TABLE_gho beside the unchanged table; replication is stopped.
 //   - migrate-on-replica: the replica has it under the table's name, and goes on replicating from a primary
@@ -147,7 +159,7 @@ func (m Mode) Target(table string) Target {
 		}
 	case ModeMigrateOnReplica:
 		return Target{Node: NodeReplica, Table: table, Original: &Target{Node: NodePrimary, Table: table}}
-	case ModeReplica, ModePrimary, ModeTriggers:
+	case ModeReplica, ModePrimary, ModeBinaryLog, ModeTriggers, ModeCopy, ModeInplace, ModeInstant:
 		return Target{Node: NodePrimary, Table: table}
 	default:
 		return Target{}

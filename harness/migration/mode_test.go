@@ -33,13 +33,13 @@ func TestTargets(t *testing.T) {
 // TestEveryModeIsSomeTools holds the enum and the drivers together.
 func TestEveryModeIsSomeTools(t *testing.T) {
 	seen := map[Mode]bool{}
-	for _, name := range []string{NameGhost, NamePTOSC} {
-		driver, err := New(&tool.Program{Name: name})
+	for _, d := range Descriptors() {
+		driver, err := New(&tool.Program{Name: d.Name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if driver.Name() != name {
-			t.Errorf("driver of %s is named %s", name, driver.Name())
+		if driver.Name() != d.Name {
+			t.Errorf("driver of %s is named %s", d.Name, driver.Name())
 		}
 		for _, mode := range driver.Describe().Modes {
 			seen[mode] = true

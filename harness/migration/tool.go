@@ -40,6 +40,9 @@ func Descriptors() []*Descriptor {
 
 // New is the driver for a program, by its name in matrix.yaml.
 func New(p *tool.Program) (Tool, error) {
+	if p.Declared != nil {
+		return &driver{declared(p.Name, p.Declared), p}, nil
+	}
 	var names []string
 	for _, d := range Descriptors() {
 		if d.Name == p.Name {

@@ -66,7 +66,7 @@ func patchScript(from, to string, patches []Patch) error {
 }
 
 func (p *Program) buildPatched(ctx context.Context, dir, program string, patches []Patch) error {
-	if _, err := os.Stat(filepath.Join(p.Dir, "go.mod")); err != nil || p.Dir == "" {
+	if _, err := os.Stat(filepath.Join(p.Dir, "go.mod")); err != nil || p.Dir == "" || p.Command == "" {
 		return ErrNoSource
 	}
 	texts := map[string][]byte{}
@@ -91,7 +91,7 @@ func (p *Program) buildPatched(ctx context.Context, dir, program string, patches
 	}
 	// readonly: the cached source is nobody's to change.
 	_, err = goCommand(ctx, p.Dir, "build", "-mod=readonly", "-overlay", overlay, "-o", program,
-		"-ldflags=-X main.AppVersion="+p.Version, "./"+commands[p.Name])
+		"-ldflags=-X main.AppVersion="+p.Version, "./"+p.Command)
 	return err
 }
 

@@ -19,7 +19,7 @@ var (
 // TestPatchedModule holds that the patch is in the new program only.
 func TestPatchedModule(t *testing.T) {
 	checkout := writeCheckout(t, `println("v1.0.0")`)
-	p, err := newStore(t).Obtain(t.Context(), matrix.ToolRef{Name: "gh-ost", Path: checkout})
+	p, err := newStore(t).Obtain(t.Context(), matrix.ToolRef{Name: "gh-ost", Path: checkout, Source: checkoutSource})
 	if err != nil {
 		t.Fatal(err)
 	}

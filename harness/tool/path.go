@@ -15,9 +15,6 @@ import (
 	"mysqlmatrix/harness/matrix"
 )
 
-// commands are where a checkout has its command, for a reference that does not say.
-var commands = map[string]string{"gh-ost": "go/cmd/gh-ost", "orchestrator": "go/cmd/orchestrator"}
-
 // Check says what is wrong with the path of a tool of one's own, as far as looking at it tells; nil for every other tool.
 func Check(ref matrix.ToolRef) error {
 	if ref.Path == "" {
@@ -72,6 +69,10 @@ func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (
 			return nil, err
 		}
 	}
+	if ref.Source.Declared != nil {
+		p.Version = ref.Version // a tool of one's own may not answer --version
+		return p, nil
+	}
 	if p.Version, err = p.askVersion(ctx); err != nil {
 		return fail(err)
 	}
@@ -81,10 +82,7 @@ func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (
 // buildCheckout builds a checkout as it is now. The program is cached by its content, so that another
 // build does not change it under a run.
 func (s *Store) buildCheckout(ctx context.Context, ref matrix.ToolRef, checkout string) (p *Program, err error) {
-	command := commands[ref.Name]
-	if m := ref.Source.Module; m != nil {
-		command = strings.TrimPrefix(strings.TrimPrefix(importPath(m), m.Path), "/")
-	}
+	command := commandFolder(ref.Source.Module)
 	sum := sha256.Sum256([]byte(checkout))
 	name := "checkout-" + hex.EncodeToString(sum[:6])
 	unlock, err := s.Cache.Lock(ctx, kind+"-"+name)
@@ -129,6 +127,14 @@ func (s *Store) keepCheckout(ctx context.Context, ref matrix.ToolRef, program, c
 		return nil, err
 	}
 	return load(path)
+}
+
+// commandFolder is where a module has its command, "" for its own folder.
+func commandFolder(m *matrix.Module) string {
+	if m == nil {
+		return ""
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(importPath(m), m.Path), "/")
 }
 
 func fileDigest(path string) (digest string, err error) {

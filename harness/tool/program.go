@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
 )
 
@@ -23,6 +24,10 @@ type Program struct {
 	Env     []string `json:"env,omitempty"` // what it needs in its environment, added to proc.Environment
 	// Dir is the source of a Go module, or the folder that holds unpacked packages; "" when there is none.
 	Dir string `json:"dir,omitempty"`
+	// Command is the folder of the command inside Dir, for a Go module.
+	Command string `json:"command,omitempty"`
+	// Declared is how matrix.yaml says that it is run, for a tool that the project has no driver for.
+	Declared *matrix.OwnTool `json:"declared,omitempty"`
 }
 
 // programFile is where a tool's cached folder says what is in it.

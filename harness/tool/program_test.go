@@ -230,7 +230,7 @@ func writeCheckout(t *testing.T, body string) string {
 func TestCheckout(t *testing.T) {
 	store := newStore(t)
 	checkout := writeCheckout(t, `println("v1.0.0")`)
-	ref := matrix.ToolRef{Name: "gh-ost", Path: checkout}
+	ref := matrix.ToolRef{Name: "gh-ost", Path: checkout, Source: checkoutSource}
 	first, err := store.Obtain(t.Context(), ref)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestCheckout(t *testing.T) {
 // TestCheckoutThatDoesNotBuild holds that the compiler's words reach the user, and that nothing is left.
 func TestCheckoutThatDoesNotBuild(t *testing.T) {
 	store := newStore(t)
-	_, err := store.Obtain(t.Context(), matrix.ToolRef{Name: "gh-ost", Path: writeCheckout(t, "undefinedThing()")})
+	_, err := store.Obtain(t.Context(), matrix.ToolRef{Name: "gh-ost", Path: writeCheckout(t, "undefinedThing()"), Source: checkoutSource})
 	if err == nil || !strings.Contains(err.Error(), "undefined: undefinedThing") {
 		t.Errorf("got %v, want the compiler's message", err)
 	}
@@ -295,3 +295,6 @@ func TestCacheKeyChangesWithItsSource(t *testing.T) {
 		t.Errorf("keys %s and %s", one, two)
 	}
 }
+
+// checkoutSource says where a checkout that writeCheckout makes has its command.
+var checkoutSource = matrix.ToolVersion{Module: &matrix.Module{Path: "github.com/github/gh-ost", Command: "go/cmd/gh-ost"}}

@@ -46,12 +46,22 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 // A version that matrix.yaml declares and that cannot be had is an *UnavailableError. A path that cannot be
 // run and a version that does not exist are mistakes of whoever asked, and plain errors.
 func (s *Store) Obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error) {
+	p, err := s.obtain(ctx, ref)
+	if err == nil {
+		p.Command, p.Declared = commandFolder(ref.Source.Module), ref.Source.Declared
+	}
+	return p, err
+}
+
+func (s *Store) obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error) {
 	source := ref.Source
 	switch {
 	case ref.Path != "":
 		return s.fromPath(ctx, ref, ref.Path)
 	case source.Path != "":
 		return s.fromPath(ctx, ref, source.Path)
+	case source.Program != "":
+		return s.fromPath(ctx, ref, source.Program)
 	case source.Builtin:
 		return &Program{Name: ref.Name, Version: ref.Version}, nil
 	case source.Module != nil:

@@ -18,6 +18,9 @@ import (
 // and what it leaves on the new primary, to which its tables were replicated, must not disturb the next run.
 var _ = forTool("interruption", func(driver migration.Tool) {
 	tool := driver.Describe()
+	if tool.Immediate {
+		return
+	}
 	mode := tool.PrimaryModes[0]
 	It(fmt.Sprintf("%s: leaves the table unchanged when the primary dies and its replica is promoted", mode), Label(cell.LabelFull, cell.LabelWaiting), func(ctx SpecContext) {
 		f := setUp(ctx, driver, mode, setup{profile: sandbox.ProfileDurable})

@@ -73,6 +73,11 @@ func deploy(ctx SpecContext, driver migration.Tool, mode migration.Mode, want se
 	if want.Shape == (topology.Shape{}) {
 		want.Shape = topology.MustShape("star:1")
 	}
+	if unsupported := driver.Describe().Unsupported; unsupported != nil {
+		if why := unsupported(suitekit.Flavor(want.profile)); why != "" {
+			suitekit.Unsupported(why)
+		}
+	}
 	want.Server = append(want.Server, mode.ServerOptions()...)
 	// Without it, a server with a binary log lets only those with SUPER make triggers.
 	want.Server = append(want.Server, "loose-log_bin_trust_function_creators=ON")

@@ -195,6 +195,9 @@ func faultsOfReplica(tool *migration.Descriptor) []interruption {
 
 var _ = forTool("interruption", func(driver migration.Tool) {
 	tool := driver.Describe()
+	if tool.Immediate {
+		return // it has no process, and no copy that could be held
+	}
 	for _, i := range slices.Concat(signals(tool), faultsOfPrimary(tool), faultsOfReplica(tool)) {
 		if i.mode == migration.ModeUnknown {
 			i.mode = tool.PrimaryModes[0]

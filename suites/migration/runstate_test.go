@@ -78,7 +78,7 @@ func (r *toolRun) copies(ctx context.Context) {
 		return fmt.Sprintf("%d rows", n), n >= 2*chunk, err
 	})
 	switch {
-	case !r.slow:
+	case !r.slow || r.tool.Copy.LockFirst:
 	case r.tool.Commands == nil:
 		// Not before: a tool's triggers need the table for themselves.
 		r.unlock = r.lockRow(ctx, smallTable)

@@ -45,6 +45,9 @@ var _ = forTool("", func(driver migration.Tool) {
 				r := prepareScenario(ctx, driver, s, w)
 				r.perform(ctx)
 				r.judge(ctx)
+				if r.unable(r.result) {
+					suitekit.Unsupported(r.result.Output)
+				}
 			})
 		}
 	}
@@ -145,10 +148,13 @@ func (r *scenarioRun) perform(ctx SpecContext) {
 	GinkgoHelper()
 	during, play, err := r.attempt(ctx, r.driver)
 	switch {
+	case r.impossible:
+		r.isImpossible(ctx, err)
+		return
 	case r.refused:
 		r.isRefusal(err)
 		return
-	case err != nil && r.refusesSettings():
+	case err != nil && (r.refusesSettings() || r.unable(r.result)):
 		r.refused = true
 		return
 	case err != nil:
@@ -171,8 +177,11 @@ func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during in
 	if limit == 0 {
 		limit = toolLimit
 	}
+	if r.tool.Immediate {
+		return r.attemptAtOnce(ctx, driver, limit)
+	}
 	job := r.newJob(slices.Concat(r.tool.Copy.Slow, r.toolCase.Flags, r.way.flags)...)
-	job.Table, job.Alter, job.ChunkSize = subject.Name, r.alter, 10
+	job.Table, job.Alter, job.ChunkSize = subject.Name, r.alter+r.tool.Copy.Rebuild, 10
 	if !r.refused {
 		suitekit.NoFault(job.Hold())
 	}
@@ -188,6 +197,39 @@ func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during in
 		Fail("the writers met an error that no online change may cause: " + loadErr.Error())
 	}
 	return during, play, err
+}
+
+// attemptAtOnce runs a tool that cannot be held: the scripts have written enough before, write while it works as far as
+// they can, and write enough after.
+func (r *scenarioRun) attemptAtOnce(ctx SpecContext, driver migration.Tool, limit time.Duration) (during int, play *workload.Play, err error) {
+	GinkgoHelper()
+	play = workload.StartPlay(ctx, r.onSubject(), &r.record, scriptRate, r.play(suitekit.Cell().Seed)...)
+	written := func(n int) {
+		err := wait.State{What: "enough is written", Limit: toolLimit, Poll: scriptPoll}.Until(ctx, func(context.Context) (string, bool, error) {
+			return fmt.Sprintf("%d transactions", r.record.Len()), r.record.Len() >= n, wait.Stop(play.Err())
+		})
+		if err != nil {
+			Fail(err.Error())
+		}
+	}
+	written(r.enough())
+	if r.quiet {
+		suitekit.NoFault(play.Stop())
+	}
+	job := r.newJob(r.way.flags...)
+	job.Table, job.Alter = subject.Name, r.alter
+	before := r.record.Len()
+	run := r.start(ctx, driver, &job, limit)
+	<-run.done
+	r.result = run.result
+	suitekit.Detail("writes while the statement worked", "", float64(r.record.Len()-before))
+	if !r.quiet {
+		written(before + r.enough())
+	}
+	if loadErr := play.Stop(); loadErr != nil {
+		Fail("the writers met an error that no online change may cause: " + loadErr.Error())
+	}
+	return r.enough(), play, run.err
 }
 
 // direct lets the tool exchange the tables once the scripts have written enough while it copies. It says how many
@@ -256,6 +298,19 @@ func (r *scenarioRun) followed(ctx context.Context) bool {
 func (r *toolRun) hasCopied(ctx context.Context) bool {
 	n, err := r.copied(ctx)
 	return err != nil || n > 0
+}
+
+// isImpossible is the oracle of a change that the server itself refuses: the tool must, too, and nothing has changed.
+func (r *scenarioRun) isImpossible(ctx SpecContext, err error) {
+	GinkgoHelper()
+	suitekit.NoFault(r.record.Replay(ctx, r.onModel()))
+	refusal := r.alterModel(ctx, ideal.Database)
+	Expect(refusal).To(HaveOccurred(), "the server takes the change")
+	if err == nil {
+		Fail(fmt.Sprintf("the tool made a change of which the server says: %v", refusal))
+	}
+	r.refused = true
+	r.record = workload.Record{} // it was repeated
 }
 
 // isRefusal is the oracle of a change that the tool must refuse; judge sees that nothing has changed.

@@ -42,6 +42,8 @@ type scenario struct {
 	limit   time.Duration // of the tool; 0 is toolLimit
 	// quiet ends the writers before the tables are exchanged: their statements do not fit the new table.
 	quiet bool
+	// impossible says that the server's own ALTER TABLE refuses the change, for what is in the rows: so must the tool.
+	impossible bool
 	// after are statements on the changed table and on the model.
 	after []string
 
@@ -126,7 +128,7 @@ func (s scenario) waysOf(tool *migration.Descriptor) []way {
 // scenarios are all of them.
 func scenarios() []scenario {
 	var list []scenario
-	for _, group := range [][]scenario{numberTypes, textTypes, timeTypes, vendorTypes, tableTypes, keyScenarios, workloadScenarios, folderScenarios} {
+	for _, group := range [][]scenario{numberTypes, textTypes, timeTypes, vendorTypes, tableTypes, keyScenarios, changeScenarios, workloadScenarios, folderScenarios} {
 		list = append(list, group...)
 	}
 	return list

@@ -62,7 +62,7 @@ func (f *fixture) begin(ctx SpecContext, extra ...string) *toolRun {
 // beginSlowly starts the tool such that its copy can be interrupted; see copies.
 func (f *fixture) beginSlowly(ctx SpecContext, extra ...string) *toolRun {
 	var unlock func()
-	if f.tool.Commands != nil {
+	if f.tool.Commands != nil || f.tool.Copy.LockFirst {
 		unlock = f.lockRow(ctx, smallTable/2)
 	}
 	r := f.begin(ctx, slices.Concat(f.tool.Copy.Chunks, extra)...)
@@ -162,10 +162,18 @@ func (r *toolRun) version() string { return r.tool.Name + "@" + suitekit.Cell().
 func (r *toolRun) succeed(ctx context.Context) *migration.Result {
 	GinkgoHelper()
 	result, err := r.end(ctx)
+	if err != nil && r.unable(result) {
+		suitekit.Unsupported(err.Error())
+	}
 	if err != nil {
 		Fail(reason(result) + err.Error())
 	}
 	return result
+}
+
+// unable says that the tool cannot make the change in this mode, though it can in another one.
+func (f *fixture) unable(result *migration.Result) bool {
+	return f.tool.Unable != "" && result != nil && regexp.MustCompile(f.tool.Unable).MatchString(result.Output)
 }
 
 // fails waits for the tool's end, which must be an error that it prints.

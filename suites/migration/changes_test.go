@@ -1,0 +1,50 @@
+package migration_test
+
+import (
+	"fmt"
+
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/workload"
+)
+
+// Changes for which what is in the rows matters.
+var changeScenarios = []scenario{
+	{
+		group: "changes", name: "a nullable column with NULL becomes NOT NULL", finds: true,
+		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  "MODIFY v VARCHAR(40) NOT NULL",
+		typed: workload.Typed{Name: "t", Key: workload.ID("id"), Values: []workload.ValueColumn{
+			{Name: "a", Values: []string{"1", "-7", "0"}}, {Name: "v", Values: []string{"'one'", "NULL", "'two'"}},
+		}},
+		quiet: true, impossible: true, spread: spreadOne,
+	},
+	{
+		group: "changes", name: "a unique key over duplicates", finds: true,
+		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  "ADD UNIQUE KEY a (a)",
+		typed:  workload.Typed{Name: "t", Key: workload.ID("id"), Values: plain},
+		quiet:  true, impossible: true, spread: spreadOne,
+	},
+	{
+		group: "changes", name: "a stored generated column becomes a plain one", finds: true,
+		needs:  []flavor.Capability{flavor.CapGeneratedColumns},
+		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40), s INT AS (a + 1) STORED) DEFAULT CHARSET=utf8mb4"),
+		alter:  "MODIFY s INT, " + adding,
+		typed:  workload.Typed{Name: "t", Key: workload.ID("id"), Values: plain},
+		quiet:  true, spread: spreadOne, // what is written after the exchange has no value for the column
+	},
+	{
+		group: "keys", name: "a BIT key", finds: true,
+		create: one("CREATE TABLE t (k BIT(20) NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding + ", MODIFY a BIGINT NOT NULL",
+		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{{Name: "k", Of: func(row int64) string { return fmt.Sprintf("b'%b'", row) }}}},
+		key:    []string{"k"}, spread: spreadOne,
+	},
+	{
+		group: "keys", name: "a latin1 key with letters beyond ASCII", finds: true,
+		create: one("CREATE TABLE t (code VARCHAR(30) CHARACTER SET latin1 NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding + ", MODIFY a BIGINT NOT NULL",
+		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{keyed("code", "'clé %d é'")}},
+		key:    []string{"code"}, spread: spreadOne,
+	},
+}
