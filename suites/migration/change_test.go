@@ -64,6 +64,9 @@ func (f *fixture) migrate(ctx SpecContext) *migration.Result {
 	Expect(f.ledger.InDoubt()).To(BeZero(), "writes lost their connection, and no server was stopped")
 	measure(result, load.LongestStall())
 	suitekit.Detail("writes during the migration", "", float64(during))
+	if f.tool.Immediate {
+		return result // the server's own statement may keep writers waiting, which the stall says
+	}
 	// A change that nobody wrote to would prove nothing.
 	Expect(during).To(BeNumerically(">", 0), "nothing was written while the tool worked")
 	f.tookEvents(result)
