@@ -13,7 +13,7 @@ const module = "mysqlmatrix/harness/"
 // same way: matrix.yaml → entry → basedir → sandbox → topology → suite → events → report.
 var order = []string{
 	"flavor", "release", "wait", "setting", "scenario", "proc", "cache", "rundir", "report", "page", // leaves, and the page of a report
-	"apt", "server", "matrix", "results",
+	"apt", "server", "matrix", "results", "dump",
 	"basedir", "tool",
 	"sandbox",
 	"topology",
