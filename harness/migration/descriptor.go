@@ -53,6 +53,18 @@ type Descriptor struct {
 	Denies string
 	// InsteadOfReplicationClient are privileges that it needs where a server has no REPLICATION CLIENT.
 	InsteadOfReplicationClient []string
+	// Failure finds the reason in what it prints when it gives up, the most telling pattern first. Where none does, the
+	// lines that Telling finds are its reason, else its last ones; Noise are lines that stand around them.
+	Failure        []*regexp.Regexp
+	Telling, Noise *regexp.Regexp
+	// Begun is what it prints once it does more than look at the table and the change.
+	Begun *regexp.Regexp
+	// Reserved are options that a user must not add; Abbreviates says that it takes shortened ones as well.
+	Reserved    []string
+	Abbreviates bool
+	// ServerAlter is the change that the server is to make where the tool, as documented, wants it written otherwise;
+	// nil is as it stands. names are those of the table's foreign keys.
+	ServerAlter func(alter string, names []string) string
 	// HasLocaltests says that its source has gh-ost's own tests beside it.
 	HasLocaltests bool
 }

@@ -114,6 +114,9 @@ var _ = register(&Descriptor{
 	// MariaDB shows REPLICATION CLIENT as BINLOG MONITOR, which it does not take for it.
 	InsteadOfReplicationClient: []string{"SUPER"},
 	HasLocaltests:              true,
+	Failure:                    []*regexp.Regexp{ghostFatal},
+	Begun:                      regexp.MustCompile(`Copy: \d+/`),
+	Reserved:                   ghostReserved,
 })
 
 // migrateGhost runs gh-ost with the flags that its own localtests/test.sh passes, less those that serve only

@@ -73,6 +73,11 @@ var _ = register(&Descriptor{
 	Blind:  ptoscBlind,
 	Stuck:  ptoscStuck,
 	Denies: "was not altered",
+
+	Failure: []*regexp.Regexp{ptoscError}, Telling: ptoscTelling, Noise: ptoscNoise,
+	Begun:    regexp.MustCompile(`Creating triggers\.\.\.|Copying `),
+	Reserved: ptoscReserved, Abbreviates: true,
+	ServerAlter: ptoscServerAlter,
 })
 
 // migratePTOSC runs pt-online-schema-change on the primary. It does not say how long the table was locked.
@@ -115,4 +120,28 @@ func ptoscArguments(job Job) []string {
 	comma := strings.NewReplacer(",", `\,`)
 	return append(args, "F=./"+credentialsFile+",h="+job.Primary.Host+",P="+strconv.Itoa(job.Primary.Port)+
 		",D="+comma.Replace(job.Database)+",t="+comma.Replace(job.Table))
+}
+
+var droppedKey = regexp.MustCompile("(?i)(\\bdrop\\s+(?:foreign\\s+key|constraint)\\s+(?:if\\s+exists\\s+)?)(`(?:[^`]|``)+`|[\\w$]+)")
+
+// ptoscServerAlter names foreign keys as the table has them: the tool's copy has a key fk as _fk, _fk as __fk and __fk as
+// fk, and its manual has the user name the copy's (--alter, "DROP FOREIGN KEY").
+func ptoscServerAlter(alter string, names []string) string {
+	return droppedKey.ReplaceAllStringFunc(alter, func(text string) string {
+		match := droppedKey.FindStringSubmatch(text)
+		named := strings.ReplaceAll(strings.Trim(match[2], "`"), "``", "`")
+		for _, name := range names {
+			if strings.EqualFold(ptoscKeyName(name), named) {
+				return match[1] + server.Ident(name)
+			}
+		}
+		return text
+	})
+}
+
+func ptoscKeyName(name string) string {
+	if rest, ok := strings.CutPrefix(name, "__"); ok {
+		return rest
+	}
+	return "_" + name
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// The heartbeat has a database of its own: what tools leave beside the tables under test is looked for there.
-	heartbeatDatabase = "matrix_heartbeat"
-	heartbeatTable    = heartbeatDatabase + ".beat"
+	// HeartbeatDatabase is that of the heartbeat alone: what tools leave beside the tables under test is looked for there.
+	HeartbeatDatabase = "matrix_heartbeat"
+	heartbeatTable    = HeartbeatDatabase + ".beat"
 	beatEvery         = 50 * time.Millisecond
 	lagPoll           = 20 * time.Millisecond
 )
@@ -40,7 +40,7 @@ type beat struct {
 // WatchLag makes the heartbeat's table and watches until Stop is called or ctx ends. A primary that refuses
 // or is gone does not beat, and a replica that does not answer is not asked: neither is an error.
 func WatchLag(ctx context.Context, primary, replica *server.Server) (*Lag, error) {
-	if err := primary.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+heartbeatDatabase,
+	if err := primary.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+HeartbeatDatabase,
 		"CREATE TABLE IF NOT EXISTS "+heartbeatTable+" (id INT PRIMARY KEY, beat BIGINT NOT NULL) ENGINE=InnoDB"); err != nil {
 		return nil, fmt.Errorf("watch replica lag: %w", err)
 	}
