@@ -2,89 +2,336 @@ package usertables
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
-	"mysqlmatrix/harness/proc"
-	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/dump"
+	"mysqlmatrix/harness/server"
 )
 
 // LoadError is a dump that the server did not take.
 type LoadError struct {
 	File    string
-	Line    int    // 0 when the client did not say
+	Line    int
 	Text    string // of the line, its beginning
 	Server  string
-	Message string // the server's or the client's own
+	Message string // the server's own
 }
 
 // Error is the place, the server's message and the line.
 func (e *LoadError) Error() string {
-	place := e.File
-	if e.Line > 0 {
-		place += ":" + strconv.Itoa(e.Line)
-	}
-	text := fmt.Sprintf("%s: %s: %s", place, e.Server, e.Message)
-	if e.Text != "" {
-		text += "\n  " + e.Text
+	return fmt.Sprintf("%s:%d: %s: %s\n  %s", e.File, e.Line, e.Server, e.Message, e.Text)
+}
+
+// PassedOver is a statement of the dump, or a part of one, that was not run; Count of the same kind follow one another.
+type PassedOver struct {
+	File  string `json:"file"`
+	Line  int    `json:"line"` // of the first
+	What  string `json:"what"`
+	Why   string `json:"why"`
+	Count int    `json:"count"`
+}
+
+// String is one line.
+func (p PassedOver) String() string {
+	text := fmt.Sprintf("%s:%d: %s: %s", p.File, p.Line, printable(p.What), p.Why)
+	if p.Count > 1 {
+		text += fmt.Sprintf(" (%d of them)", p.Count)
 	}
 	return text
 }
 
-// clientError is how the mysql client tells of a server's refusal, or without a code of its own.
-var clientError = regexp.MustCompile(`(?m)^ERROR(?: (.*))? at line (\d+)(?: in file: '.*')?: (.*)$`)
+// passedLimit bounds how many are listed.
+const passedLimit = 1000
 
-// load puts the schema on the primary by the server's own client: dumps have DELIMITER and conditional comments.
-// Tables of a dump that names no database go into DefaultDatabase.
-func (s *Schema) load(ctx context.Context, t *topology.Topology, scope string, say func(string, ...any)) error {
-	primary := t.Primary()
-	if err := primary.Server.Exec(ctx, "CREATE DATABASE IF NOT EXISTS `"+DefaultDatabase+"`"); err != nil {
-		return err
-	}
-	for _, file := range s.files {
-		if err := loadFile(ctx, primary, file, scope, say); err != nil {
-			return err
-		}
-	}
-	if err := t.WaitCaughtUp(ctx); err != nil {
-		return fmt.Errorf("the replica does not follow what %s loaded: %w", s.Path, err)
-	}
-	return nil
+// loader runs a dump's statements in one session of the primary.
+type loader struct {
+	server  *server.Server
+	conn    *sql.Conn
+	judge   *dump.Judge
+	modes   dump.Modes
+	file    string
+	passed  []PassedOver
+	say     func(string, ...any)
+	created map[string]bool // databases that were made for the dump, not by it
 }
 
-func loadFile(ctx context.Context, n *topology.Node, file, scope string, say func(string, ...any)) (err error) {
-	in, err := open(file)
+// load runs the dump on the primary. Tables of a dump that names no database go into DefaultDatabase.
+func load(ctx context.Context, source *dump.Source, s *server.Server, say func(string, ...any)) ([]PassedOver, error) {
+	own, err := withSettings(s, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer own.Close() // its sessions are ended; the servers are the topology's
+	l := &loader{server: own, judge: &dump.Judge{Flavor: s.Flavor}, say: say, created: map[string]bool{}}
+	for _, part := range source.Files {
+		if err := l.part(ctx, part); err != nil {
+			return l.passed, err
+		}
+	}
+	return l.passed, nil
+}
+
+// part runs one file in a session of its own.
+func (l *loader) part(ctx context.Context, part dump.Part) (err error) {
+	in, err := dump.OpenFile(part.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	defer every(progressEvery, func() { say("loading %s: %d%%", file, in.progress()) })()
-	output, err := proc.Run(ctx, proc.Cmd{
-		Path: filepath.Join(n.Sandbox.Dir(), "use"),
-		// In binary mode the client knows no commands but DELIMITER: a dump cannot have it run a program.
-		// MySQL 9.7's wants to be told that even this one is allowed.
-		Args: []string{"--batch", "--binary-mode", "--loose-commands", "--default-character-set=utf8mb4",
-			"--max-allowed-packet=1G", DefaultDatabase},
-		Env: []string{"MYSQL_EDITOR=", "MYCLIENT_OPTIONS="}, Scope: scope, Stdin: replicated(in),
-	})
-	if err == nil || ctx.Err() != nil {
+	if l.conn, err = l.server.DB.Conn(ctx); err != nil {
 		return err
 	}
-	refused := &LoadError{File: file, Server: n.Server.Flavor.String(), Message: printable(proc.Tail(output, 3))}
-	if found := clientError.FindStringSubmatch(output); found != nil {
-		if refused.Message = printable(found[3]); found[1] != "" {
-			refused.Message += " (" + printable(found[1]) + ")"
-		}
-		if number, err := strconv.Atoi(found[2]); err == nil {
-			refused.Line, refused.Text = number, line(file, number)
+	defer func() { err = errors.Join(err, discard(l.conn)) }()
+	database := part.Database
+	if database == "" {
+		database = DefaultDatabase
+	}
+	if !dump.IsSystem(database) {
+		l.created[database] = true
+		for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS " + server.Ident(database), "USE " + server.Ident(database)} {
+			if _, err := l.conn.ExecContext(ctx, statement); err != nil {
+				return err
+			}
 		}
 	}
-	if strings.TrimSpace(refused.Message) == "" {
-		return fmt.Errorf("load %s: %w", file, err)
+	l.file = part.Path
+	defer every(progressEvery, func() { l.say("loading %s: %d%%", part.Path, in.Progress()) })()
+	splitter := dump.NewSplitter(in, l.server.Flavor)
+	if err := l.settings(ctx, splitter); err != nil {
+		return err
 	}
-	return refused
+	for {
+		st, err := splitter.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = l.statement(ctx, splitter, st)
+		}
+		if err != nil {
+			return l.explain(err, st)
+		}
+	}
+	// A dump that ends inside a transaction means what it says so far.
+	_, err = l.conn.ExecContext(ctx, "COMMIT")
+	return err
+}
+
+// settings has the splitter know the session's modes.
+func (l *loader) settings(ctx context.Context, splitter *dump.Splitter) error {
+	var modes string
+	if err := l.conn.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode").Scan(&modes); err != nil {
+		return err
+	}
+	splitter.Modes = dump.ParseModes(modes)
+	return nil
+}
+
+func (l *loader) statement(ctx context.Context, splitter *dump.Splitter, st dump.Statement) error {
+	d := l.judge.Decide(st, splitter.Modes)
+	for _, left := range d.Left {
+		l.pass(st.Line, left)
+	}
+	switch {
+	case d.Text == "":
+		return nil
+	case d.Unknown:
+		return l.unknown(ctx, st)
+	case d.Assignments != nil:
+		if err := l.set(ctx, d, st); err != nil {
+			return err
+		}
+		return l.settings(ctx, splitter)
+	}
+	_, err := l.conn.ExecContext(ctx, d.Text)
+	number, _, _ := refused(err)
+	switch {
+	case number == databaseExists && l.madeFor(d.Text):
+		return nil
+	case number == emptyQuery: // comments alone
+		return nil
+	}
+	return err
+}
+
+// The servers' error numbers.
+const (
+	databaseExists     = 1007
+	syntaxError        = 1064
+	emptyQuery         = 1065
+	unknownCharset     = 1115
+	unknownVariable    = 1193
+	wrongValue         = 1231
+	wrongType          = 1232
+	wrongScope         = 1238
+	globalOnly         = 1229
+	accessDenied       = 1227
+	unknownCollation   = 1273
+	wrongTimeZone      = 1298
+	deprecatedVariable = 3719
+)
+
+// settingErrors are refusals of a SET that say more of the server that the dump came from than of its tables.
+var settingErrors = []uint16{unknownCharset, unknownVariable, wrongValue, wrongType, wrongScope, globalOnly, accessDenied, unknownCollation,
+	wrongTimeZone, deprecatedVariable}
+
+// madeFor says whether a CREATE DATABASE names one that was made before the dump could.
+func (l *loader) madeFor(text string) bool {
+	for name := range l.created {
+		if strings.Contains(text, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// set runs a SET, and where the server does not know one of its variables or values, the other assignments.
+func (l *loader) set(ctx context.Context, d dump.Decision, st dump.Statement) error {
+	_, err := l.conn.ExecContext(ctx, d.Text)
+	number, _, _ := refused(err)
+	if err == nil || number == emptyQuery {
+		return nil
+	}
+	if !slices.Contains(settingErrors, number) && number != syntaxError {
+		return err
+	}
+	for _, one := range d.Assignments {
+		if err := l.assign(ctx, one, st); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknownMode finds the mode that a server does not have (MySQL 8 removed NO_AUTO_CREATE_USER).
+var unknownMode = regexp.MustCompile(`'sql_mode' can't be set to the value of '([^']*)'`)
+
+func (l *loader) assign(ctx context.Context, text string, st dump.Statement) error {
+	for {
+		_, err := l.conn.ExecContext(ctx, text)
+		number, message, isRefusal := refused(err)
+		if err == nil || !isRefusal {
+			return err
+		}
+		if !slices.Contains(settingErrors, number) && number != syntaxError {
+			return err
+		}
+		mode := unknownMode.FindStringSubmatch(message)
+		if mode == nil || mode[1] == "" || !strings.Contains(text, mode[1]) {
+			what, _, _ := strings.Cut(text, "=")
+			l.pass(st.Line, dump.Left{What: strings.TrimSpace(what), Why: dump.WhyUnknown + ": " + message})
+			return nil
+		}
+		l.pass(st.Line, dump.Left{What: "sql_mode " + mode[1], Why: dump.WhyUnknown})
+		text = strings.Replace(text, mode[1], "", 1)
+	}
+}
+
+// unknown has the server read a statement that begins with no word that is known here. One that is no SQL is the
+// dump's mistake; any other is passed over.
+func (l *loader) unknown(ctx context.Context, st dump.Statement) error {
+	_, err := l.conn.ExecContext(ctx, fmt.Sprintf("SET @matrix_check = CONVERT(x'%x' USING utf8mb4)", st.Text))
+	if err == nil {
+		_, err = l.conn.ExecContext(ctx, "PREPARE matrix_check FROM @matrix_check")
+	}
+	if number, _, ok := refused(err); ok && number == syntaxError {
+		return err
+	}
+	l.pass(st.Line, dump.Left{What: shorten(firstWords(string(st.Text)), 60), Why: dump.WhyIdle})
+	return nil
+}
+
+func firstWords(text string) string {
+	words := strings.Fields(text)
+	return strings.Join(words[:min(len(words), 2)], " ")
+}
+
+// pass notes what is not run; the same kinds that follow one another are counted.
+func (l *loader) pass(line int, left dump.Left) {
+	if n := len(l.passed); n > 0 {
+		if last := &l.passed[n-1]; last.File == l.file && last.Why == left.Why && (last.What == left.What || left.Why == dump.WhySystem) {
+			last.Count++
+			return
+		}
+	}
+	if len(l.passed) < passedLimit {
+		l.passed = append(l.passed, PassedOver{File: l.file, Line: line, What: left.What, Why: left.Why, Count: 1})
+	}
+}
+
+// explain makes a server's refusal a LoadError. Everything else is the machine's or this program's.
+func (l *loader) explain(err error, st dump.Statement) error {
+	number, message, ok := refused(err)
+	if !ok {
+		return fmt.Errorf("load %s, line %d: %w", l.file, st.Line, err)
+	}
+	return &LoadError{File: l.file, Line: st.Line, Text: shorten(dump.Line(l.file, st.Line, shownLine), shownLine), Server: l.server.Flavor.String(),
+		Message: printable(message) + " (" + strconv.Itoa(int(number)) + ")"}
+}
+
+// shownLine is how much of a line an error repeats.
+const shownLine = 120
+
+// loaded waits until every node has what was loaded, and counts it there.
+func (p *place) loaded(ctx context.Context, path string) error {
+	if err := p.topology.WaitCaughtUp(ctx); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		return &Mistake{fmt.Errorf("schema %s: the replicas do not take what the primary took: %w", path, err)}
+	}
+	if err := p.strict(ctx); err != nil {
+		return err
+	}
+	all, err := tables(ctx, p.primary)
+	if err != nil {
+		return err
+	}
+	rows := make([]int64, len(all))
+	for i, t := range all {
+		if rows[i], err = countRows(ctx, p.primary, t); err != nil {
+			return err
+		}
+	}
+	for _, node := range []*server.Server{p.replica, p.model} {
+		copied, err := tables(ctx, node)
+		if err != nil {
+			return err
+		}
+		if !slices.Equal(all, copied) {
+			return &Mistake{fmt.Errorf("schema %s: the primary has %d tables and a replica %d", path, len(all), len(copied))}
+		}
+		for i, t := range all {
+			got, err := countRows(ctx, node, t)
+			if err != nil {
+				return err
+			}
+			if rows[i] != got {
+				return &Mistake{fmt.Errorf("schema %s: %s has %s on the primary and %s on a replica", path, Display(t), count(rows[i], "row"), count(got, "row"))}
+			}
+		}
+	}
+	p.own = all
+	return nil
+}
+
+// strict gives the replicas the primary's innodb_strict_mode, now that they have what the dump's sessions were lenient about.
+func (p *place) strict(ctx context.Context) error {
+	value, err := p.primary.Variable(ctx, "innodb_strict_mode")
+	if err != nil {
+		return err
+	}
+	for _, s := range []*server.Server{p.replica, p.model} {
+		if err := s.Exec(ctx, "SET GLOBAL innodb_strict_mode = "+value); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -15,39 +15,66 @@ type Verdict string
 
 // The verdicts.
 const (
-	VerdictMigrated Verdict = "migrated" // the same rows, and the structure of the server's own ALTER TABLE
-	VerdictDiffers  Verdict = "differs"  // the tool says it is done, and the rows or the structure are not the same
-	VerdictRefused  Verdict = "refused"  // the tool or the server does not take the table or the change, and left it alone
-	VerdictFailed   Verdict = "failed"   // the tool ended otherwise, or the table could not be compared
+	VerdictMigrated    Verdict = "migrated"     // rows and structure are those that the server's own ALTER TABLE leaves
+	VerdictDiffers     Verdict = "differs"      // the tool says it is done, and they are not
+	VerdictRefused     Verdict = "refused"      // the tool does not take the table or the change, and has begun nothing
+	VerdictFailed      Verdict = "failed"       // the tool ended otherwise, or the table could not be compared
+	VerdictNotCompared Verdict = "not compared" // the structure is the same, and there was no row to compare
 )
 
-var marks = map[Verdict]string{VerdictMigrated: "✓", VerdictDiffers: "✗", VerdictRefused: "–", VerdictFailed: "✗"}
+// verdicts are all of them, the best first.
+var verdicts = []Verdict{VerdictMigrated, VerdictNotCompared, VerdictRefused, VerdictDiffers, VerdictFailed}
+
+var marks = map[Verdict]string{VerdictMigrated: "✓", VerdictDiffers: "✗", VerdictRefused: "–", VerdictFailed: "✗", VerdictNotCompared: "∅"}
 
 // Outcome is one table's result.
 type Outcome struct {
-	Database    string   `json:"database"`
-	Table       string   `json:"table"`
-	Verdict     Verdict  `json:"verdict"`
-	Message     string   `json:"message,omitempty"`     // of the tool or the server
-	Differences []string `json:"differences,omitempty"` // the first ones
-	Rows        int64    `json:"rows"`
-	Seconds     float64  `json:"seconds"` // of the tool
-	Rate        float64  `json:"rows_per_second,omitempty"`
-	Log         string   `json:"log,omitempty"` // what the tool printed
+	Database    string        `json:"database"`
+	Table       string        `json:"table"`
+	Verdict     Verdict       `json:"verdict"`
+	Message     string        `json:"message,omitempty"`      // of the tool or the server
+	Differences []string      `json:"differences,omitempty"`  // the first ones
+	NotCompared []string      `json:"not_compared,omitempty"` // columns that nobody can compare, with the reason
+	Rows        int64         `json:"rows"`
+	Seconds     float64       `json:"seconds"` // of the tool
+	Rate        float64       `json:"rows_per_second,omitempty"`
+	Writes      *Writes       `json:"writes,omitempty"` // while the tool worked
+	Server      *ServerChange `json:"server,omitempty"` // the server's own ALTER TABLE
+	Cost        *Cost         `json:"cost,omitempty"`
+	Log         string        `json:"log,omitempty"` // what the tool printed
 	number      int
 }
 
-// String is one line and, for what went wrong, the reason.
+// writes counts what the server acknowledged while the tool worked.
+func (o Outcome) writes() int64 {
+	if o.Writes == nil {
+		return 0
+	}
+	return o.Writes.Acknowledged()
+}
+
+// String is one line, and below it what there is to say.
 func (o Outcome) String() string {
 	text := fmt.Sprintf("%s %-8s  %s  %s  %.1fs", marks[o.Verdict], o.Verdict, o.name(), count(o.Rows, "row"), o.Seconds)
 	if o.Rate >= 1 {
 		text += fmt.Sprintf("  %.0f rows/s", o.Rate)
 	}
+	if o.Writes != nil {
+		text += "  " + o.Writes.String()
+	}
 	if o.Message != "" {
-		text += "\n    " + shorten(o.Message, 400)
+		text += "\n    " + shorten(o.Message, 600)
 	}
 	for _, difference := range o.Differences {
 		text += "\n    " + shorten(difference, 400)
+	}
+	for _, column := range o.NotCompared {
+		text += "\n    not compared: " + shorten(column, 200)
+	}
+	if o.Server != nil {
+		if advice := o.Server.Advice(); advice != "" {
+			text += "\n    " + advice
+		}
 	}
 	return text
 }
@@ -68,6 +95,11 @@ type Report struct {
 	Chosen      int       `json:"chosen"`   // tables to change
 	Complete    bool      `json:"complete"` // each of them was tried
 	Tables      []Outcome `json:"tables"`
+	// PassedOver are the dump's statements that were not run, Unread the files of its folder that hold no SQL.
+	PassedOver []PassedOver `json:"passed_over,omitempty"`
+	Unread     []string     `json:"unread,omitempty"`
+	Filled     []Filled     `json:"filled,omitempty"` // tables that were given rows
+	Seed       int64        `json:"seed"`
 }
 
 // Count counts the tables of a verdict.
@@ -106,9 +138,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	for _, o := range r.Tables {
 		rows += o.Rows
 	}
+	r.writePassedOver(&text)
 	fmt.Fprintf(&text, "\n%s %s, mode %s, on %s: ALTER TABLE … %s\n", r.Tool, r.Version, r.Mode, printable(r.Server), printable(r.Alter))
 	var counts []string
-	for _, v := range []Verdict{VerdictMigrated, VerdictDiffers, VerdictRefused, VerdictFailed} {
+	for _, v := range verdicts {
 		if n := r.Count(v); n > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", n, v))
 		}
@@ -120,6 +153,31 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// shownPassed is how many statements that were passed over are shown.
+const shownPassed = 12
+
+func (r *Report) writePassedOver(text *strings.Builder) {
+	for i, one := range r.PassedOver {
+		if i == shownPassed {
+			fmt.Fprintf(text, "  … %d more, see migrate.json\n", len(r.PassedOver)-i)
+			break
+		}
+		if i == 0 {
+			text.WriteString("\npassed over in the dump:\n")
+		}
+		text.WriteString("  " + one.String() + "\n")
+	}
+	for i, one := range r.Filled {
+		if i == 0 {
+			text.WriteString("\nrows that were made for tables without any:\n")
+		}
+		text.WriteString("  " + one.String() + "\n")
+	}
+	if len(r.Unread) > 0 {
+		text.WriteString("not read: " + printable(strings.Join(r.Unread, ", ")) + "\n")
+	}
 }
 
 // count is a number with its noun.

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -90,21 +89,6 @@ func TestDefine(t *testing.T) {
 	}
 	if other := define(strings.Replace(statement, "> 0", "> 1", 1), "child"); other.text == want.text {
 		t.Error("another check is no difference")
-	}
-}
-
-// TestReason reads the ends of real logs.
-func TestReason(t *testing.T) {
-	tests := map[string]string{
-		"2026-11-25 02:41:41 INFO starting\n2026-11-25 02:41:41 FATAL 2026-11-25 02:41:41 ERROR found triggers on `a`.`b`. Bailing out\n":                                                                                          "found triggers on `a`.`b`. Bailing out",
-		"2026-11-25 02:41:41 FATAL Error 1193 (HY000): Unknown system variable 'transaction_isolation'\n":                                                                                                                          "Error 1193 (HY000): Unknown system variable 'transaction_isolation'",
-		"Created plugin from ./count.pm.\nFound 1 slaves:\nvm -> 127.0.0.1:25624\nWill check slave lag on:\nvm -> 127.0.0.1:25624\nThe table has triggers.\n":                                                                      "The table has triggers.",
-		"Altered OK.\nThe new table does not have a PRIMARY KEY.\nPlease check.\n2026-11-25T03:01:54 Dropping new table...\n2026-11-25T03:01:55 Dropped new table OK.\n# Event  Count\n# INSERT     0\n`a`.`b` was not altered.\n": "Altered OK. The new table does not have a PRIMARY KEY. Please check.",
-	}
-	for output, want := range tests {
-		if got := reason(&migration.Result{Output: output}); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package usertables changes a user's own tables, one after the other, with a migration tool on servers that it
-// brings up, and compares every table before and after.
+// brings up, and compares each with what the server's own ALTER TABLE makes of the same rows.
 package usertables
 
 import (
@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
@@ -24,20 +26,28 @@ import (
 // Config is what to change, how, and on which server.
 type Config struct {
 	Golden  *sandbox.Golden
-	Schema  *Schema
+	Schema  *dump.Source
 	Tool    migration.Tool
 	Version string // of the tool, for the report
 	Mode    migration.Mode
 	Alter   string // what follows ALTER TABLE t
+	// AlterOf, when it is set, is the change of one table, in place of Alter.
+	AlterOf func(workload.Table) string
 	Tables  Patterns
 	// Jobs is how many topologies work at once, each with all of the schema: a tool that stops replication, as
 	// gh-ost --test-on-replica does, leaves no replica for another table.
 	Jobs    int
 	Limit   time.Duration // of one table
 	Options []string      // option lines for the servers
-	Dir     string        // for servers and the tools' working folders; the scope of every process
-	Logs    string        // for what the tools printed
-	Keep    bool          // leave the servers running
+	// ToolOptions are the user's own, for the tool.
+	ToolOptions []string
+	// Writes is how many statements are sent to each table while the tool works on it; 0 is none.
+	Writes int
+	Rows   int64  // that tables of the dump without rows are given
+	Seed   int64  // of the writes and of the rows
+	Dir    string // for servers and the tools' working folders; the scope of every process
+	Logs   string // for what the tools printed
+	Keep   bool   // leave the servers running
 	// Progress is told of what was done; it may be called by several goroutines.
 	Progress func(string)
 }
@@ -62,7 +72,10 @@ var serverOptions = []string{
 func Run(ctx context.Context, c Config) (*Report, error) {
 	r := &runner{Config: c, began: time.Now()}
 	r.report = Report{Schema: c.Schema.Path, Entry: c.Golden.Entry, Server: c.Golden.Flavor.String(), Tool: c.Tool.Name(),
-		Version: c.Version, Mode: c.Mode.String(), Alter: c.Alter}
+		Version: c.Version, Mode: c.Mode.String(), Alter: c.Alter, Unread: c.Schema.Unread, Seed: c.Seed}
+	if err := c.check(); err != nil {
+		return &r.report, &Mistake{err}
+	}
 	first, err := r.deploy(ctx)
 	if err != nil {
 		return &r.report, err
@@ -98,121 +111,170 @@ type runner struct {
 	report   Report
 }
 
-// deploy brings up a primary and a replica with the schema on them.
-func (r *runner) deploy(ctx context.Context) (_ *topology.Topology, err error) {
+// check finds what is wrong with the change and the tool's options before a server is started.
+func (c *Config) check() error {
+	judge := dump.Judge{Flavor: c.Golden.Flavor}
+	if why := judge.CheckChange(c.Alter); why != "" {
+		return fmt.Errorf("--alter %q is not tried: %s", c.Alter, why)
+	}
+	if option := c.Tool.Describe().Reserves(c.ToolOptions); option != "" {
+		return fmt.Errorf("option %s for %s: where it works, on which table and until when is set here, so that the tables can be compared: leave it out",
+			option, c.Tool.Name())
+	}
+	return nil
+}
+
+// shape is a primary, the tool's replica, and the one on which the server itself changes tables.
+var shape = topology.MustShape("star:2")
+
+// deploy brings up a place with the schema on it.
+func (r *runner) deploy(ctx context.Context) (_ *place, err error) {
 	r.mu.Lock()
 	r.deployed++
 	dir := filepath.Join(r.Dir, "t"+strconv.Itoa(r.deployed))
 	first := r.deployed == 1
 	r.mu.Unlock()
 	options := slices.Concat(r.Mode.ServerOptions(), serverOptions, r.Options)
-	t, err := topology.Deploy(ctx, r.Golden, topology.Options{Shape: topology.MustShape("star:1"), Server: options}, dir, r.Dir)
+	// A replica takes what the dump's sessions were lenient about.
+	lenientNode := []string{"loose-innodb_strict_mode=OFF"}
+	t, err := topology.Deploy(ctx, r.Golden, topology.Options{Shape: shape, Server: options, PerNode: map[int][]string{1: lenientNode, 2: lenientNode}}, dir, r.Dir)
 	if err != nil {
 		return nil, err
 	}
+	p, err := newPlace(t)
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.leave(t))
+			err = errors.Join(err, r.leave(p))
 		}
 	}()
+	if err != nil {
+		return nil, err
+	}
 	begin := time.Now()
-	if err := r.Schema.load(ctx, t, r.Dir, r.say); err != nil {
-		var refused *LoadError
-		if errors.As(err, &refused) {
-			err = &Mistake{err}
+	passed, err := load(ctx, r.Schema, p.primary, r.say)
+	if first {
+		r.report.PassedOver = passed
+	}
+	if err == nil && r.Rows > 0 {
+		var filled []Filled
+		if filled, err = p.fill(ctx, r.Rows, r.Seed); first {
+			r.report.Filled = filled
 		}
+	}
+	if err == nil {
+		err = p.loaded(ctx, r.Schema.Path)
+	}
+	var refused *LoadError
+	if errors.As(err, &refused) {
+		err = &Mistake{err}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if first {
 		r.report.LoadSeconds = time.Since(begin).Seconds()
 	}
-	return t, nil
+	return p, nil
 }
 
-// leave ends a topology, or lets go of it if it is to be kept.
-func (r *runner) leave(t *topology.Topology) error {
-	if t == nil {
+// leave ends a place, or lets go of it if it is to be kept.
+func (r *runner) leave(p *place) error {
+	if p == nil {
 		return nil
 	}
+	err := p.close()
 	if r.Keep {
-		return t.Disconnect()
+		return errors.Join(err, p.topology.Disconnect())
 	}
-	return t.Close()
+	return errors.Join(err, p.topology.Close())
 }
 
-// plan lists the tables and tries the change on the first one, so that a change that no table could have is told once.
-func (r *runner) plan(ctx context.Context, t *topology.Topology) error {
-	all, err := tables(ctx, t.Primary().Server)
-	if err != nil {
-		return err
-	}
-	if len(all) == 0 {
+// plan lists the tables and tries the change on an empty one like the first, so that a change that no table could have
+// is told once.
+func (r *runner) plan(ctx context.Context, p *place) (err error) {
+	if len(p.own) == 0 {
 		return &Mistake{fmt.Errorf("schema %s: it was loaded, and made no table", r.Schema.Path)}
 	}
-	copied, err := tables(ctx, t.Replicas()[0].Server)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(all, copied) {
-		return &Mistake{fmt.Errorf("schema %s: the primary has %d tables and the replica %d: the dump keeps statements from the binary log (SQL_LOG_BIN)",
-			r.Schema.Path, len(all), len(copied))}
-	}
-	if r.left, err = r.Tables.choose(all); err != nil {
+	if r.left, err = r.Tables.choose(p.own); err != nil {
 		return &Mistake{err}
 	}
 	r.total = len(r.left)
 	r.report.Chosen = r.total
-	r.say("loaded %s from %s in %.1fs on %s", count(int64(len(all)), "table"), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
-	_, err = r.newTask(t, r.left[0], 0).model(ctx)
-	var refused *refusal
-	if errors.As(err, &refused) && refused.anywhere {
-		return &Mistake{fmt.Errorf("ALTER TABLE %s %s: %s", Display(r.left[0]), r.Alter, refused.message)}
+	r.say("loaded %s from %s in %.1fs on %s", count(int64(len(p.own)), "table"), r.Schema.Path, r.report.LoadSeconds, r.report.Server)
+	if r.AlterOf != nil {
+		return nil
 	}
-	if errors.As(err, &refused) {
-		return nil // this table's own matter
+	_, err = tryEmpty(ctx, p.model, r.left[0], r.Alter)
+	var no *refusal
+	if errors.As(err, &no) {
+		return &Mistake{fmt.Errorf("ALTER TABLE %s %s: %w", Display(r.left[0]), r.Alter, no)}
 	}
 	return err
 }
 
-// work changes tables until none is left. A topology that a failed change may have spoiled is replaced.
-func (r *runner) work(ctx context.Context, t *topology.Topology) (err error) {
-	defer func() { err = errors.Join(err, r.leave(t)) }()
+// work changes tables until none is left. A place that a failed change may have spoiled is replaced.
+func (r *runner) work(ctx context.Context, p *place) (err error) {
+	defer func() { err = errors.Join(err, r.leave(p)) }()
 	for {
-		table, number, ok := r.next()
+		table, number, more, ok := r.next()
 		if !ok {
 			return nil
 		}
-		if t == nil {
-			if t, err = r.deploy(ctx); err != nil {
+		if p == nil {
+			if p, err = r.deploy(ctx); err != nil {
 				return err
 			}
 		}
-		task := r.newTask(t, table, number)
+		task := r.newTask(p, table, number, !more)
 		outcome := task.run(ctx)
+		err = task.end()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		r.done(outcome)
-		if outcome.Verdict != VerdictFailed {
-			err = task.restore(ctx)
-		}
-		if outcome.Verdict == VerdictFailed || err != nil {
-			if err = r.leave(t); err != nil {
+		if task.blamesWrites() {
+			if err = errors.Join(err, r.leave(p)); err != nil {
 				return err
 			}
-			t = nil
+			if p, err = r.deploy(ctx); err != nil {
+				return err
+			}
+			why := task.refusal.Error()
+			task = r.newTask(p, table, number, !more)
+			task.withoutWrites = true
+			outcome = task.run(ctx)
+			outcome.Message = strings.TrimPrefix(outcome.Message+"; nothing was written meanwhile, since the server refuses the change with the rows that were: "+why, "; ")
+		}
+		r.done(outcome)
+		spoiled := outcome.Verdict == VerdictFailed || err != nil
+		if !spoiled && task.kept != nil {
+			spoiled = p.restore(ctx, task.kept) != nil
+		}
+		if spoiled || !more {
+			if err = errors.Join(err, r.leave(p)); err != nil {
+				return err
+			}
+			p = nil
 		}
 	}
 }
 
-func (r *runner) next() (table workload.Table, number int, ok bool) {
+func (r *runner) newTask(p *place, table workload.Table, number int, last bool) *task {
+	t := &task{runner: r, place: p, table: table, number: number, last: last, alter: r.Alter}
+	if r.AlterOf != nil {
+		t.alter = r.AlterOf(table)
+	}
+	return t
+}
+
+// next is a table that is left, and whether there are more.
+func (r *runner) next() (table workload.Table, number int, more, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.left) == 0 {
-		return table, 0, false
+		return table, 0, false, false
 	}
 	table, r.left = r.left[0], r.left[1:]
-	return table, r.total - len(r.left), true
+	return table, r.total - len(r.left), len(r.left) > 0, true
 }
 
 func (r *runner) done(o Outcome) {

@@ -1,6 +1,7 @@
 package usertables
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -15,16 +16,16 @@ import (
 const (
 	// DefaultDatabase takes the tables of a dump that names no database.
 	DefaultDatabase = "own"
-	// scratchDatabase holds copies that a table is compared with.
+	// scratchDatabase holds copies that a table is made again from.
 	scratchDatabase = "matrix_scratch"
 )
 
-// tables lists the base tables that a dump has made, by database and name.
+// tables lists the base tables that are no server's own, by database and name. Names are ordered by their bytes: two
+// may differ in case alone.
 func tables(ctx context.Context, s *server.Server) ([]workload.Table, error) {
 	rows, err := s.Rows(ctx, "SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name FROM information_schema.TABLES"+
 		" WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema',"+
-		" 'performance_schema', "+server.Quote(sandbox.ProofDatabase)+", "+server.Quote(scratchDatabase)+")"+
-		" ORDER BY TABLE_SCHEMA, TABLE_NAME")
+		" 'performance_schema', '"+sandbox.ProofDatabase+"', '"+scratchDatabase+"', '"+workload.HeartbeatDatabase+"')")
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,17 @@ func tables(ctx context.Context, s *server.Server) ([]workload.Table, error) {
 	for _, row := range rows {
 		list = append(list, workload.Table{Database: row["db"], Name: row["name"]})
 	}
+	slices.SortFunc(list, func(a, b workload.Table) int {
+		return cmp.Or(strings.Compare(a.Database, b.Database), strings.Compare(a.Name, b.Name))
+	})
 	return list, nil
+}
+
+func countRows(ctx context.Context, s *server.Server, t workload.Table) (n int64, err error) {
+	if err = s.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.String()).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count the rows of %s on %s: %w", Display(t), s.Endpoint.Addr(), err)
+	}
+	return n, nil
 }
 
 // Display is a table's name for people: dotted, and quoted where a part has more than letters, digits and _.
@@ -97,98 +108,4 @@ func some(all []workload.Table) string {
 		names = append(names, Display(table))
 	}
 	return strings.Join(names, ", ")
-}
-
-// key is what identifies a table's rows: the primary key, else the first unique key without a column that can be
-// NULL, else (for a tool that changes such a table) nothing.
-func key(ctx context.Context, s *server.Server, t workload.Table) ([]string, error) {
-	rows, err := s.Rows(ctx, "SELECT INDEX_NAME AS name, COLUMN_NAME AS col, NULLABLE AS nullable, SUB_PART AS part"+
-		" FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = "+server.Quote(t.Database)+
-		" AND TABLE_NAME = "+server.Quote(t.Name)+" ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX")
-	if err != nil {
-		return nil, err
-	}
-	var name string
-	var columns []string
-	usable := true
-	for _, row := range rows {
-		if row["name"] != name {
-			if len(columns) > 0 && usable {
-				return columns, nil
-			}
-			name, columns, usable = row["name"], nil, true
-		}
-		_, prefixed := row["part"]
-		if row["nullable"] == "YES" || row["col"] == "" || prefixed {
-			usable = false // NULLs and prefixes repeat; a functional index has no column
-		}
-		columns = append(columns, row["col"])
-	}
-	if !usable {
-		return nil, nil
-	}
-	return columns, nil
-}
-
-// ownColumns are a table's columns that are stored as given: generated ones take no values.
-func ownColumns(ctx context.Context, s *server.Server, t workload.Table) (string, error) {
-	rows, err := s.Rows(ctx, "SELECT COLUMN_NAME AS name, EXTRA AS extra FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = "+
-		server.Quote(t.Database)+" AND TABLE_NAME = "+server.Quote(t.Name)+" ORDER BY ORDINAL_POSITION")
-	if err != nil {
-		return "", err
-	}
-	var names []string
-	for _, row := range rows {
-		// "VIRTUAL GENERATED", "STORED GENERATED"; MySQL's "DEFAULT_GENERATED" is an ordinary column.
-		if extra := row["extra"]; strings.Contains(extra, "VIRTUAL GENERATED") || strings.Contains(extra, "STORED GENERATED") {
-			continue
-		}
-		names = append(names, server.Ident(row["name"]))
-	}
-	return strings.Join(names, ", "), nil
-}
-
-var (
-	// nextKey is the one part of a table's definition that tells of its rows and not of its structure.
-	nextKey = regexp.MustCompile(` AUTO_INCREMENT=\d+`)
-	// ownChecks are constraints that the server named after the table.
-	ownChecks = regexp.MustCompile("CONSTRAINT `(?:[^`]|``)*_chk_(\\d+)`")
-)
-
-// definition is a table as SHOW CREATE TABLE has it, without its name, the next generated key and the names that
-// are derived from the table's.
-type definition struct {
-	text        string
-	foreignKeys []string // sorted, without names: pt-online-schema-change makes new ones
-}
-
-// foreignKey is a line of SHOW CREATE TABLE.
-var foreignKey = regexp.MustCompile("^CONSTRAINT `(?:[^`]|``)*` (FOREIGN KEY .*)$")
-
-func structure(ctx context.Context, s *server.Server, t workload.Table) (d definition, err error) {
-	rows, err := s.Rows(ctx, "SHOW CREATE TABLE "+t.String())
-	if err != nil {
-		return d, err
-	}
-	if len(rows) == 0 {
-		return d, fmt.Errorf("no table %s", Display(t))
-	}
-	return define(rows[0]["Create Table"], t.Name), nil
-}
-
-func define(statement, name string) (d definition) {
-	text := strings.Replace(statement, server.Ident(name), "t", 1)
-	text = ownChecks.ReplaceAllString(nextKey.ReplaceAllString(text, ""), "CONSTRAINT `chk_$1`")
-	var lines []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(strings.TrimSpace(line), ",")
-		if key := foreignKey.FindStringSubmatch(line); key != nil {
-			d.foreignKeys = append(d.foreignKeys, key[1])
-			continue
-		}
-		lines = append(lines, line)
-	}
-	slices.Sort(d.foreignKeys)
-	d.text = strings.Join(lines, "\n")
-	return d
 }

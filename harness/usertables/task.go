@@ -4,60 +4,36 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/server"
-	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/workload"
 )
 
-const (
-	// shownRows is how many differing rows a report repeats.
-	shownRows = 5
-	// restoreLimit is how long a replica may take to follow again after a table.
-	restoreLimit = 30 * time.Second
-)
-
-// wrongAnywhere are refusals of a change that do not depend on the table.
-var wrongAnywhere = map[uint16]bool{
-	1064: true, // syntax
-	1115: true, // unknown character set
-	1273: true, // unknown collation
-	1286: true, // unknown storage engine
-	4161: true, // unknown data type (MariaDB)
-}
-
-// task is one table on one topology.
+// task is one table in one place.
 type task struct {
 	*runner
-	topology         *topology.Topology
-	primary, replica *server.Server
-	table            workload.Table
-	number           int
-	changed          workload.Table // a model: the table's structure, changed by the server itself
-	original         workload.Table // a copy of the rows, in the modes that leave none
-}
+	*place
+	table  workload.Table
+	number int
+	alter  string
+	last   bool // no other table follows in this place
 
-func (r *runner) newTask(t *topology.Topology, table workload.Table, number int) *task {
-	return &task{runner: r, topology: t, primary: t.Primary().Server, replica: t.Replicas()[0].Server, table: table, number: number,
-		changed: workload.Table{Database: scratchDatabase, Name: "changed"}, original: workload.Table{Database: scratchDatabase, Name: "original"}}
-}
+	// withoutWrites says that nothing is written: the rows that were made the server refuse the change.
+	withoutWrites bool
 
-// refusal is a server's no to the change itself.
-type refusal struct {
-	message  string
-	anywhere bool // whatever the table
+	refusal *refusal // the server's
+	before  definition
+	columns []column // before the change
+	kept    *spare
+	writer  *writer
 }
-
-func (r *refusal) Error() string { return r.message }
 
 // run changes the table and judges the result.
 func (t *task) run(ctx context.Context) Outcome {
@@ -66,247 +42,334 @@ func (t *task) run(ctx context.Context) Outcome {
 		o.Verdict, o.Message = v, printable(err.Error())
 		return o
 	}
-	want, err := t.model(ctx)
-	var refused *refusal
-	if errors.As(err, &refused) {
-		return fail(VerdictRefused, fmt.Errorf("the server's own ALTER TABLE: %w", refused))
+	if clash := t.clash(); clash != "" {
+		return fail(VerdictRefused, errors.New(clash))
 	}
-	if err != nil {
-		return fail(VerdictFailed, err)
-	}
-	before, err := structure(ctx, t.primary, t.table)
-	want.foreignKeys = before.foreignKeys // CREATE TABLE … LIKE leaves them out
-	if err == nil {
-		err = t.prepare(ctx, &o)
-	}
-	if err != nil {
+	if err := t.prepare(ctx, &o); err != nil {
 		return fail(VerdictFailed, err)
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, fmt.Errorf("the tool did not end within %s", t.Limit))
 	defer cancel()
-	begin := time.Now()
-	defer every(progressEvery, func() {
-		t.say("%s: %s for %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second))
-	})()
-	result, err := t.Tool.Migrate(limited, migration.Job{
-		Mode: t.Mode, Database: t.table.Database, Table: t.table.Name, Alter: t.Alter,
-		Primary: t.primary.Endpoint, Replica: t.replica.Endpoint, AssumePrimary: true,
-		Workdir: filepath.Join(t.Dir, "j"+strconv.Itoa(t.number)), Scope: t.Dir,
-	})
-	if result == nil {
+	meter, err := t.measure(ctx)
+	if err != nil {
 		return fail(VerdictFailed, err)
+	}
+	begin, job := time.Now(), t.job()
+	stop := every(progressEvery, func() {
+		t.say("%s: %s for %s %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second), t.progress(job))
+	})
+	result, toolErr, writeErr := t.underWrites(limited, t.Tool, job, t.writer, t.Writes)
+	stop()
+	cost, err := meter.end(ctx)
+	if err != nil {
+		return fail(VerdictFailed, err)
+	}
+	o.Cost = &cost
+	if t.writer != nil {
+		o.Writes = &t.writer.ledger
+	}
+	if writeErr != nil {
+		return fail(VerdictFailed, fmt.Errorf("the writes while the tool worked: %w", writeErr))
+	}
+	if result == nil {
+		return fail(VerdictFailed, toolErr)
 	}
 	o.Seconds = result.Duration.Seconds()
 	if path, err := t.keepLog(result.Log, t.number); err == nil {
 		o.Log = path
 	}
+	own, err := t.ownChange(ctx)
 	if err != nil {
-		return t.unchanged(ctx, o, result, err, before)
+		return fail(VerdictFailed, fmt.Errorf("the server's own ALTER TABLE: %w", err))
+	}
+	o.Server = &own.ServerChange
+	if toolErr != nil {
+		return t.ended(ctx, o, result, toolErr)
 	}
 	if o.Seconds > 0 {
 		o.Rate = float64(o.Rows) / o.Seconds
 	}
-	if o.Differences, err = t.differences(ctx, result.Target, want); err != nil {
-		return fail(VerdictFailed, fmt.Errorf("the tool says it is done, and the table cannot be compared: %w", err))
-	}
-	o.Verdict = VerdictMigrated
-	if len(o.Differences) > 0 {
-		o.Verdict = VerdictDiffers
-	}
-	return o
+	return t.judge(ctx, o, result.Target, own)
 }
 
-// model makes the server change an empty copy of the table and returns the structure that this leaves.
-func (t *task) model(ctx context.Context) (none definition, err error) {
-	// Without the checks of strict modes: tables of older servers have defaults that they refuse.
-	err = t.session(ctx, "DROP DATABASE IF EXISTS "+scratchDatabase, "CREATE DATABASE "+scratchDatabase,
-		"CREATE TABLE "+t.changed.String()+" LIKE "+t.table.String())
-	if err != nil {
-		return none, err
+// job is what the tool is asked for.
+func (t *task) job() migration.Job {
+	return migration.Job{
+		Mode: t.Mode, Database: t.table.Database, Table: t.table.Name, Alter: t.alter,
+		Primary: t.primary.Endpoint, Replica: t.replica.Endpoint, AssumePrimary: true,
+		Workdir: filepath.Join(t.Dir, "j"+strconv.Itoa(t.number)), Scope: t.Dir, Extra: t.ToolOptions,
 	}
-	err = t.session(ctx, "ALTER TABLE "+t.changed.String()+" "+t.Alter)
-	var no *mysql.MySQLError
-	if errors.As(err, &no) {
-		return none, &refusal{message: fmt.Sprintf("%s (%d)", no.Message, no.Number), anywhere: wrongAnywhere[no.Number]}
-	}
-	if err != nil {
-		return none, err
-	}
-	return structure(ctx, t.primary, t.changed)
 }
 
-// session runs statements in one session of the primary that takes whatever the user's tables hold.
-func (t *task) session(ctx context.Context, statements ...string) (err error) {
-	conn, err := t.primary.DB.Conn(ctx)
-	if err != nil {
-		return err
+// progressTail is how much of a log's end is looked at for the tool's own word on its progress.
+const progressTail = 4 << 10
+
+// progress is what the tool itself says last of how far it is, with its estimate.
+func (t *task) progress(job migration.Job) string {
+	pattern := t.Tool.Describe().Copy.Progress
+	text, err := os.ReadFile(filepath.Join(job.Workdir, t.Tool.Name()+".log"))
+	if err != nil || pattern == nil {
+		return "" // it has not printed anything yet
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	for _, statement := range append([]string{"SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"}, statements...) {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("%s: %w", shorten(statement, 120), err)
+	last := ""
+	for line := range strings.Lines(string(text[max(0, len(text)-progressTail):])) {
+		if pattern.MatchString(line) {
+			last = shorten(line, 120)
 		}
 	}
-	_, err = conn.ExecContext(ctx, "SET SESSION sql_mode = DEFAULT")
-	return err
+	return last
 }
 
-// prepare counts the rows and keeps a copy of them where the tool will leave none.
-func (t *task) prepare(ctx context.Context, o *Outcome) error {
-	if err := t.primary.DB.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+t.table.String()).Scan(&o.Rows); err != nil {
+// clash says which of the user's tables has a name that the tool takes for that of a table of its own, and drops.
+// Nothing was begun then.
+func (t *task) clash() string {
+	objects := t.Tool.Describe().Objects
+	if !objects.Removed {
+		return "" // it takes another name where there is a table
+	}
+	for _, object := range objects.Left(t.table.Database, t.table.Name) {
+		name, isTable := strings.CutPrefix(object, "table ")
+		if other := (workload.Table{Database: t.table.Database, Name: name}); isTable && slices.Contains(t.own, other) {
+			return fmt.Sprintf("the dump has a table %s, whose name %s takes for its own and would drop: rename it, or leave it out of the dump",
+				Display(other), t.Tool.Name())
+		}
+	}
+	return ""
+}
+
+// prepare notes what there is, and makes the writer.
+func (t *task) prepare(ctx context.Context, o *Outcome) (err error) {
+	if o.Rows, err = countRows(ctx, t.primary, t.table); err != nil {
 		return err
 	}
-	if t.Mode.Target(t.table.Name).Original == nil {
-		columns, err := ownColumns(ctx, t.primary, t.table)
-		if err != nil {
+	if t.before, err = structure(ctx, t.primary, t.table); err != nil {
+		return err
+	}
+	if t.columns, err = columns(ctx, t.primary, t.table); err != nil {
+		return err
+	}
+	if t.Writes > 0 && !t.withoutWrites {
+		after, err := tryEmpty(ctx, t.model, t.table, t.serverAlter())
+		if no := (*refusal)(nil); err != nil && !errors.As(err, &no) {
 			return err
 		}
-		if err := t.session(ctx, "CREATE TABLE "+t.original.String()+" LIKE "+t.table.String(),
-			"INSERT INTO "+t.original.String()+" ("+columns+") SELECT "+columns+" FROM "+t.table.String()); err != nil {
+		if t.writer, err = newWriter(ctx, t.writers, t.primary, t.table, t.Seed+int64(t.number), after); err != nil {
+			return err
+		}
+		if err := t.writer.early(ctx); err != nil {
 			return err
 		}
 	}
 	return t.topology.WaitCaughtUp(ctx)
 }
 
-// fatal is how gh-ost gives its reason; some of its reasons are a line of its log again.
-var fatal = regexp.MustCompile(`(?m)^.*?\bFATAL (?:[\d-]+ [\d:]+ [A-Z]+ )?(.*)$`)
-
-// beside are lines of pt-online-schema-change that stand around its reason.
-var beside = regexp.MustCompile("^(#.*|`.*` was not altered\\.|\\d{4}-\\d\\d-\\d\\dT.* Dropp(ing|ed) new table.*|Created plugin from .*|Found \\d+ .*|" +
-	"No (slaves|replicas) found.*|Will check (slave|replica) lag on:|\\S+ -> \\S+:\\d+)$")
-
-// reasonLines is how many lines of a reason are told.
-const reasonLines = 3
-
-// reason is what the tool said of its failure.
-func reason(result *migration.Result) string {
-	if all := fatal.FindAllStringSubmatch(result.Output, -1); len(all) > 0 {
-		return printable(all[len(all)-1][1])
-	}
-	var lines []string
-	for line := range strings.Lines(result.Output) {
-		if line = strings.TrimSpace(line); line != "" && !beside.MatchString(line) {
-			lines = append(lines, line)
-		}
-	}
-	return printable(strings.Join(lines[max(0, len(lines)-reasonLines):], " "))
+// ownChange is what the server itself made of the table.
+type ownChange struct {
+	ServerChange
+	table workload.Table // the changed table; RENAME gives it another name
+	want  definition
+	no    *refusal // the server's, nil when it changed the table
 }
 
-// unchanged tells a tool that refused the table and left it alone from one that failed in the middle.
-func (t *task) unchanged(ctx context.Context, o Outcome, result *migration.Result, err error, before definition) Outcome {
-	o.Verdict, o.Message = VerdictFailed, reason(result)
+// ownChange has the model's server change the table as it was after the last write.
+func (t *task) ownChange(ctx context.Context) (own ownChange, err error) {
+	if err := t.clearModel(ctx, t.table, t.before.triggers); err != nil {
+		return own, err
+	}
+	if !t.last {
+		if t.kept, err = keepSpare(ctx, t.model, t.table); err != nil {
+			return own, err
+		}
+	}
+	own.table = t.table
+	own.ServerChange, err = change(ctx, t.model, t.table, t.serverAlter())
+	var no *refusal
+	if errors.As(err, &no) {
+		own.no, t.refusal, err = no, no, nil
+	}
+	if err != nil {
+		return own, err
+	}
+	now, err := tables(ctx, t.model)
+	if err != nil {
+		return own, err
+	}
+	if !slices.Contains(now, t.table) {
+		made := slices.DeleteFunc(now, func(one workload.Table) bool { return slices.Contains(t.own, one) })
+		if len(made) != 1 {
+			return own, fmt.Errorf("it leaves no table %s", Display(t.table))
+		}
+		own.table = made[0]
+	}
+	own.want, err = structure(ctx, t.model, own.table)
+	return own, err
+}
+
+// serverAlter is the change as the server wants it.
+func (t *task) serverAlter() string {
+	if rewrite := t.Tool.Describe().ServerAlter; rewrite != nil {
+		return rewrite(t.alter, t.before.keyNames)
+	}
+	return t.alter
+}
+
+// judge compares what the tool made with what the server made.
+func (t *task) judge(ctx context.Context, o Outcome, target migration.Target, own ownChange) Outcome {
+	if !target.Stopped {
+		if err := t.caughtUp(ctx); err != nil {
+			o.Verdict, o.Message = VerdictFailed, printable(err.Error())
+			return o
+		}
+	}
+	rows, err := t.differences(ctx, &o, target, own)
+	switch {
+	case err != nil:
+		o.Verdict, o.Message = VerdictFailed, printable(fmt.Sprintf("the tool says it is done, and the table cannot be compared: %v", err))
+	case own.no != nil:
+		o.Verdict = VerdictDiffers
+		o.Message = "the server's own ALTER TABLE refuses the change, and the tool says it is done: " + printable(own.no.Error())
+	case own.table != t.table:
+		o.Verdict = VerdictDiffers
+		o.Message = "the server's own ALTER TABLE leaves the table as " + Display(own.table) + ", the tool under its old name"
+	case len(o.Differences) > 0:
+		o.Verdict = VerdictDiffers
+	case rows == 0:
+		o.Verdict, o.Message = VerdictNotCompared, "it has no rows: only the structure was compared, and is the same"
+		if t.writer != nil {
+			o.Message += "; " + t.noWrites()
+		}
+	default:
+		o.Verdict = VerdictMigrated
+		if o.Rows == 0 {
+			o.Message = "the dump has no rows for it: only those were compared that were written meanwhile"
+		}
+	}
+	return o
+}
+
+func (t *task) noWrites() string {
+	if t.writer.ledger.Why != "" {
+		return "every row that was to be written was refused: " + t.writer.ledger.Why
+	}
+	return "rows were written and deleted again"
+}
+
+// blamesWrites says that the server refuses the change because of its rows, and rows were written: whether it would
+// take the dump's own is not known.
+func (t *task) blamesWrites() bool {
+	return t.refusal != nil && slices.Contains(byRows, t.refusal.number) && t.writer != nil && t.writer.ledger.Acknowledged() > 0
+}
+
+// caughtUp waits for the tool's replica alone: the model has stopped.
+func (t *task) caughtUp(ctx context.Context) error {
+	at, _, err := t.primary.BinaryLogStatus(ctx)
+	if err != nil {
+		return err
+	}
+	return t.replica.WaitForCoordinates(ctx, at, "")
+}
+
+// differences fills in how what the tool made differs from what the server made, and counts the rows that were
+// compared. Where the server refuses the change, the table as it was shows what the tool did to its rows.
+func (t *task) differences(ctx context.Context, o *Outcome, target migration.Target, own ownChange) (rows int64, err error) {
+	sides := []side{{t.replica, workload.Table{Database: t.table.Database, Name: target.Table}}}
+	if target.Node == migration.NodePrimary {
+		sides = append([]side{{t.primary, sides[0].table}}, sides...)
+	}
+	over, not, err := comparable(ctx, t.model, t.columns, own.table, own.want.statement, t.alter)
+	if err != nil {
+		return 0, err
+	}
+	o.NotCompared = not
+	for _, one := range sides {
+		got, err := structure(ctx, one.server, one.table)
+		if err != nil {
+			return 0, err
+		}
+		if own.no == nil {
+			o.Differences = append(o.Differences, got.differences(own.want, o.writes(), one.table == t.table)...)
+		}
+		there, err := columns(ctx, one.server, one.table)
+		if err != nil {
+			return 0, err
+		}
+		shared := over.shared(there)
+		if len(shared.columns) == 0 {
+			continue
+		}
+		compared, err := shared.compare(ctx, side{t.model, own.table}, one)
+		if err != nil {
+			return 0, err
+		}
+		rows = max(rows, compared.rows[0], compared.rows[1])
+		o.Differences = append(o.Differences, compared.differs...)
+		if compared.rows[0] != compared.rows[1] {
+			o.Differences = append(o.Differences, fmt.Sprintf("rows: the server's own ALTER TABLE leaves %d, the tool %d", compared.rows[0], compared.rows[1]))
+		}
+	}
+	o.Differences = slices.Compact(o.Differences)
+	return rows, nil
+}
+
+// shared leaves out the columns that the other side lacks; the structure has told of them.
+func (c comparison) shared(there []column) comparison {
+	has := func(name string) bool {
+		return slices.ContainsFunc(there, func(one column) bool { return strings.EqualFold(one.name, name) })
+	}
+	s := comparison{key: c.key}
+	for _, name := range c.columns {
+		if has(name) {
+			s.columns = append(s.columns, name)
+		}
+	}
+	if slices.ContainsFunc(s.key, func(name string) bool { return !has(name) }) {
+		s.key = nil
+	}
+	return s
+}
+
+// ended tells a tool that refused the table and left it alone from one that failed in the middle: refused means that
+// nothing was begun.
+func (t *task) ended(ctx context.Context, o Outcome, result *migration.Result, err error) Outcome {
+	o.Verdict, o.Message = VerdictFailed, printable(t.Tool.Describe().Reason(result.Output))
 	if result.ExitCode <= 0 {
 		o.Message = printable(strings.SplitN(err.Error(), "\n", 2)[0]) + ": " + o.Message
 		return o
 	}
-	for _, one := range []*server.Server{t.primary, t.replica} {
-		after, err := structure(ctx, one, t.table)
-		if err != nil || after.text != before.text || !slices.Equal(after.foreignKeys, before.foreignKeys) {
-			o.Message += "; and the table on " + one.Endpoint.Addr() + " is no longer what it was"
+	for _, s := range []*server.Server{t.primary, t.replica} {
+		after, err := structure(ctx, s, t.table)
+		if err != nil || after.text != t.before.text || !slices.Equal(after.foreignKeys, t.before.foreignKeys) || !slices.Equal(after.triggers, t.before.triggers) {
+			o.Message += "; and the table on " + s.Endpoint.Addr() + " is no longer what it was"
+			return o
+		}
+		left, err := t.others(ctx, s)
+		if err != nil {
+			o.Message += "; and what it left on " + s.Endpoint.Addr() + " cannot be read: " + printable(err.Error())
+			return o
+		}
+		// Where the server refuses the change as well, the tool's empty table beside it is no beginning.
+		if len(left) > 0 && (o.Server == nil || o.Server.Refusal == "") {
+			o.Message += "; and it left " + some(left) + " on " + s.Endpoint.Addr()
 			return o
 		}
 	}
-	if result.RowsCopied <= 0 {
+	if begun := t.Tool.Describe().Begun; result.RowsCopied <= 0 && (begun == nil || !begun.MatchString(result.Output)) {
 		o.Verdict = VerdictRefused
+	}
+	switch {
+	case o.Server == nil:
+	case o.Server.Refusal != "":
+		o.Message += "; the server's own ALTER TABLE refuses as well: " + o.Server.Refusal
+	default:
+		o.Message += "; the server's own ALTER TABLE takes it"
 	}
 	return o
 }
 
-// differences compares what the tool made with the original, row by row, and with the server's own ALTER TABLE.
-func (t *task) differences(ctx context.Context, target migration.Target, want definition) ([]string, error) {
-	at := func(s *server.Server, name string) workload.Side {
-		return workload.Side{Server: s, Table: workload.Table{Database: t.table.Database, Name: name}}
-	}
-	left := workload.Side{Server: t.primary, Table: t.original}
-	rights := []workload.Side{at(t.primary, target.Table), at(t.replica, target.Table)}
-	if target.Original != nil {
-		left, rights = at(t.primary, target.Original.Table), rights[1:]
-		if target.Original.Node == migration.NodeReplica {
-			left.Server = t.replica
-		}
-	}
-	if !target.Stopped {
-		if err := t.topology.WaitCaughtUp(ctx); err != nil {
-			return nil, err
-		}
-	}
-	columns, err := key(ctx, left.Server, left.Table)
-	if err != nil {
-		return nil, err
-	}
-	if len(columns) == 0 {
-		return nil, errors.New("it has no primary key and no unique key without NULLs, to tell its rows by")
-	}
-	var list []string
-	for _, right := range rights {
-		rows, err := workload.Compare(ctx, left, right, columns, shownRows)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range rows {
-			list = append(list, printable(row.String()))
-		}
-		got, err := structure(ctx, right.Server, right.Table)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, compareLines(want.text, got.text)...)
-		if !namesForeignKeys.MatchString(t.Alter) && !slices.Equal(got.foreignKeys, want.foreignKeys) {
-			list = append(list, printable(fmt.Sprintf("structure: the foreign keys were %q and are %q", want.foreignKeys, got.foreignKeys)))
-		}
-	}
-	return list, nil
-}
-
-// namesForeignKeys finds a change that says itself what becomes of foreign keys.
-var namesForeignKeys = regexp.MustCompile(`(?i)foreign\s+key`)
-
-// compareLines lists the lines of a definition that the other one lacks.
-func compareLines(want, got string) []string {
-	if want == got {
+// end closes what the task has opened.
+func (t *task) end() error {
+	if t.writer == nil {
 		return nil
 	}
-	var list []string
-	missing := func(what, of, in string) {
-		have := map[string]bool{}
-		for l := range strings.Lines(in) {
-			have[strings.TrimSpace(l)] = true
-		}
-		for l := range strings.Lines(of) {
-			if l = strings.TrimSpace(l); !have[l] {
-				list = append(list, what+": "+printable(l))
-			}
-		}
-	}
-	missing("structure: only the server's own ALTER TABLE makes", want, got)
-	missing("structure: only the tool makes", got, want)
-	if len(list) == 0 {
-		list = append(list, "structure: the columns or keys are in another order than the server's own ALTER TABLE leaves them")
-	}
-	return list
-}
-
-// leftovers are what tools name the tables that they make beside a table.
-var leftovers = []string{"gho", "ghc", "ghr", "ghk", "del", "new", "old"}
-
-// restore makes the topology ready for the next table: the tool's tables are dropped and the replica follows.
-func (t *task) restore(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, restoreLimit, fmt.Errorf("the replica did not follow again within %s", restoreLimit))
-	defer cancel()
-	var drops []string
-	for _, suffix := range leftovers {
-		name := workload.Table{Database: t.table.Database, Name: migration.SafeName(t.table.Name, suffix)}
-		drops = append(drops, "DROP TABLE IF EXISTS "+name.String())
-	}
-	if err := t.replica.Unlogged(ctx, drops...); err != nil {
-		return err
-	}
-	if err := t.primary.Exec(ctx, drops...); err != nil {
-		return err
-	}
-	if err := t.replica.StartReplica(ctx, ""); err != nil {
-		return err
-	}
-	return t.topology.WaitCaughtUp(ctx)
+	return t.writer.close()
 }

@@ -1,0 +1,162 @@
+package usertables_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mysqlmatrix/harness/basedir"
+	"mysqlmatrix/harness/cache"
+	"mysqlmatrix/harness/dump"
+	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/usertables"
+)
+
+var (
+	entryNames = flag.String("entries", "mysql-9.7", "servers, separated by commas")
+	alters     = flag.Int("alters", 0, "how many random changes are tried on each server; 0 leaves the test out")
+	alterSeed  = flag.Int64("seed", 1, "of the random changes")
+)
+
+// golden obtains a server as the commands do.
+func golden(t *testing.T, name string) *sandbox.Golden {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real servers")
+	}
+	m, err := matrix.Load("../../matrix.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := m.Resolve(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := os.Getenv("MATRIX_CACHE")
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir = filepath.Join(base, "mysql-matrix")
+	}
+	c, err := cache.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := filepath.Dir(m.Path)
+	b, err := (&basedir.Store{Cache: c, LockFile: filepath.Join(root, "basedirs.lock")}).Obtain(t.Context(), entry, root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	farm := sandbox.Farm{Cache: c, Dbdeployer: func(context.Context) (string, error) {
+		path, err := exec.Command("go", "tool", "-n", "dbdeployer").Output()
+		return strings.TrimSpace(string(path)), err
+	}}
+	g, err := farm.Golden(t.Context(), b, sandbox.ProfileFast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// byServer is a tool that copies a table by the server's own statements, as a tool without faults would, and then
+// does to the copy what it is told.
+type byServer struct {
+	spoil func(table string) (onPrimary, onReplica []string)
+}
+
+func (b *byServer) Name() string { return "the server's own statements" }
+
+func (b *byServer) Describe() *migration.Descriptor {
+	return &migration.Descriptor{Name: b.Name(), Modes: []migration.Mode{migration.ModeTriggers}, Objects: migration.Objects{
+		Follows: func(string, string) string { return "SELECT 1" },
+	}}
+}
+
+// Migrate changes the table in place, which is what a copy without faults comes to.
+func (b *byServer) Migrate(ctx context.Context, job migration.Job) (*migration.Result, error) {
+	result := &migration.Result{Target: job.Mode.Target(job.Table), Log: filepath.Join(job.Workdir, "log"), ExitCode: 1, RowsCopied: -1, DMLApplied: -1}
+	begin := time.Now()
+	defer func() { result.Duration = time.Since(begin) }()
+	if err := errors.Join(os.MkdirAll(job.Workdir, 0o755), os.WriteFile(result.Log, nil, 0o644)); err != nil {
+		return nil, err
+	}
+	var onPrimary, onReplica []string
+	if b.spoil != nil {
+		onPrimary, onReplica = b.spoil(job.Table)
+	}
+	for _, step := range []struct {
+		at         server.Endpoint
+		statements []string
+	}{{job.Primary, append([]string{"ALTER TABLE " + server.Ident(job.Table) + " " + job.Alter}, onPrimary...)}, {job.Replica, onReplica}} {
+		if err := run(ctx, step.at, job.Database, step.statements); err != nil {
+			result.Output = err.Error()
+			return result, err
+		}
+	}
+	result.ExitCode = 0
+	return result, nil
+}
+
+func run(ctx context.Context, at server.Endpoint, database string, statements []string) (err error) {
+	s, err := server.Open(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	conn, err := s.DB.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	for _, statement := range append([]string{"USE " + server.Ident(database)}, statements...) {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change runs a dump's tables through a tool.
+func change(t *testing.T, g *sandbox.Golden, text string, c usertables.Config) *usertables.Report {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "dump.sql")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	source, err := dump.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "ut")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		left, err := proc.Sweep(context.Background(), dir, time.Second)
+		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+		for _, one := range left {
+			t.Errorf("left a process behind: %d %s", one.PID, one.Command)
+		}
+	})
+	c.Golden, c.Schema, c.Mode, c.Limit, c.Jobs = g, source, migration.ModeTriggers, time.Minute, 1
+	c.Dir, c.Logs = dir, t.TempDir()
+	report, err := usertables.Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
