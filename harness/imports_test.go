@@ -19,7 +19,7 @@ var order = []string{
 	"topology",
 	"workload", "fault", "migration", "localtests", "pseudogtid",
 	"failover",
-	"failover/embedded", "failover/orchestrator", "failover/consul", "dump", "usertables", "upgrade",
+	"failover/embedded", "failover/orchestrator", "failover/consul", "usertables", "upgrade",
 	"cell", "devtopology",
 	"suitekit", "run",
 	"attribution", "bundle",

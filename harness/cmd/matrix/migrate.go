@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/migration"
@@ -71,7 +72,12 @@ change that is no SQL; 3 the harness failed; 130 interrupted.`,
 			return a.migrate(c.Context(), c.OutOrStdout(), o)
 		},
 	}
-	f := c.Flags()
+	o.register(c.Flags())
+	return c
+}
+
+// register adds the flags.
+func (o *migrateFlags) register(f *pflag.FlagSet) {
 	f.StringArrayVar(&o.entries, "entry", nil, "server: a name or pattern of matrix.yaml, vendor@release or dir:/path; may be repeated")
 	f.BoolVar(&o.allVersions, "all-versions", false, "every server that can be had here")
 	f.StringVar(&o.schema, "schema", "", "SQL file, plain, .gz or .zst, or a folder of them")
@@ -89,7 +95,6 @@ change that is no SQL; 3 the harness failed; 130 interrupted.`,
 	f.BoolVar(&o.keep, "keep", false, "leave the servers running: see matrix status")
 	f.StringVar(&o.out, "out", "", "folder for migrate.json and the tool's logs (default: build/migrate/<time>)")
 	trustFlags(f, &o.checksum, &o.trust)
-	return c
 }
 
 // optionsOnly takes arguments behind -- alone.
