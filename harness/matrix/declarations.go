@@ -80,7 +80,7 @@ func (d *decoder) overlaps(all []Expectation) {
 
 func (x *Expectation) overlaps(other *Expectation) bool {
 	all := func(x *Expectation) bool { return x.Specs == "" && x.Except == "" }
-	if x.blocks() != other.blocks() {
+	if x.BlocksCell() != other.BlocksCell() {
 		return false // what blocks a cell comes first
 	}
 	same := x.Specs == other.Specs && x.Except == other.Except || all(x) || all(other)

@@ -47,7 +47,7 @@ func (x *Expectation) Matches(message string) bool { return x.error.MatchString(
 
 // Declared is the declaration as a report has it.
 func (x *Expectation) Declared() *report.Expectation {
-	return &report.Expectation{Error: x.Error, Link: x.Link, Review: x.Review, Note: x.Note, Sometimes: x.Sometimes, Blocks: x.blocks()}
+	return &report.Expectation{Error: x.Error, Link: x.Link, Review: x.Review, Note: x.Note, Sometimes: x.Sometimes, Blocks: x.BlocksCell()}
 }
 
 // serverRange is a vendor and a range of its versions.
@@ -201,9 +201,9 @@ func (m *Matrix) Expect(c Cell, s report.Server, spec string) (*Expectation, err
 			continue
 		}
 		switch {
-		case found == nil || x.blocks() && !found.blocks():
+		case found == nil || x.BlocksCell() && !found.BlocksCell():
 			found = x
-		case x.blocks() == found.blocks():
+		case x.BlocksCell() == found.BlocksCell():
 			return nil, fmt.Errorf("%s and line %d both speak of %q on %s: narrow servers, tool or specs of one", found.Where(), x.At.Line, spec, s)
 		}
 	}
@@ -212,4 +212,5 @@ func (m *Matrix) Expect(c Cell, s report.Server, spec string) (*Expectation, err
 
 const blocksCell = "cell"
 
-func (x *Expectation) blocks() bool { return x.Blocks == blocksCell }
+// BlocksCell says that the tool cannot work on these servers at all.
+func (x *Expectation) BlocksCell() bool { return x.Blocks == blocksCell }

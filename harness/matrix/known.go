@@ -26,6 +26,8 @@ func (m *Matrix) KnownOf(e *Entry, s report.Server, tool string) ([]Expectation,
 		}
 		return e != nil && !x.ofEntry(*e)
 	})
-	slices.SortStableFunc(known, func(a, b Expectation) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.At.Line, b.At.Line)) })
+	slices.SortStableFunc(known, func(a, b Expectation) int {
+		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.At.Line, b.At.Line))
+	})
 	return known, nil
 }

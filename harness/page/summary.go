@@ -19,6 +19,7 @@ type head struct {
 	Vendors, Suites                      []string
 	Builds                               []string // builds of the user's own, against their baseline
 	Unproven                             int      // declarations
+	NotRun                               int      // specs that are known without having run
 }
 
 // unended are the states of cells that have no verdict.
@@ -61,7 +62,7 @@ func newHead(run *report.Run) head {
 	for _, b := range run.Builds() {
 		h.Builds = append(h.Builds, b.String())
 	}
-	h.Unproven = len(run.Unproven())
+	h.Unproven, h.NotRun = len(run.Unproven()), run.NotRun()
 	seen := map[string]bool{}
 	for i := range run.Cells {
 		c := &run.Cells[i]

@@ -94,28 +94,12 @@ func Compatibility(c *Cell) string {
 	return strings.Join(parts, ", ")
 }
 
-// blocking is the declaration by which the tool cannot work on the cell's server, or nil. In a run whose declarations do not
-// say it, it is the one of most of its failures where nothing worked but what the tool has no part in.
+// blocking is the declaration by which the tool cannot work on the cell's server at all, or nil.
 func (c *Cell) blocking() *Expectation {
-	counts := map[Expectation]int{}
-	works := 0
-	var most *Expectation
 	for i := range c.Specs {
-		s := &c.Specs[i]
-		if x := s.Expectation; x != nil && s.Verdict == VerdictKnown {
-			if x.Blocks {
-				return x
-			}
-			if counts[*x]++; most == nil || counts[*x] > counts[*most] {
-				most = x
-			}
-		}
-		if s.Verdict.works() {
-			works++
+		if s := &c.Specs[i]; s.Verdict == VerdictKnown && s.Expectation != nil && s.Expectation.Blocks {
+			return s.Expectation
 		}
 	}
-	if most == nil || counts[*most]*2 < len(c.Specs) || works > counts[*most] {
-		return nil
-	}
-	return most
+	return nil
 }

@@ -81,7 +81,7 @@ func TestCompatibility(t *testing.T) {
 		want string
 	}{
 		{nil, ""}, {cell(P, P), "works"}, {cell(P, P, K), "works but for 1 known failure"}, {cell(P, F, P, K), "works but for 1 known failure, 1 failed"},
-		{blocked, "cannot work: why it fails"}, {cell(P, K, K, K), "cannot work: why it fails"},
+		{blocked, "cannot work: why it fails"}, {cell(P, K, K, K), "works but for 3 known failures"},
 		{&Cell{Outcome: Outcome{State: StateFinished, Verdict: VerdictUnavailable}}, "not run: the server or the tool could not be had"},
 	} {
 		if got := Compatibility(c.cell); got != c.want {

@@ -126,6 +126,7 @@ type Event struct {
 	Expectation  *Expectation  `json:"expectation,omitempty"` // for known and fixed
 	Evidence     string        `json:"evidence,omitempty"`    // folder relative to the run's output folder, slashes
 	Repro        string        `json:"repro,omitempty"`       // one command line that repeats the failure
+	NotRun       bool          `json:"not_run,omitempty"`     // known without having run: others of its cell showed that the tool cannot work there
 	Measurements []Measurement `json:"measurements,omitempty"`
 	Message      string        `json:"message,omitempty"` // of a note
 

@@ -193,6 +193,9 @@ func totalLines(run *Run) []line {
 		}
 	}
 	specs := append(line{{styleBold, "Specs  "}}, tally(run.SpecTotals())...)
+	if n := run.NotRun(); n > 0 {
+		specs = append(specs, span{stylePlain, fmt.Sprintf("; %d of the known were not run", n)})
+	}
 	took := line{{styleBold, "Took   "}, {stylePlain, clock(run.Seconds.Duration())}}
 	if !run.Started.IsZero() {
 		took = append(took, span{stylePlain, ", from " + run.Started.UTC().Format(time.RFC3339)})

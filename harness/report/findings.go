@@ -83,6 +83,7 @@ type group struct {
 	reason      string // of unsupported and unavailable
 	expectation Expectation
 	specs       int
+	notRun      int // of the specs
 	cells       []CellID
 	entries     []string
 }
@@ -110,6 +111,9 @@ func groups(found []finding) []group {
 		g := &all[i]
 		if f.spec != "" {
 			g.specs++
+			if f.NotRun {
+				g.notRun++
+			}
 		}
 		if !slices.Contains(g.cells, f.cell.ID) {
 			g.cells = append(g.cells, f.cell.ID)
@@ -126,7 +130,11 @@ func (g group) size() string {
 	if g.specs == 0 {
 		return plural(len(g.cells), "cell")
 	}
-	return plural(g.specs, "spec") + " in " + plural(len(g.cells), "cell")
+	text := plural(g.specs, "spec") + " in " + plural(len(g.cells), "cell")
+	if g.notRun > 0 {
+		text += fmt.Sprintf(", of them not run %d", g.notRun)
+	}
+	return text
 }
 
 // names lists the group's cells on one line.

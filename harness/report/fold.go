@@ -177,7 +177,7 @@ func (o *Outcome) take(e Event) {
 	o.State, o.Verdict = StateFinished, e.Verdict
 	o.Seconds = elapsed(e.Seconds, o.Started, e.Time)
 	o.Error, o.Reason, o.Expectation = e.Error, e.Reason, e.Expectation
-	o.Evidence, o.Repro, o.Measurements = e.Evidence, e.Repro, e.Measurements
+	o.Evidence, o.Repro, o.Measurements, o.NotRun = e.Evidence, e.Repro, e.Measurements, e.NotRun
 }
 
 func (a *Aggregate) finishCell(e Event) {

@@ -159,6 +159,9 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		tc.Skipped = &xmlResult{Message: "flaky: " + attemptsText(o) + ": " + Gist(o.Error)}
 	case VerdictKnown:
 		tc.Skipped = &xmlResult{Message: "known: " + knownMessage(o)}
+		if o.NotRun {
+			tc.Skipped.Message = "known, not run: " + knownMessage(o)
+		}
 	case VerdictVacuous, VerdictUnsupported, VerdictUnavailable:
 		tc.Skipped = &xmlResult{Message: o.Verdict.String() + ": " + OneLine(o.Reason)}
 	}

@@ -48,6 +48,7 @@ type Outcome struct {
 	Expectation  *Expectation  `json:"expectation,omitempty"`
 	Evidence     string        `json:"evidence,omitempty"`
 	Repro        string        `json:"repro,omitempty"`
+	NotRun       bool          `json:"not_run,omitempty"` // known without having run
 	Measurements []Measurement `json:"measurements,omitempty"`
 	// Failure is the id of what needs a look, as matrix repro takes it; see FailureID.
 	Failure string `json:"failure,omitempty"`
@@ -136,6 +137,19 @@ func (c *Cell) Bad() int {
 	for i := range c.Specs {
 		if c.Specs[i].Verdict.Bad() {
 			n++
+		}
+	}
+	return n
+}
+
+// NotRun counts the specs that are known without having run.
+func (r *Run) NotRun() int {
+	n := 0
+	for i := range r.Cells {
+		for j := range r.Cells[i].Specs {
+			if r.Cells[i].Specs[j].NotRun {
+				n++
+			}
 		}
 	}
 	return n

@@ -35,21 +35,21 @@ func (a Attempts) Validate() error {
 	return nil
 }
 
-// attempts runs a cell's specs as often as is asked for. Attempts come in rounds, so that the second one of a spec
+// attempts runs specs of a cell as often as is asked for. Attempts come in rounds, so that the second one of a spec
 // does not meet the load of the first one's neighbours alone.
-func (r *runner) attempts(ctx context.Context, w *work) {
-	specs := w.specs
+func (r *runner) attempts(ctx context.Context, w *work, all []cell.Spec) {
+	specs := all
 	verdicts := r.round(ctx, w, specs, 1)
 	for n := 2; ctx.Err() == nil; n++ {
-		if specs = r.Attempts.next(n, specs, verdicts, w, r.failed.Load()); len(specs) == 0 {
+		if specs = r.Attempts.next(n, all, specs, verdicts, r.failed.Load()); len(specs) == 0 {
 			return
 		}
 		verdicts = r.round(ctx, w, specs, n)
 	}
 }
 
-// next chooses the specs of round n by the verdicts of the round before.
-func (a Attempts) next(n int, specs []cell.Spec, verdicts []report.Verdict, w *work, failed bool) []cell.Spec {
+// next chooses the specs of round n, of all, by the verdicts of the round before.
+func (a Attempts) next(n int, all, specs []cell.Spec, verdicts []report.Verdict, failed bool) []cell.Spec {
 	chosen := func(by func(report.Verdict) bool) (again []cell.Spec) {
 		for i, v := range verdicts {
 			if by(v) {
@@ -60,7 +60,7 @@ func (a Attempts) next(n int, specs []cell.Spec, verdicts []report.Verdict, w *w
 	}
 	switch {
 	case n <= a.Repeat:
-		return w.specs
+		return all
 	case a.UntilFailure && !failed:
 		// What the server lacks never fails: a cell of nothing else would go on for ever.
 		return chosen(func(v report.Verdict) bool { return v != report.VerdictUnsupported })

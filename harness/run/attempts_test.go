@@ -46,7 +46,7 @@ func TestNextAttempts(t *testing.T) {
 			before = append(before, cell.Spec{Text: text})
 		}
 		got := ""
-		for _, s := range c.attempts.next(c.n, before, c.verdicts, &work{specs: all}, c.failed) {
+		for _, s := range c.attempts.next(c.n, all, before, c.verdicts, c.failed) {
 			got += s.Text
 		}
 		if got != c.want {

@@ -46,7 +46,9 @@ func (r *runner) cell(ctx context.Context, c matrix.Cell) {
 	r.mu.Unlock()
 	r.emit(report.Event{Type: report.EventCellStarted, Cell: c.ID(), Total: len(work.specs), Seed: r.Seed,
 		Server: work.server, ToolVersion: work.tool.Version, ToolFlag: c.Tool.Flag(), Baseline: c.Tool.Baseline})
-	r.attempts(ctx, work)
+	if finished.Error = r.run(ctx, work); finished.Error != "" {
+		finished.Verdict = report.VerdictErrored
+	}
 }
 
 // A spec that keeps a core busy weighs fullWeight; Procs of them run at once. Those that wait for most of
@@ -78,6 +80,9 @@ type work struct {
 	older   map[string]string
 	server  report.Server
 	specs   []cell.Spec
+
+	mu       sync.Mutex
+	verdicts map[string]report.Verdict // of specs that have run, the worst of their attempts
 }
 
 // prepare obtains the suite, the tool and the server at the same time, since each waits for other things.

@@ -23,6 +23,7 @@ expectations: known
 const known = `
 expectations:
   - {servers: [mariadb 11.8], suite: migration, tool: gh-ost, specs: "^race", error: waiting, sometimes: true, note: two threads, link: "https://example.com/1", review: 2027-06-01}
+  - {servers: [mariadb < 11], suite: migration, tool: gh-ost, blocks: cell, except: "^oracle", error: cannot start, link: "https://example.com/3", review: 2027-06-01}
   - {servers: [mariadb 11.8], suite: migration, tool: gh-ost, specs: "^(late|early)", except: "^early", error: waiting, link: "https://example.com/2", review: 2027-06-01}
 `
 

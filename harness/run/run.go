@@ -36,7 +36,9 @@ type Config struct {
 	Tier   matrix.Tier    // the pr tier leaves out specs that are labelled full
 	Jobs   int            // cells that are prepared or run at once
 	Procs  int            // specs that run at once, over all cells; of those that mostly wait, four times as many
-	Keep   bool           // leave the servers of failed specs running
+	// AllKnown runs every spec of a cell that a declaration blocks, and not only a sample of them.
+	AllKnown bool
+	Keep     bool // leave the servers of failed specs running
 	// KeepData keeps the data directories of failed specs with their evidence.
 	KeepData bool
 	Attempts

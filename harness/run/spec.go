@@ -73,6 +73,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, number int) 
 		a.last.Evidence = filepath.ToSlash(a.evidence)
 	}
 	a.last = r.judge(w, a.last)
+	w.note(spec.Text, a.last.Verdict)
 	r.emit(a.numbered(a.last))
 	return a.last.Verdict
 }

@@ -29,6 +29,7 @@ type runFlags struct {
 	jobs, procs int
 	keep        bool
 	keepData    bool
+	allKnown    bool
 	attempts    run.Attempts
 	strict      bool
 	plain, live bool
@@ -76,6 +77,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.tier, "tier", "", "pr (the short tier) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
+	f.BoolVar(&o.allKnown, "all-known", false, "run every spec of a cell in which the tool is declared not to work at all, and not only a sample")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
 	f.IntVar(&o.attempts.Repeat, "repeat", 0, "run every spec N times; one that does not always end alike is flaky, and fails the run")
 	f.IntVar(&o.attempts.Retries, "retries", 0, "run a failed spec up to N times more; if it passes then it is reported as flaky, never as passed")
@@ -242,7 +244,7 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	}
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: m.Digest, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
-			Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
+			AllKnown: o.allKnown, Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
 			Checksum: o.checksum, TrustFirstUse: o.trust},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
 }
