@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -14,6 +15,9 @@ func (c *Config) repro(one matrix.Cell, spec string) string {
 		"--tool", shellQuote(one.Tool.Flag()), "--seed", strconv.FormatInt(c.Seed, 10)}
 	if c.Limit != DefaultLimit {
 		words = append(words, "--limit", c.Limit.String())
+	}
+	if one.Tool.Path != "" {
+		words = append(words, "--baseline", cmp.Or(one.Tool.Baseline, matrix.NoBaseline))
 	}
 	if c.Checksum != "" {
 		words = append(words, "--checksum", c.Checksum)

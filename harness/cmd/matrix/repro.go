@@ -42,13 +42,21 @@ each failure. With --shell its servers are left as they were when it failed: mat
 	return c
 }
 
+// baselineOf is the --baseline by which a failure's cell was judged; a run of before there was one had none.
+func baselineOf(c *report.Cell) string {
+	if c.ID.Version != report.LocalVersion {
+		return ""
+	}
+	return cmp.Or(c.Baseline, matrix.NoBaseline)
+}
+
 // again plans a failure's cell anew, on the terms of its run, with the focus that leaves its spec alone.
 func (a *app) again(f *results.Failure, o *runFlags) (*matrix.Matrix, []matrix.Cell, *regexp.Regexp, error) {
 	m, err := a.loadMatrix()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	cells, err := m.Plan(matrix.Selection{Entries: []string{f.Cell.ID.Entry}, Suites: []string{f.Cell.ID.Suite}, Tools: []string{f.ToolFlag()}})
+	cells, err := m.Plan(matrix.Selection{Entries: []string{f.Cell.ID.Entry}, Suites: []string{f.Cell.ID.Suite}, Tools: []string{f.ToolFlag()}, Baseline: baselineOf(f.Cell)})
 	if err != nil {
 		return nil, nil, nil, unfit(fmt.Errorf("%s cannot be planned any more: %w", f.Cell.ID, err))
 	}
