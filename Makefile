@@ -5,7 +5,7 @@ MATRIX := bin/matrix
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test-all test check lint unit pr cases bench compatibility clean
+.PHONY: help build test-all test check lint unit pr cases bench compatibility issue docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -47,6 +47,12 @@ bench: build ## measure against what this replaces, as ratios in one run; writes
 compatibility: build ## docs/compatibility.md from a run of everything: RUN=build/runs/…
 	@[ -n "$(RUN)" ] || { echo "make compatibility wants RUN, for example: make compatibility RUN=build/runs/20261123-180000.000"; exit 2; }
 	$(MATRIX) report --format compatibility '$(RUN)' >docs/compatibility.md
+
+issue: build ## show a bug of the track record on a real server: NAME=gh-ost-set-reordered (without NAME: the list)
+	$(MATRIX) issue $(NAME) $(ARGS)
+
+docs: ## write the pages of docs/ that are made of matrix.yaml and fixtures/track-record.yaml
+	go run ./harness/cmd/docs
 
 clean: ## stop servers that are left, and remove what was built; the cache stays (bin/matrix clean --all)
 	@[ ! -x $(MATRIX) ] || $(MATRIX) clean

@@ -22,9 +22,9 @@ var order = []string{
 	"failover/embedded", "failover/orchestrator", "failover/consul", "usertables", "upgrade",
 	"cell", "devtopology",
 	"suitekit", "run",
-	"attribution", "bundle",
+	"attribution", "bundle", "trackrecord",
 	"bench",
-	"cmd/matrix", "cmd/bench",
+	"cmd/matrix", "cmd/bench", "cmd/docs",
 }
 
 // forbidden are imports that the order would allow and the design does not: the runner starts suites as

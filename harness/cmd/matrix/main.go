@@ -111,7 +111,7 @@ suites against each, and reports per version.`,
 	}
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
 		a.downCommand(), a.runCommand(), a.migrateCommand(), a.upgradeCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
-		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.newCommand(), a.reportCommand(), a.schemaCommand())
+		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.newCommand(), a.issueCommand(), a.reportCommand(), a.schemaCommand())
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

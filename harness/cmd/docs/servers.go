@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"mysqlmatrix/harness/matrix"
+)
+
+// servers is docs/servers.md: what matrix.yaml lists.
+func servers(m *matrix.Matrix) string {
+	var text strings.Builder
+	text.WriteString(`# Servers
+
+What ` + "`matrix.yaml`" + ` lists, and where each comes from. Sources are tried in order; ` + "`bin/matrix list`" + ` says which work on your machine, and
+` + "`bin/matrix list --offline`" + ` which are there already. An entry that no source has is *unavailable* in a report, never passed.
+Any other server: an exact release from its vendor (` + "`mysql@8.0.21`" + `) or an installation of your own (` + "`dir:/path`" + `).
+
+| entry | tier | sources | suites |
+| --- | --- | --- | --- |
+`)
+	for _, e := range m.Entries {
+		var sources []string
+		for _, s := range e.Sources {
+			sources = append(sources, s.Declared.String())
+		}
+		suites := "all"
+		if len(e.Suites) > 0 {
+			suites = strings.Join(e.Suites, ", ")
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s | %s |\n", e.Name, e.Tier, strings.Join(sources, "; "), suites)
+	}
+	text.WriteString("\nThe pr tier is what a pull request runs; the full tier is everything. Made of `matrix.yaml` by `make docs`.\n")
+	return text.String()
+}
