@@ -41,5 +41,9 @@ func pages(project string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{"docs/track-record.md": trackrecord.Markdown(list), "docs/servers.md": servers(m)}, nil
+	picture, err := withPackages(project)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{architecture: picture, "docs/track-record.md": trackrecord.Markdown(list), "docs/servers.md": servers(m)}, nil
 }

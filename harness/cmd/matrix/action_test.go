@@ -53,29 +53,29 @@ func TestActionIsWhole(t *testing.T) {
 	}
 }
 
-// The README calls the action with inputs that it has, and with those that it wants.
+// docs/ci.md calls the action with inputs that it has, and with those that it wants.
 func TestExampleOfTheAction(t *testing.T) {
 	var a action
 	readYAML(t, actionFile, &a)
-	readme, err := os.ReadFile(filepath.Join(projectRoot(t), "README.md"))
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "ci.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const call = "      - uses: OWNER/mysql-matrix/.github/actions/entry@"
-	_, example, found := strings.Cut(string(readme), "```yaml\n"+call)
+	_, example, found := strings.Cut(string(page), "```yaml\n"+call)
 	example, _, _ = strings.Cut(call+example, "```")
 	var list []step
 	if err := yaml.Unmarshal([]byte(example), &list); err != nil || !found || len(list) != 1 {
-		t.Fatalf("the README has no such example (%v):\n%s", err, example)
+		t.Fatalf("docs/ci.md has no such example (%v):\n%s", err, example)
 	}
 	for name := range list[0].With {
 		if _, ok := a.Inputs[name]; !ok {
-			t.Errorf("the README gives the action %s, which is no input of it", name)
+			t.Errorf("docs/ci.md gives the action %s, which is no input of it", name)
 		}
 	}
 	for name, in := range a.Inputs {
 		if _, given := list[0].With[name]; in.Required && !given {
-			t.Errorf("the README calls the action without %s", name)
+			t.Errorf("docs/ci.md calls the action without %s", name)
 		}
 	}
 }

@@ -250,16 +250,16 @@ func TestTheGateAlwaysRuns(t *testing.T) {
 	}
 }
 
-// What the README shows is what the tests below run, and gets the harness at the commit of the workflow.
+// What docs/ci.md shows is what the tests below run, and gets the harness at the commit of the workflow.
 func TestExampleOfAFork(t *testing.T) {
 	var fork workflow
 	text := readYAML(t, forkFile, &fork)
-	readme, err := os.ReadFile(filepath.Join(projectRoot(t), "README.md"))
+	page, err := os.ReadFile(filepath.Join(projectRoot(t), "docs", "ci.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), "```yaml\n"+text+"```\n") {
-		t.Errorf("the README's example is not %s", forkFile)
+	if !strings.Contains(string(page), "```yaml\n"+text+"```\n") {
+		t.Errorf("the example of docs/ci.md is not %s", forkFile)
 	}
 	job := fork.Jobs["matrix"]
 	file, ref, _ := strings.Cut(job.Uses, "@")
@@ -315,7 +315,7 @@ func TestWorkflowSteps(t *testing.T) {
 	}
 }
 
-// A fork of gh-ost calls the workflow with its own checkout, as the example in the README does: that is built and tested.
+// A fork of gh-ost calls the workflow with its own checkout, as the example in docs/ci.md does: that is built and tested.
 // Its code is gh-ost's own, which asks this server for a variable that it does not have: the gate must turn red, and say so.
 func TestWorkflowOfAFork(t *testing.T) {
 	needsServer(t)
