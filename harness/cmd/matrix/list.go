@@ -30,7 +30,7 @@ func (a *app) listCommand() *cobra.Command {
 	var known knownFlags
 	c := &cobra.Command{
 		Use: "list", Short: "List entries and tools, and why an entry is unavailable here", Args: exactArgs(0, "no argument"),
-		Long:    "list asks the machine's package mirror and the vendors' sites (for their headers only) whether each entry could be fetched.\n" +
+		Long: "list asks the machine's package mirror and the vendors' sites (for their headers only) whether each entry could be fetched.\n" +
 			"With --known it prints the known failures instead, of all servers and tools or of those named, and when each was last seen to be true.",
 		Example: "  matrix list\n  matrix list --offline\n  matrix list --json\n  matrix list --known --entry mysql-9.7 --tool gh-ost",
 		RunE: func(c *cobra.Command, _ []string) error {
