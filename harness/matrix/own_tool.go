@@ -36,7 +36,7 @@ const (
 // CaseNames are the kinds of tables, changes and surroundings that a declaration can speak of.
 var CaseNames = []string{
 	"no-key", "nullable-key", "nullable-key-without-null", "float-key", "renamed-key", "replaced-primary-key",
-	"swapped-unique-keys", "swapped-columns", "invalid-dates", "large-transactions",
+	"swapped-unique-keys", "swapped-columns", "invalid-dates", "large-transactions", "reordered-members",
 	"referenced-by-foreign-key", "foreign-key", "trigger", "partial-row-image", "statement-format", "few-privileges",
 	"existing-new-table",
 }

@@ -16,6 +16,7 @@ const (
 	CaseSwappedColumns         Case = "swapped-columns"
 	CaseInvalidDates           Case = "invalid-dates"
 	CaseLargeTransactions      Case = "large-transactions"
+	CaseReorderedMembers       Case = "reordered-members"
 )
 
 // The cases of surroundings.

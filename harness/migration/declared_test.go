@@ -96,7 +96,7 @@ func TestDeclaredTool(t *testing.T) {
 // TestCaseNames holds that a declaration can speak of every case, and of no other.
 func TestCaseNames(t *testing.T) {
 	cases := []Case{CaseNoKey, CaseNullableKey, CaseNullableKeyWithoutNull, CaseFloatKey, CaseRenamedKey, CaseReplacedPrimaryKey,
-		CaseSwappedUniqueKeys, CaseSwappedColumns, CaseInvalidDates, CaseLargeTransactions, CaseReferenced, CaseForeignKey,
+		CaseSwappedUniqueKeys, CaseSwappedColumns, CaseInvalidDates, CaseLargeTransactions, CaseReorderedMembers, CaseReferenced, CaseForeignKey,
 		CaseTrigger, CasePartialRowImage, CaseStatementFormat, CaseFewPrivileges, CaseExistingNewTable}
 	var names []string
 	for _, c := range cases {

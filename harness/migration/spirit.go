@@ -49,7 +49,9 @@ var _ = register(&Descriptor{
 		},
 		Removed: true, // or it resumes from its checkpoint
 		// It looks for what it refuses in a new table once that is made.
-		LeftByRefusal: func(table string) []string { return []string{"_" + table + "_new", "_" + table + "_chkpnt"} },
+		LeftByRefusal: func(table string) []string {
+			return []string{"_" + table + "_new", "_" + table + "_chkpnt", spiritSentinel}
+		},
 	},
 	Copy: Copying{
 		Chunks:    []string{"--threads=1", "--skip-force-kill"},
@@ -71,6 +73,7 @@ var _ = register(&Descriptor{
 		CaseRenamedKey:             {Refusal: "renames are not supported"},
 		CaseSwappedColumns:         {Refusal: "renames are not supported"},
 		CaseReplacedPrimaryKey:     {Refusal: "dropping primary key is not supported"},
+		CaseReorderedMembers:       {Refusal: "unsafe SET value reorder"},
 		CaseReferenced:             {Refusal: "existing foreign key constraints are not supported"},
 		CaseForeignKey:             {Refusal: "existing foreign key constraints are not supported"},
 		CaseTrigger:                {Refusal: "tables with triggers associated are not supported"},

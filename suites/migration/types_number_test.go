@@ -1,6 +1,9 @@
 package migration_test
 
-import "mysqlmatrix/harness/workload"
+import (
+	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/workload"
+)
 
 // Literals must do the same whether they are written before the exchange or after it: a value fits the old
 // type and the new one. NULL and the edges of each type are among them.
@@ -62,7 +65,7 @@ var numberTypes = []scenario{
 		}},
 	},
 	{
-		group: "types", name: "ENUM and SET columns keep their values when members are reordered", finds: true,
+		group: "types", name: "ENUM and SET columns keep their values when members are reordered", finds: true, is: migration.CaseReorderedMembers,
 		create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, e ENUM('a','b','c','ż'), s SET('r','g','b'), n ENUM('1','2','3') NOT NULL)"),
 		alter:  "MODIFY e ENUM('x','ż','c','b','a'), MODIFY s SET('w','b','g','r'), MODIFY n ENUM('3','2','1') NOT NULL",
 		typed: workload.Typed{Name: "t", Key: workload.ID("id"), Values: []workload.ValueColumn{
