@@ -45,9 +45,9 @@ func binaryLog() []Setting {
 	compressed := global("binlog_transaction_compression", "ON")
 	compressed.Reported = true
 	minimalServer := global("binlog_row_image", "MINIMAL")
-	minimalServer.Refusal = "(?i)only 'FULL' is supported"
+	minimalServer.Refusal = "(?i)only 'FULL' is supported|binlog_row_image"
 	statementServer := global("binlog_format", "STATEMENT")
-	statementServer.Refusal = "(?i)ROW binlog format"
+	statementServer.Refusal = "(?i)ROW binlog format|binlog_format"
 	partialServer := global("binlog_row_value_options", "PARTIAL_JSON")
 	partialServer.JSON = true
 	tagged := Setting{Variable: "gtid_next", Value: "AUTOMATIC:app", Session: []string{"SET SESSION gtid_next = 'AUTOMATIC:app'"}, GTID: true, Refusal: "(?i)gtid"}
