@@ -172,8 +172,12 @@ func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
 	}
 	fields, known := fieldsOf(value.Type())
 	at := Position{Line: node.Line, keys: map[string]int{}, items: map[string][]int{}, failed: map[string]bool{}}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key, content := node.Content[i], node.Content[i+1]
+	pairs := d.merged(node, name, 0)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		key, content := pairs[i], pairs[i+1]
+		if name == "" && strings.HasPrefix(key.Value, extensionPrefix) {
+			continue // a place for anchors, which the rest refers to
+		}
 		index, ok := fields[key.Value]
 		if !ok {
 			d.problem(key.Line, suggest(key.Value, known), "%s has an unknown key %q", named(name), key.Value)
@@ -197,6 +201,56 @@ func (d *decoder) mapping(node *yaml.Node, value reflect.Value, name string) {
 	if field := value.FieldByName("At"); field.IsValid() {
 		field.Set(reflect.ValueOf(at))
 	}
+}
+
+// extensionPrefix begins outermost keys that are passed over.
+const extensionPrefix = "x-"
+
+// mergeDepth is how deep mappings may merge others: an anchor that merges itself would have no end.
+const mergeDepth = 8
+
+// merged are the keys and values of a mapping, with those that it merges ("<<", YAML 1.1) after its own, where it has none of
+// the same name.
+func (d *decoder) merged(node *yaml.Node, name string, depth int) []*yaml.Node {
+	var own, merges []*yaml.Node
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if key := node.Content[i]; key.Value == "<<" && key.Tag == "!!merge" {
+			merges = append(merges, node.Content[i+1])
+		} else {
+			own = append(own, key, node.Content[i+1])
+		}
+	}
+	for _, m := range merges {
+		sources := []*yaml.Node{m}
+		if m.Kind == yaml.SequenceNode {
+			sources = m.Content
+		}
+		for _, source := range sources {
+			if source.Kind == yaml.AliasNode {
+				source = source.Alias
+			}
+			if source.Kind != yaml.MappingNode || depth >= mergeDepth {
+				d.problem(m.Line, "merge a mapping with an anchor, such as <<: *common", "%s merges a %s", named(name), kindName(source))
+				continue
+			}
+			own = addMissing(own, d.merged(source, name, depth+1))
+		}
+	}
+	return own
+}
+
+// addMissing adds the pairs whose keys are not there yet.
+func addMissing(pairs, more []*yaml.Node) []*yaml.Node {
+	for i := 0; i+1 < len(more); i += 2 {
+		there := false
+		for j := 0; j < len(pairs); j += 2 {
+			there = there || pairs[j].Value == more[i].Value
+		}
+		if !there {
+			pairs = append(pairs, more[i], more[i+1])
+		}
+	}
+	return pairs
 }
 
 // named is how messages call a value; the outermost has no name.

@@ -217,3 +217,25 @@ func declared(t *testing.T, s Source) string {
 	}
 	return string(text)
 }
+
+// Keys that begin with x- are a place for anchors; what a mapping merges stands back behind its own keys.
+func TestExtensionsAndMergeKeys(t *testing.T) {
+	shared := "x-common: &common\n  tier: pr\n  vendor: mysql\n" + strings.Replace(sound, "    vendor: mysql\n    series: \"8.0\"\n    tier: full\n", "    <<: *common\n    series: \"8.0\"\n    tier: full\n", 1)
+	m, err := loadText(t, shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := m.Entries[1]; e.Tier != TierFull || e.Vendor.String() != "mysql" {
+		t.Errorf("%s of %s, want its own tier and the merged vendor", e.Tier, e.Vendor)
+	}
+	for text, want := range map[string]string{
+		strings.Replace(shared, "<<: *common", "<<: text", 1):                                      `entries[1] merges a single value; merge a mapping with an anchor`,
+		strings.Replace(shared, "  tier: pr\n", "  teir: pr\n", 1):                                 `has an unknown key "teir"`,
+		"x-loop: &loop\n  <<: *loop\n" + sound:                                                     "",
+		strings.Replace(sound, "  - name: mysql-8.0\n", "  - name: mysql-8.0\n    x-mine: 1\n", 1): `has an unknown key "x-mine"`,
+	} {
+		if _, err := loadText(t, text); (want == "") != (err == nil) && want != "" || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

@@ -18,6 +18,7 @@ func Schema() ([]byte, error) {
 	for _, kind := range registered() {
 		maps.Copy(schema.Definitions, (&jsonschema.Reflector{RequiredFromJSONSchemaTags: true, Anonymous: true}).Reflect(kind.New()).Definitions)
 	}
+	schema.PatternProperties = map[string]*jsonschema.Schema{"^" + extensionPrefix: jsonschema.TrueSchema}
 	schema.Title = "matrix.yaml"
 	schema.Description = "Server versions and tools under test"
 	text, err := json.MarshalIndent(schema, "", "  ")

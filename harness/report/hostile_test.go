@@ -195,3 +195,17 @@ func TestEmptyRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A tool may print one line of megabytes: a JUnit file carries the beginning of it, and says how much is left out.
+func TestJUnitIsBounded(t *testing.T) {
+	events := []Event{{Time: at0, Type: EventRunStarted, Plan: []CellID{cellA}}, {Time: at0, Type: EventCellStarted, Cell: cellA, Total: 1},
+		{Time: at0, Type: EventSpecFinished, Cell: cellA, Spec: "x", Verdict: VerdictFailed, Error: strings.Repeat("é", 4<<20)},
+		{Time: at0, Type: EventCellFinished, Cell: cellA}, {Time: at0, Type: EventRunFinished}}
+	var b bytes.Buffer
+	if err := WriteJUnit(&b, Fold(events)); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() > 2*junitBytes || !strings.Contains(b.String(), "bytes more are in run.json") {
+		t.Errorf("the file has %d bytes", b.Len())
+	}
+}

@@ -57,8 +57,20 @@ type (
 	}
 )
 
-// junitExcerpt bounds an error's lines in junit.xml; run.json and the evidence have all of it.
-const junitExcerpt = 500
+// These bound an error in junit.xml, which some readers keep in memory whole; run.json and the evidence have all of it.
+const (
+	junitLines = 500
+	junitBytes = 64 << 10
+)
+
+// junitError is the beginning of an error, within the bounds.
+func junitError(why string) string {
+	text := strings.Join(excerpt(why, junitLines, 0, false), "\n")
+	if len(text) <= junitBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:junitBytes], "") + fmt.Sprintf("\n… %d bytes more are in run.json", len(text)-junitBytes)
+}
 
 // WriteJUnit writes junit.xml: a testsuite for each cell, a testcase for each spec, and one more, named "cell", where
 // something is to be said of the cell as a whole. failed and fixed are failures; errored and timed-out are errors;
@@ -149,7 +161,7 @@ func junitCase(c *Cell, name string, o *Outcome) xmlCase {
 		return tc
 	}
 	why := finding{c, name, o}.why()
-	bad := &xmlResult{Message: Gist(why), Type: o.Verdict.String(), Text: strings.Join(excerpt(why, junitExcerpt, 0, false), "\n")}
+	bad := &xmlResult{Message: Gist(why), Type: o.Verdict.String(), Text: junitError(why)}
 	switch o.Verdict {
 	case VerdictFailed, VerdictFixed:
 		tc.Failure = bad
