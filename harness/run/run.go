@@ -7,12 +7,14 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,9 @@ type Config struct {
 	Procs  int            // specs that run at once, over all cells; of those that mostly wait, four times as many
 	// AllKnown runs every spec of a cell that a declaration blocks, and not only a sample of them.
 	AllKnown bool
+	// Expected says how long a cell is expected to take, in seconds: the longest cells begin first, so that the end of the run is
+	// not one cell. Without it they begin in the order of the plan.
+	Expected func(matrix.Cell) float64
 	Keep     bool // leave the servers of failed specs running
 	// KeepData keeps the data directories of failed specs with their evidence.
 	KeepData bool
@@ -90,7 +95,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	begin := time.Now()
 	r.emit(started)
 	var group sync.WaitGroup
-	for _, one := range cells {
+	for _, one := range c.order(cells) {
 		if r.jobs.Acquire(ctx, 1) != nil {
 			break
 		}
@@ -110,6 +115,14 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 		return fmt.Errorf("%w: %s", ErrNoSpecs, c.Focus)
 	}
 	return context.Cause(ctx)
+}
+
+// order puts the cells that are expected to take longest first.
+func (c *Config) order(cells []matrix.Cell) []matrix.Cell {
+	if c.Expected == nil {
+		return cells
+	}
+	return slices.SortedStableFunc(slices.Values(cells), func(a, b matrix.Cell) int { return cmp.Compare(c.Expected(b), c.Expected(a)) })
 }
 
 func (r *runner) emit(e report.Event) {

@@ -238,6 +238,10 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	if err != nil {
 		return none, nil, err
 	}
+	recorded, err := readDurations(m, nil)
+	if err != nil {
+		return none, nil, err
+	}
 	binaries, err := root.Create(ctx, "run")
 	if err != nil {
 		return none, nil, err
@@ -245,6 +249,6 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: m.Digest, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
 			AllKnown: o.allKnown, Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
-			Checksum: o.checksum, TrustFirstUse: o.trust},
+			Checksum: o.checksum, TrustFirstUse: o.trust, Expected: recorded.Expected},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
 }
