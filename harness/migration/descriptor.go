@@ -51,6 +51,8 @@ type Descriptor struct {
 	Unable string
 	// Denies is what it prints when it has not changed the table.
 	Denies string
+	// Privileges are further global ones that it needs.
+	Privileges []string
 	// InsteadOfReplicationClient are privileges that it needs where a server has no REPLICATION CLIENT.
 	InsteadOfReplicationClient []string
 	// Failure finds the reason in what it prints when it gives up, the most telling pattern first. Where none does, the

@@ -80,6 +80,7 @@ var _ = register(&Descriptor{
 		CaseStatementFormat:        {Refusal: "binlog_format must be ROW"},
 		CaseFewPrivileges:          {Refusal: "(?i)insufficient privileges|denied"},
 	},
+	Privileges: []string{"RELOAD"},
 	Bugs: []Bug{
 		{"loses the deletes of the binary log", []tool.Patch{{
 			File: "pkg/repl/subscription_map.go",

@@ -51,7 +51,7 @@ func (f *fixture) limitAccount(ctx context.Context) error {
 	for _, row := range rows {
 		known[strings.ToUpper(row["Privilege"])] = true
 	}
-	global := []string{"PROCESS", "SELECT", "REPLICATION SLAVE"}
+	global := append([]string{"PROCESS", "SELECT", "REPLICATION SLAVE"}, f.tool.Privileges...)
 	for _, one := range []string{"REPLICATION CLIENT", "BINLOG MONITOR", "SLAVE MONITOR", "REPLICATION MASTER ADMIN"} {
 		if known[one] {
 			global = append(global, one)
