@@ -117,6 +117,11 @@ func (c *Config) check() error {
 	if why := judge.CheckChange(c.Alter); why != "" {
 		return fmt.Errorf("--alter %q is not tried: %s", c.Alter, why)
 	}
+	if unsupported := c.Tool.Describe().Unsupported; unsupported != nil {
+		if why := unsupported(c.Golden.Flavor); why != "" {
+			return fmt.Errorf("%s on %s: %s", c.Tool.Name(), c.Golden.Flavor, why)
+		}
+	}
 	if option := c.Tool.Describe().Reserves(c.ToolOptions); option != "" {
 		return fmt.Errorf("option %s for %s: where it works, on which table and until when is set here, so that the tables can be compared: leave it out",
 			option, c.Tool.Name())
