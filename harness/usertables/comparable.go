@@ -12,8 +12,6 @@ import (
 )
 
 var (
-	// clockDefault finds a default that is the time of the change.
-	clockDefault = regexp.MustCompile(`(?i)current_timestamp|\bnow\b|localtime|sysdate|utc_timestamp|\b0000-00-00\b`)
 	// chanceDefault finds a default that is another one each time.
 	chanceDefault = regexp.MustCompile(`(?i)uuid|\brand\b|random_bytes|sys_guid|nextval|lastval|curdate|curtime|current_date|current_time\b|utc_|unix_timestamp`)
 	// rowTime finds a column that system versioning writes.
@@ -43,7 +41,7 @@ func comparable(ctx context.Context, model *server.Server, before []column, afte
 			why = "the change numbers the rows, in whichever order it reads them"
 		case one.hasValue && chanceDefault.MatchString(one.fallback) && !had(one.name):
 			why = "its default is another one for each row"
-		case clockDefault.MatchString(one.fallback+one.extra) || one.base() == "timestamp":
+		default:
 			filled, err := filledByClock(ctx, model, after, one)
 			if err != nil {
 				return c, nil, err
@@ -81,7 +79,7 @@ func numbersAnew(before []column, alter string) bool {
 
 // filledByClock says whether the model's change has written its own time into a column.
 func filledByClock(ctx context.Context, model *server.Server, t workload.Table, c column) (filled bool, err error) {
-	if !slices.Contains([]string{"datetime", "timestamp"}, c.base()) {
+	if !slices.Contains([]string{"date", "datetime", "timestamp"}, c.base()) {
 		return false, nil
 	}
 	const layout = "2006-01-02 15:04:05"

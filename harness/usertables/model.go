@@ -68,7 +68,7 @@ var notThatWay = []uint16{syntaxError, 1221, 1235, 1800, 1801, 1845, 1846}
 var saysHow = regexp.MustCompile(`(?i)\b(algorithm|lock)\b\s*=?\s*(default|instant|nocopy|inplace|copy|none|shared|exclusive)\b`)
 
 // changeTime is what the model's clock says while it changes a table: rows that get the time of the change are known by it.
-var changeTime = time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC)
+var changeTime = time.Date(1971, 3, 5, 1, 46, 40, 0, time.UTC)
 
 // change has the model's server change the table, in the cheapest way that it takes. A refusal is a *refusal.
 func change(ctx context.Context, s *server.Server, t workload.Table, alter string) (own ServerChange, err error) {

@@ -123,6 +123,11 @@ func (p *place) restore(ctx context.Context, kept *spare) error {
 	if err := p.replica.StartReplica(ctx, ""); err != nil {
 		return err
 	}
+	// The model has not had all of its beats: the next watch begins with a table of its own.
+	forget := "DROP DATABASE IF EXISTS " + workload.HeartbeatDatabase
+	if err := errors.Join(session(ctx, p.primary, forget), session(ctx, p.model, forget)); err != nil {
+		return err
+	}
 	if kept == nil {
 		return nil // the last table: nobody needs the model any more
 	}

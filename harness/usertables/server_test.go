@@ -79,9 +79,7 @@ type byServer struct {
 func (b *byServer) Name() string { return "the server's own statements" }
 
 func (b *byServer) Describe() *migration.Descriptor {
-	return &migration.Descriptor{Name: b.Name(), Modes: []migration.Mode{migration.ModeTriggers}, Objects: migration.Objects{
-		Follows: func(string, string) string { return "SELECT 1" },
-	}}
+	return &migration.Descriptor{Name: b.Name(), Modes: []migration.Mode{migration.ModeTriggers}, Immediate: true}
 }
 
 // Migrate changes the table in place, which is what a copy without faults comes to.

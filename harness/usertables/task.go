@@ -202,6 +202,7 @@ func (t *task) ownChange(ctx context.Context) (own ownChange, err error) {
 		own.table = made[0]
 	}
 	own.want, err = structure(ctx, t.model, own.table)
+	own.want.referenced = t.before.referenced // a change is of no other table's keys
 	return own, err
 }
 
