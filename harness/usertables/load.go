@@ -282,7 +282,7 @@ const shownLine = 120
 // loaded waits until every node has what was loaded, and counts it there.
 func (p *place) loaded(ctx context.Context, path string) error {
 	if err := p.topology.WaitCaughtUp(ctx); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || !p.applierStopped(ctx) {
 			return err
 		}
 		return &Mistake{fmt.Errorf("schema %s: the replicas do not take what the primary took: %w", path, err)}
@@ -320,6 +320,17 @@ func (p *place) loaded(ctx context.Context, path string) error {
 	}
 	p.own = all
 	return nil
+}
+
+// applierStopped says whether a replica has stopped at one of the dump's statements, and not for want of its source.
+func (p *place) applierStopped(ctx context.Context) bool {
+	for _, s := range []*server.Server{p.replica, p.model} {
+		statuses, err := s.ReplicaStatus(ctx)
+		if err == nil && slices.ContainsFunc(statuses, func(r server.ReplicaStatus) bool { return r.SQLErrno != 0 }) {
+			return true
+		}
+	}
+	return false
 }
 
 // strict gives the replicas the primary's innodb_strict_mode, now that they have what the dump's sessions were lenient about.
