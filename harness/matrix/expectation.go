@@ -17,7 +17,7 @@ import (
 type Expectation struct {
 	Servers []string     `yaml:"servers" json:"servers" jsonschema:"required,minItems=1,description=vendors and ranges of their versions such as mysql >= 8.4 or mariadb 10.5 .. 10.11"`
 	Build   flavor.Build `yaml:"build" json:"build,omitempty" jsonschema:"enum=vendor,enum=debian,enum=ubuntu,description=who built them; anybody when left out"`
-	Suite   string       `yaml:"suite" json:"suite" jsonschema:"required,enum=migration,enum=failover,enum=pseudogtid"`
+	Suite   string       `yaml:"suite" json:"suite" jsonschema:"required,enum=migration,enum=failover,enum=pseudogtid,enum=upgrade"`
 	Tool    string       `yaml:"tool" json:"tool" jsonschema:"required,description=its name and a range of its versions such as gh-ost <= v1.1.6; all versions when there is no range"`
 	Specs   string       `yaml:"specs" json:"specs,omitempty" jsonschema:"description=regular expression on a spec's full text; all when left out"`
 	Except  string       `yaml:"except" json:"except,omitempty" jsonschema:"description=regular expression on the full text of specs that it does not speak of"`

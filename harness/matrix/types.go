@@ -53,7 +53,7 @@ type Entry struct {
 	Release string        `yaml:"-" json:"-"` // exact, for references beyond the file
 	Tier    Tier          `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
 	Sources []Source      `yaml:"sources" json:"sources" jsonschema:"required,minItems=1,description=where its binaries come from; the first that works is taken"`
-	Suites  []string      `yaml:"suites" json:"suites,omitempty" jsonschema:"enum=migration,enum=failover,enum=pseudogtid,description=suites that run on it; all when left out"`
+	Suites  []string      `yaml:"suites" json:"suites,omitempty" jsonschema:"enum=migration,enum=failover,enum=pseudogtid,enum=upgrade,description=suites that run on it; all when left out"`
 	Note    string        `yaml:"note" json:"note,omitempty"`
 	At      Position      `yaml:"-" json:"-"`
 }
@@ -70,7 +70,7 @@ type Apt struct {
 // Tool is a program under test.
 type Tool struct {
 	Name     string        `yaml:"name" json:"name" jsonschema:"required"`
-	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,minItems=1,enum=migration,enum=failover,enum=pseudogtid,description=suites that test it"`
+	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,minItems=1,enum=migration,enum=failover,enum=pseudogtid,enum=upgrade,description=suites that test it"`
 	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,minItems=1,description=the first is the default"`
 	// Declare is for a tool that the project has no driver for.
 	Declare *OwnTool `yaml:"declare" json:"declare,omitempty" jsonschema:"description=how a migration tool of your own is run"`
@@ -168,4 +168,4 @@ func digestOf(digests []string) string {
 }
 
 // Suites are the suites that there are, in the order in which they are reported.
-var Suites = []string{"migration", "failover", "pseudogtid"}
+var Suites = []string{"migration", "failover", "pseudogtid", "upgrade"}

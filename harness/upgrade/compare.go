@@ -288,10 +288,14 @@ func (c *comparison) both(ctx context.Context, query string) (a, b answer, err e
 	return a, b, nil
 }
 
-// definitions are the texts that make views and routines, by their names in lower case.
+// definitions are the texts that make views and routines, by their names in lower case. A dump makes a table in a view's place
+// first, which counts for nothing.
 func (c *comparison) definitions() map[string]string {
 	out := map[string]string{}
 	for key, st := range c.dump.defines {
+		if strings.HasPrefix(key, "table ") {
+			continue
+		}
 		out[key[strings.LastIndexAny(key, ". ")+1:]] = st.sql
 	}
 	return out

@@ -33,7 +33,7 @@ func (r *runner) inPlace(ctx context.Context, o *Outcome) (err error) {
 		if o.Detail, err = systemTables(ctx, next, r.Dir); err != nil {
 			return errors.Join(err, next.remove())
 		}
-		if o.Detail != "" && !next.side.flavor.IsMariaDB() && !next.side.flavor.MinMySQL(8, 0, 0) {
+		if o.Detail != "" && !next.side.flavor.MinMySQL(8, 0, 0) {
 			o.Status = Unsupported // such a server answers with its old system tables for little
 			return next.remove()
 		}

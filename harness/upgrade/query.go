@@ -192,6 +192,12 @@ var systemTable = regexp.MustCompile(`(?is)\b(FROM|JOIN)\s+\W?(information_schem
 
 // follows says which refusal a query's error follows from, "" where it has a cause of its own.
 func (c *comparison) follows(q statement, b answer) string {
+	const noDatabase = 1046
+	for key := range c.absent {
+		if b.number == noDatabase && strings.HasPrefix(key, "database ") {
+			return "it follows: " + key + " is not on the new server"
+		}
+	}
 	if !follows[b.number] {
 		return ""
 	}

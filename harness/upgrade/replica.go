@@ -54,7 +54,7 @@ func (r *runner) replica(ctx context.Context, o *Outcome) (err error) {
 		return r.stoppedReplica(ctx, o, primary, last, *stopped)
 	}
 	begin := time.Now()
-	if err := promote(ctx, last.Server); err != nil {
+	if err := Promote(ctx, last.Server); err != nil {
 		return err
 	}
 	o.Detail = fmt.Sprintf("promoted in %.1f s", time.Since(begin).Seconds())
@@ -72,8 +72,8 @@ func (r *runner) replica(ctx context.Context, o *Outcome) (err error) {
 	return r.compare(ctx, o, old.side, next, nil, nil)
 }
 
-// promote makes a replica a primary.
-func promote(ctx context.Context, s *server.Server) error {
+// Promote makes a replica a primary.
+func Promote(ctx context.Context, s *server.Server) error {
 	return errors.Join(s.StopReplica(ctx, ""), s.ResetReplica(ctx, ""), s.SetReadOnly(ctx, false))
 }
 

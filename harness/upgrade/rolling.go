@@ -37,7 +37,7 @@ func (r *runner) rolling(ctx context.Context, o *Outcome) (err error) {
 	if err := t.WaitCaughtUp(ctx); err != nil {
 		return err
 	}
-	w, err := newWriter(ctx, t.Primary().Server.Endpoint)
+	w, err := NewWriter(ctx, t.Primary().Server.Endpoint)
 	if err != nil {
 		return err
 	}
@@ -45,13 +45,14 @@ func (r *runner) rolling(ctx context.Context, o *Outcome) (err error) {
 	order := ReplicaOrder(r.Seed, Replicas)
 	for _, g := range r.Goldens[1:] {
 		if done, err := roll.step(ctx, g, order); err != nil || !done {
-			return errors.Join(err, w.stop())
+			return errors.Join(err, w.Stop())
 		}
 	}
-	if err := w.stop(); err != nil {
+	if err := w.Stop(); err != nil {
 		return err
 	}
-	o.Gap, o.Writes = w.gap.Seconds(), len(w.acknowledged)
+	writes, gap := w.Acknowledged()
+	o.Gap, o.Writes = gap.Seconds(), writes
 	if err := roll.ledger(ctx); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ type roll struct {
 	*runner
 	outcome  *Outcome
 	topology *topology.Topology
-	writer   *writer
+	writer   *Writer
 	primary  *topology.Node
 }
 
@@ -216,10 +217,9 @@ func (r *roll) switchover(ctx context.Context, next *topology.Node, replicas []*
 			return err
 		}
 	}
-	if err := promote(ctx, next.Server); err != nil {
+	if err := Promote(ctx, next.Server); err != nil {
 		return err
 	}
-	r.writer.move(next.Server.Endpoint)
 	old := r.primary
 	r.primary = next
 	for _, n := range replicas {
@@ -230,6 +230,7 @@ func (r *roll) switchover(ctx context.Context, next *topology.Node, replicas []*
 			return err
 		}
 	}
+	r.writer.Move(next.Server.Endpoint)
 	return old.Server.SetReadOnly(ctx, true)
 }
 
@@ -256,7 +257,7 @@ func (r *roll) ledger(ctx context.Context) error {
 				return err
 			}
 		}
-		lost, err := r.writer.missing(ctx, n.Server)
+		lost, err := r.writer.Missing(ctx, n.Server)
 		if err != nil {
 			return err
 		}

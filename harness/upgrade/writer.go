@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
 )
 
@@ -19,8 +20,8 @@ const (
 
 var writerTable = quote(loadDatabase) + ".w"
 
-// writer writes row after row to the primary, wherever that is, and keeps what was acknowledged.
-type writer struct {
+// Writer writes row after row to the primary, wherever that is, and keeps what was acknowledged.
+type Writer struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -30,7 +31,8 @@ type writer struct {
 	gap          time.Duration // the longest time between two acknowledgements
 }
 
-func newWriter(ctx context.Context, at server.Endpoint) (*writer, error) {
+// NewWriter makes a table and starts to write to it.
+func NewWriter(ctx context.Context, at server.Endpoint) (*Writer, error) {
 	db, err := at.OpenDB("")
 	if err != nil {
 		return nil, err
@@ -41,25 +43,31 @@ func newWriter(ctx context.Context, at server.Endpoint) (*writer, error) {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &writer{cancel: cancel, done: make(chan struct{}), at: at}
+	w := &Writer{cancel: cancel, done: make(chan struct{}), at: application(at)}
 	go w.run(ctx)
 	return w, db.Close()
 }
 
-// move has the writer write to another server.
-func (w *writer) move(to server.Endpoint) {
+// Move has the writer write to another server.
+func (w *Writer) Move(to server.Endpoint) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.at = to
+	w.at = application(to)
 }
 
-func (w *writer) endpoint() server.Endpoint {
+// application is an account that may not write where read_only is on, as an administrator may.
+func application(e server.Endpoint) server.Endpoint {
+	e.User, e.Password = sandbox.User+"_rw", sandbox.Password
+	return e
+}
+
+func (w *Writer) endpoint() server.Endpoint {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.at
 }
 
-func (w *writer) run(ctx context.Context) {
+func (w *Writer) run(ctx context.Context) {
 	defer close(w.done)
 	var db *sql.DB
 	var connected server.Endpoint
@@ -98,8 +106,8 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// stop ends the writer.
-func (w *writer) stop() error {
+// Stop ends the writer.
+func (w *Writer) Stop() error {
 	w.cancel()
 	<-w.done
 	if len(w.acknowledged) == 0 {
@@ -108,8 +116,8 @@ func (w *writer) stop() error {
 	return nil
 }
 
-// missing counts the acknowledged writes that a server does not have.
-func (w *writer) missing(ctx context.Context, s *server.Server) (int, error) {
+// Missing counts the acknowledged writes that a server does not have.
+func (w *Writer) Missing(ctx context.Context, s *server.Server) (int, error) {
 	rows, err := s.DB.QueryContext(ctx, "SELECT id FROM "+writerTable)
 	if err != nil {
 		return 0, err
@@ -129,4 +137,11 @@ func (w *writer) missing(ctx context.Context, s *server.Server) (int, error) {
 		}
 	}
 	return lost, errors.Join(rows.Err(), rows.Close())
+}
+
+// Acknowledged is how many writes were acknowledged so far, and the longest time between two of them.
+func (w *Writer) Acknowledged() (n int, gap time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.acknowledged), w.gap
 }
