@@ -67,6 +67,9 @@ func (m *Maven) open(s *Store, e matrix.Entry, _ string) source {
 	return &maven{store: s, source: m, vendor: e.Vendor}
 }
 
+// mavenLayout is part of every key: raise it when what is kept of an artifact changes.
+const mavenLayout = "2"
+
 // maven builds a basedir from a Maven artifact.
 type maven struct {
 	store  *Store
@@ -76,7 +79,7 @@ type maven struct {
 
 func (m *maven) key() (string, error) {
 	s := m.source
-	parts := []string{recipe, "maven", s.Version, s.Artifact, strings.ToLower(s.SHA256), s.Archive, s.Path}
+	parts := []string{recipe, "maven", mavenLayout, s.Version, s.Artifact, strings.ToLower(s.SHA256), s.Archive, s.Path}
 	for _, packages := range []*matrix.Apt{s.Libraries, s.Client} {
 		if packages != nil {
 			parts = append(parts, aptID(packages)...)

@@ -59,6 +59,8 @@ func artifactServer(below string) []entry {
 		{name: below + "lib/plugin/semisync_master.so", kind: tar.TypeReg, body: "x"},
 		{name: below + "lib/libmysqld.a", kind: tar.TypeReg, body: "x"},
 		{name: below + "libs/libjemalloc.so.1", kind: tar.TypeReg, body: "x"},
+		{name: below + "support-files/my-default.cnf", kind: tar.TypeReg, body: "x"},
+		{name: below + "support-files/mysql.server", kind: tar.TypeReg, body: "x"},
 		{name: below + "mysql-test/t/a.test", kind: tar.TypeReg, body: "x"},
 	}
 }
@@ -104,12 +106,12 @@ func TestObtainMaven(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, file := range []string{"bin/mysqld", "bin/mysqld_safe", "share/english/errmsg.sys", "lib/plugin/semisync_master.so", "lib/private/libjemalloc.so.1"} {
+			for _, file := range []string{"bin/mysqld", "bin/mysqld_safe", "share/english/errmsg.sys", "lib/plugin/semisync_master.so", "lib/private/libjemalloc.so.1", "support-files/my-default.cnf"} {
 				if _, err := os.Stat(filepath.Join(b.Path, file)); err != nil {
 					t.Error(err)
 				}
 			}
-			for _, file := range []string{"bin/mysqld-debug", "lib/libmysqld.a", "mysql-test", "libs"} {
+			for _, file := range []string{"bin/mysqld-debug", "lib/libmysqld.a", "mysql-test", "libs", "support-files/mysql.server"} {
 				if exists(filepath.Join(b.Path, file)) {
 					t.Errorf("%s, which nothing uses, was kept", file)
 				}

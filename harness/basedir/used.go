@@ -22,6 +22,8 @@ func used(name string) string {
 			return name
 		}
 		return "."
+	case name == defaultOptions:
+		return name
 	case (top == "bin" || top == "scripts") && isProgram(rest):
 		return name
 	case top == "lib" && (strings.HasPrefix(rest, "plugin/") || strings.HasPrefix(rest, "private/")):
@@ -40,6 +42,9 @@ func used(name string) string {
 	}
 	return "."
 }
+
+// defaultOptions is the template of an option file that MySQL 5.6's mysql_install_db does not work without.
+const defaultOptions = "support-files/my-default.cnf"
 
 func isProgram(name string) bool {
 	for _, p := range programNames {
