@@ -26,13 +26,13 @@ type listed struct {
 }
 
 func (a *app) listCommand() *cobra.Command {
-	var asJSON, offline bool
+	var asJSON, offline, outdated bool
 	var known knownFlags
 	c := &cobra.Command{
 		Use: "list", Short: "List entries and tools, and why an entry is unavailable here", Args: exactArgs(0, "no argument"),
 		Long: "list asks the machine's package mirror and the vendors' sites (for their headers only) whether each entry could be fetched.\n" +
 			"With --known it prints the known failures instead, of all servers and tools or of those named, and when each was last seen to be true.",
-		Example: "  matrix list\n  matrix list --offline\n  matrix list --json\n  matrix list --known --entry mysql-9.7 --tool gh-ost",
+		Example: "  matrix list\n  matrix list --offline\n  matrix list --json\n  matrix list --known --entry mysql-9.7 --tool gh-ost\n  matrix list --outdated",
 		RunE: func(c *cobra.Command, _ []string) error {
 			m, err := a.loadMatrix()
 			if err != nil {
@@ -43,6 +43,9 @@ func (a *app) listCommand() *cobra.Command {
 			}
 			if known != (knownFlags{asJSON: asJSON}) {
 				return usageError{errors.New("--entry, --tool and --seen-in are for known failures: add --known")}
+			}
+			if outdated {
+				return printOutdated(c.Context(), c.OutOrStdout(), m)
 			}
 			cache, err := a.openCache(c.Context())
 			if err != nil {
@@ -61,6 +64,7 @@ func (a *app) listCommand() *cobra.Command {
 	c.Flags().StringVar(&known.tool, "tool", "", "with --known: those of a tool, such as gh-ost or gh-ost=v1.1.8")
 	c.Flags().StringVar(&known.seen, "seen-in", "", "with --known: the run in which to look when each was true (default: the newest below build/runs)")
 	c.Flags().BoolVar(&offline, "offline", false, "ask nobody: say only what is cached")
+	c.Flags().BoolVar(&outdated, "outdated", false, "compare the listed releases with what the vendors have tagged")
 	return c
 }
 
