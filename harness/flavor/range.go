@@ -66,7 +66,7 @@ func (r *Range) bound(sign string, numbers []int) error {
 		}
 		r.high = trimmed(numbers)
 	default:
-		return fmt.Errorf("unknown word %q: want >=, >, <=, < or ..", sign)
+		return fmt.Errorf("unknown word %q: want one of >= > <= < .. before a version", sign)
 	}
 	return nil
 }

@@ -75,15 +75,6 @@ func idle(tools []chosenTool, suites []string) error {
 	return errors.Join(errs...)
 }
 
-// cells are all the cells of the file.
-func (m *Matrix) cells() []Cell {
-	cells, err := m.Plan(Selection{})
-	if err != nil {
-		return nil // a file without tools or entries, which is a problem of its own
-	}
-	return cells
-}
-
 func (m *Matrix) entryNames() []string {
 	names := make([]string, len(m.Entries))
 	for i, e := range m.Entries {

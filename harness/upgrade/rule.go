@@ -42,10 +42,6 @@ const (
 // one before; from 8.4 on each long-term line from the long-term line before, or from an innovation release between them.
 var mysqlLine = []flavor.Flavor{mysqlAt(5, 5, 0), mysqlAt(5, 6, 0), mysqlAt(5, 7, 0), mysqlAt(8, 0, 0), mysqlAt(8, 4, 0), mysqlAt(9, 7, 0)}
 
-// mariadbLine is MariaDB's. It takes over the data directory of any older line, so that a step may go over several.
-var mariadbLine = []flavor.Flavor{mariadbAt(10, 0, 0), mariadbAt(10, 1, 0), mariadbAt(10, 2, 0), mariadbAt(10, 3, 0), mariadbAt(10, 4, 0),
-	mariadbAt(10, 5, 0), mariadbAt(10, 6, 0), mariadbAt(10, 11, 0), mariadbAt(11, 4, 0), mariadbAt(11, 8, 0), mariadbAt(12, 3, 0)}
-
 // place is where a server's series stands in a line: of two lines around it, the older.
 func place(line []flavor.Flavor, f flavor.Flavor) (at int, exact bool) {
 	at = -1

@@ -55,7 +55,6 @@ type loader struct {
 	server  *server.Server
 	conn    *sql.Conn
 	judge   *dump.Judge
-	modes   dump.Modes
 	file    string
 	passed  []PassedOver
 	say     func(string, ...any)
