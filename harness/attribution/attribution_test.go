@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	_ "mysqlmatrix/harness/basedir" // the kinds of sources that matrix.yaml names
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 )
