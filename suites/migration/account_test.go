@@ -11,6 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/topology"
 )
 
 // The account that only the tool under test uses, so that its sessions are told from the suite's.
@@ -28,16 +29,22 @@ func (f *fixture) account(ep server.Endpoint) server.Endpoint {
 	return ep
 }
 
-// createAccount makes the tool's account.
+// createAccount makes the tool's account on every server, unlogged: a binary log with a password is not packed for
+// a bug report.
 func (f *fixture) createAccount(ctx context.Context, grants []string) error {
 	if grants == nil {
 		grants = []string{everything}
 	}
-	statements := []string{"CREATE USER " + toolAccount + " IDENTIFIED BY '" + toolPassword + "'"}
+	statements := []string{"SET SESSION sql_log_bin = 0", "CREATE USER " + toolAccount + " IDENTIFIED BY '" + toolPassword + "'"}
 	for _, grant := range grants {
 		statements = append(statements, "GRANT "+grant+" TO "+toolAccount)
 	}
-	return f.asGranter(ctx, statements...)
+	for _, n := range f.Nodes {
+		if err := asGranter(ctx, n, statements...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // limitAccount leaves the tool's account what the tools' manuals ask for, and nothing that lets it write to a server
@@ -60,7 +67,7 @@ func (f *fixture) limitAccount(ctx context.Context) error {
 	if !known["REPLICATION CLIENT"] {
 		global = slices.Concat(global, f.tool.InsteadOfReplicationClient)
 	}
-	return f.asGranter(ctx,
+	return asGranter(ctx, f.Primary(),
 		"REVOKE ALL PRIVILEGES, GRANT OPTION FROM "+toolAccount,
 		"GRANT "+strings.Join(global, ", ")+" ON *.* TO "+toolAccount,
 		"GRANT ALL PRIVILEGES ON "+server.Ident(database)+".* TO "+toolAccount,
@@ -69,31 +76,32 @@ func (f *fixture) limitAccount(ctx context.Context) error {
 
 // unlimitAccount gives the tool's account everything again.
 func (f *fixture) unlimitAccount(ctx context.Context) error {
-	return f.asGranter(ctx, "GRANT "+everything+" TO "+toolAccount)
+	return asGranter(ctx, f.Primary(), "GRANT "+everything+" TO "+toolAccount)
 }
 
-// asGranter runs statements about accounts.
-func (f *fixture) asGranter(ctx context.Context, statements ...string) (err error) {
-	granter, err := f.granter(ctx)
+// asGranter runs statements about accounts in one session.
+func asGranter(ctx context.Context, n *topology.Node, statements ...string) (err error) {
+	granter, err := granterOf(ctx, n)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, granter.Close()) }()
+	granter.SetMaxOpenConns(1)
 	for _, statement := range statements {
 		if _, err := granter.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("account of the tool: %s: %w", statement, err)
+			return fmt.Errorf("node %s: account of the tool: %s: %w", n.Name, statement, err)
 		}
 	}
 	return nil
 }
 
-// granter connects as one who may grant: the administrator, where the golden sandbox made it so, or root, who
+// granterOf connects as one who may grant: the administrator, where the golden sandbox made it so, or root, who
 // is at 127.0.0.1 or at localhost by the installation.
-func (f *fixture) granter(ctx context.Context) (*sql.DB, error) {
-	admin := f.primary.Endpoint.Config("")
+func granterOf(ctx context.Context, n *topology.Node) (*sql.DB, error) {
+	admin := n.Server.Endpoint.Config("")
 	root, local := admin.Clone(), admin.Clone()
 	root.User, local.User = "root", "root"
-	local.Net, local.Addr = "unix", f.Primary().Sandbox.Socket()
+	local.Net, local.Addr = "unix", n.Sandbox.Socket()
 	var errs []error
 	for _, config := range []*mysql.Config{admin, root, local} {
 		connector, err := mysql.NewConnector(config)

@@ -316,7 +316,8 @@ func TestWorkflowSteps(t *testing.T) {
 }
 
 // A fork of gh-ost calls the workflow with its own checkout, as the example in docs/ci.md does: that is built and tested.
-// Its code is gh-ost's own, which asks this server for a variable that it does not have: the gate must turn red, and say so.
+// Its code is gh-ost's own, which asks this server for a variable that it does not have. By no release's known failures the
+// gate must turn red, and say so.
 func TestWorkflowOfAFork(t *testing.T) {
 	needsServer(t)
 	t.Parallel()
@@ -329,6 +330,7 @@ func TestWorkflowOfAFork(t *testing.T) {
 	readYAML(t, reusableFile, &w)
 	readYAML(t, forkFile, &fork)
 	given := fork.Jobs["matrix"].With
+	given["baseline"] = "none"
 	given["entries"], given["focus"] = entryName, "^gh-ost allow-on-master: keys: a text key with a case- and accent-insensitive collation$"
 	s := service{t: t, artifacts: t.TempDir(), runs: temporaryFolder(t), basedirs: filepath.Join(shared, "basedirs"), cold: true, caller: ghostSource(t)}
 	values := inputs(t, w, given)
