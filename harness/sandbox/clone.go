@@ -33,7 +33,7 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Sandbox{dir: dir, lease: lease, meta: meta{Entry: g.Entry, Flavor: g.Flavor, Basedir: g.Basedir,
+	s = &Sandbox{dir: dir, lease: lease, fresh: true, meta: meta{Entry: g.Entry, Flavor: g.Flavor, Basedir: g.Basedir,
 		Profile: g.Profile, Port: lease.Port, ServerID: spec.ServerID, Scope: spec.Scope}}
 	defer func() {
 		if err != nil {
@@ -70,13 +70,17 @@ func (g *Golden) Provision(s *Sandbox) error {
 
 // rewrite makes dbdeployer's scripts speak of the clone: they hold its folder and its port as text.
 func (g *Golden) rewrite(s *Sandbox) error {
-	replacer := strings.NewReplacer(
+	return s.replace(strings.NewReplacer(
 		g.DeployedSocket, s.Socket(), // first: it holds the port
 		g.DeployedDir, s.dir,
 		g.DeployedBasedir, s.meta.Basedir,
 		strconv.Itoa(g.DeployedPort), strconv.Itoa(s.meta.Port),
 		strconv.Itoa(g.DeployedPort+xPortOffset), strconv.Itoa(s.meta.Port+xPortOffset),
-	)
+	))
+}
+
+// replace rewrites the text files of the sandbox's folder, without those of its data directory.
+func (s *Sandbox) replace(replacer *strings.Replacer) error {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err

@@ -3,11 +3,9 @@ package sandbox
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -20,32 +18,25 @@ const (
 	lastPort  = 32000
 )
 
-// Lease is a port that no other harness process on this machine uses. It is a locked file: the server
-// inherits the open file, so that the lease lasts as long as the harness or the server lives and needs no
-// clearing when either is killed.
+// Lease is a port that no other harness process on this machine uses. It is an abstract Unix socket (unix(7)) whose name
+// holds the port: names of these are the kernel's, so that every user and every checkout finds them, whatever folders they
+// use, and network namespaces have their own, as they have their own ports. The server inherits the socket, so that the
+// lease lasts as long as the harness or the server lives and needs no clearing when either is killed.
 type Lease struct {
 	Port int
 	file *os.File
 }
 
-// leaseDir is shared by all users of the machine, as ports are.
-func leaseDir() string { return filepath.Join(os.TempDir(), "mysql-matrix-ports") }
+// leaseName is the abstract socket of a port.
+func leaseName(port int) string { return "@mysql-matrix-port-" + strconv.Itoa(port) }
 
 // LeasePort leases a free port.
 func LeasePort() (*Lease, error) {
-	dir := leaseDir()
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("lease a port: %w", err)
-	}
-	// The umask took bits away; only the owner can give them back, and need do so only once.
-	if err := os.Chmod(dir, 0o777|fs.ModeSticky); err != nil && !errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("lease a port: %w", err)
-	}
 	count := lastPort - firstPort
 	offset := rand.IntN(count)
 	for i := range count {
 		port := firstPort + (offset+i)%count
-		lease, err := tryLease(dir, port)
+		lease, err := tryLease(port)
 		if err != nil {
 			return nil, err
 		}
@@ -57,32 +48,22 @@ func LeasePort() (*Lease, error) {
 }
 
 // tryLease is nil without an error when somebody has the port.
-func tryLease(dir string, port int) (*Lease, error) {
-	path := filepath.Join(dir, strconv.Itoa(port))
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	}
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, nil // another user's
-	}
+func tryLease(port int) (*Lease, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("lease port %d: %w", port, err)
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, ignoreBusy(errors.Join(err, file.Close()))
+	file := os.NewFile(uintptr(fd), leaseName(port))
+	if err := unix.Bind(fd, &unix.SockaddrUnix{Name: leaseName(port)}); err != nil {
+		if errors.Is(err, unix.EADDRINUSE) {
+			return nil, file.Close()
+		}
+		return nil, errors.Join(fmt.Errorf("lease port %d: %w", port, err), file.Close())
 	}
 	if !portFree(port) {
 		return nil, file.Close()
 	}
 	return &Lease{Port: port, file: file}, nil
-}
-
-func ignoreBusy(err error) error {
-	if errors.Is(err, unix.EWOULDBLOCK) {
-		return nil
-	}
-	return fmt.Errorf("lease a port: %w", err)
 }
 
 // portFree says whether nothing listens on the port, on loopback or everywhere.

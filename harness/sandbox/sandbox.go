@@ -47,6 +47,7 @@ type Sandbox struct {
 	dir     string
 	lease   *Lease
 	process *proc.Process // nil when an earlier process started the server
+	fresh   bool          // it has never answered, and nobody knows its port yet
 }
 
 // meta is what a sandbox's folder says of it, so that a later process finds its way.
@@ -119,7 +120,7 @@ func socketPath(dir string, port int) string {
 
 // Endpoint is where an administrator connects.
 func (s *Sandbox) Endpoint() server.Endpoint {
-	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: User, Password: Password}
+	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: User, Password: Password, DataDir: s.DataDir()}
 }
 
 // ReplicationEndpoint is where a replica connects.
@@ -129,10 +130,29 @@ func (s *Sandbox) ReplicationEndpoint() server.Endpoint {
 
 // Start starts the server directly, without mysqld_safe, which would restart one that a spec has killed,
 // and waits for its first answer. An error carries the last lines of its error log.
+//
+// Where another program has taken the port of a new sandbox since it was leased, the sandbox gets another port.
 func (s *Sandbox) Start(ctx context.Context) error {
 	if s.Running() {
 		return nil
 	}
+	err := s.startOnce(ctx)
+	for range portAttempts {
+		if !s.fresh || !portTaken(err) {
+			break
+		}
+		if moveErr := s.movePort(); moveErr != nil {
+			return errors.Join(err, moveErr)
+		}
+		err = s.startOnce(ctx)
+	}
+	if err == nil {
+		s.fresh = false
+	}
+	return err
+}
+
+func (s *Sandbox) startOnce(ctx context.Context) error {
 	startLog, err := os.Create(filepath.Join(s.dir, "start.log"))
 	if err != nil {
 		return fmt.Errorf("start server: %w", err)
@@ -184,7 +204,14 @@ func (s *Sandbox) awaitAnswer(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxIdleConns(0)
 	answers := wait.State{What: "it answers", Limit: StartLimit, Poll: answerPoll, Ended: s.process.Done(), Cause: s.exit}
-	if err := answers.Until(ctx, func(ctx context.Context) (string, bool, error) { return "", true, ping(ctx, db) }); err != nil {
+	look := func(ctx context.Context) (string, bool, error) {
+		err := ping(ctx, db)
+		if errors.As(err, new(*server.StrangerError)) {
+			err = wait.Stop(err)
+		}
+		return "", true, err
+	}
+	if err := answers.Until(ctx, look); err != nil {
 		return &StartError{Port: s.meta.Port, Dir: s.dir, Err: err, LogTail: s.ErrorLogTail(tailLines)}
 	}
 	return nil

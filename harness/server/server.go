@@ -26,6 +26,9 @@ type Endpoint struct {
 	// Limit bounds connecting, and each read and write of the connection. 0 means ten seconds for
 	// connecting and no limit for the rest. A manager that must notice dropped packets sets it.
 	Limit time.Duration `json:"-"`
+	// DataDir is the server's data directory on this machine. Every connection checks that it is that server's, and is a
+	// *StrangerError otherwise. "" checks nothing.
+	DataDir string `json:"-"`
 }
 
 // connectLimit bounds connecting when the endpoint sets no limit.
@@ -52,6 +55,9 @@ func (e Endpoint) OpenDB(database string) (*sql.DB, error) {
 	connector, err := mysql.NewConnector(e.Config(database))
 	if err != nil {
 		return nil, fmt.Errorf("server %s: %w", e.Addr(), err)
+	}
+	if e.DataDir != "" {
+		connector = identified{Connector: connector, addr: e.Addr(), dataDir: e.DataDir}
 	}
 	return sql.OpenDB(connector), nil
 }
