@@ -43,6 +43,9 @@ const (
 	ErrantServer             // it has what its primary never had, or takes writes beside the primary
 	BlockedPrimary           // its commits wait for acknowledgements that no replica gives
 	OtherProblem             // one that the reason names
+	StoppedReplica           // a thread of a replica was stopped by hand
+	ReadOnlyPrimary          // no server takes writes, though the primary is alive
+	LostBinlogEnd            // a replica has transactions of its live primary that the primary lacks
 	CannotFollowAfterFailure // a replica could not be wired to the new primary
 )
 
@@ -50,7 +53,7 @@ var problemNames = map[Problem]string{
 	NoProblem: "none", UnreachablePrimary: "unreachable primary", DeadPrimary: "dead primary",
 	DeadPrimaryAndReplicas: "dead primary and replicas", DeadIntermediate: "dead intermediate primary",
 	ReplicasNotReplicating: "replicas not replicating", BrokenReplica: "broken replica",
-	ErrantServer: "errant server", BlockedPrimary: "blocked primary", OtherProblem: "other", CannotFollowAfterFailure: "replica lost in recovery",
+	ErrantServer: "errant server", BlockedPrimary: "blocked primary", OtherProblem: "other", StoppedReplica: "stopped replica", ReadOnlyPrimary: "read-only primary", LostBinlogEnd: "lost end of the binary log", CannotFollowAfterFailure: "replica lost in recovery",
 }
 
 // String is the problem in words.
@@ -71,6 +74,8 @@ type Plan struct {
 	Reason  string  `json:"reason"`
 	Dead    string  `json:"dead,omitempty"`    // name of the server that has failed
 	Promote string  `json:"promote,omitempty"` // name of the new primary
+	// Alternatives are candidates with the same data as the one to promote, in order of preference.
+	Alternatives []string `json:"alternatives,omitempty"`
 	// Source is the server that the replicas of a dead intermediate primary, or a server that rejoins, are to follow.
 	Source   string      `json:"source,omitempty"`
 	Repoint  []string    `json:"repoint,omitempty"`  // names of the replicas that are to follow the new primary or Source

@@ -13,6 +13,10 @@ type State struct {
 	Servers []Observation `json:"servers"`
 	// LastRecovery is when the last recovery ended; zero when there was none.
 	LastRecovery time.Time `json:"last_recovery,omitzero"`
+	// Failed are candidates that could not be promoted in the recovery under way, by name, with the reason.
+	Failed map[string]string `json:"failed,omitempty"`
+	// Replaced are primaries that were replaced, by name, with the name of the new primary.
+	Replaced map[string]string `json:"replaced,omitempty"`
 }
 
 // Observation is what the last poll of a server has shown. When the server does not answer, what it said
@@ -32,30 +36,46 @@ type Observation struct {
 	Format     Format        `json:"format,omitempty"` // of its binary log
 	LogUpdates bool          `json:"log_updates"`      // writes what it applies to its own binary log
 	ReadOnly   bool          `json:"read_only"`
-	SemiSync   bool          `json:"semi_sync"` // its commits wait for replicas
+	// Unwritable says that no setting can make it take writes: InnoDB was started read-only.
+	Unwritable bool `json:"unwritable,omitempty"`
+	// LowerCaseTableNames is that variable: replicas of another value look for other tables.
+	LowerCaseTableNames string `json:"lower_case_table_names,omitempty"`
+	// BinlogFilters are databases that its binary log leaves out or is limited to, as "Binlog_Do_DB=shop".
+	BinlogFilters []string `json:"binlog_filters,omitempty"`
+	SemiSync      bool     `json:"semi_sync"` // its commits wait for replicas
 	// Acknowledging are the replicas connected that acknowledge, WaitsFor how many a commit waits for.
-	Acknowledging int    `json:"acknowledging,omitempty"`
-	WaitsFor      int    `json:"waits_for,omitempty"`
-	ServerID      uint64 `json:"server_id"`
-	UUID          string `json:"uuid,omitempty"` // MySQL's server_uuid
+	Acknowledging int `json:"acknowledging,omitempty"`
+	WaitsFor      int `json:"waits_for,omitempty"`
+	// Acknowledges says that it acknowledges what it receives; CanWait that its commits could wait for replicas.
+	Acknowledges bool   `json:"acknowledges,omitempty"`
+	CanWait      bool   `json:"can_wait,omitempty"`
+	ServerID     uint64 `json:"server_id"`
+	UUID         string `json:"uuid,omitempty"` // MySQL's server_uuid
 
 	// Executed are the GTIDs that it has; on MariaDB a position.
 	Executed server.GTIDSet `json:"executed"`
 	// Wrote is what the binary log holds by the server that wrote it: on MySQL the same as Executed, on
 	// MariaDB gtid_binlog_state. It shows transactions that did not come from the primary.
 	Wrote server.GTIDSet `json:"wrote"`
-	Links []Link         `json:"links,omitempty"` // sources that it replicates from
+	// Applied is the position that it was restored at or has replicated up to, its own writes left out (MariaDB).
+	Applied server.GTIDSet `json:"applied"`
+	// Purged are the GTIDs that it has executed and has no longer in its binary logs (MySQL).
+	Purged server.GTIDSet `json:"purged"`
+	Links  []Link         `json:"links,omitempty"` // sources that it replicates from
 }
 
 // Link is one replication channel of a server.
 type Link struct {
-	Channel string             `json:"channel,omitempty"`
-	Source  string             `json:"source"` // "host:port"
-	GTID    bool               `json:"gtid"`   // replicates by GTID
-	Fetch   Thread             `json:"fetch"`  // the I/O thread
-	Apply   Thread             `json:"apply"`  // the SQL thread
-	Read    server.Coordinates `json:"read"`   // in the source's logs, fetched up to
-	Applied server.Coordinates `json:"applied"`
+	Channel string `json:"channel,omitempty"`
+	Source  string `json:"source"` // "host:port" of the server, by whatever name the replica knows it
+	// SourceID and SourceUUID are what the source has told of itself: its server_id and, on MySQL, its server_uuid.
+	SourceID   uint64             `json:"source_id,omitempty"`
+	SourceUUID string             `json:"source_uuid,omitempty"`
+	GTID       bool               `json:"gtid"`  // replicates by GTID
+	Fetch      Thread             `json:"fetch"` // the I/O thread
+	Apply      Thread             `json:"apply"` // the SQL thread
+	Read       server.Coordinates `json:"read"`  // in the source's logs, fetched up to
+	Applied    server.Coordinates `json:"applied"`
 	// Received are the GTIDs fetched completely, whether applied or not.
 	Received server.GTIDSet `json:"received"`
 	// Drained says that the applier has read all that was fetched. It may still be busy with the end of it.
@@ -64,6 +84,18 @@ type Link struct {
 	Error string `json:"error,omitempty"`
 	// FetchError is the last error of fetching; "" when there is none. A replica without a source has one.
 	FetchError string `json:"fetch_error,omitempty"`
+	FetchErrno int    `json:"fetch_errno,omitempty"`
+	// Lost says that the receiver had lost its source before the manager stopped it. A receiver that was stopped by hand
+	// has not: it says nothing of the source.
+	Lost bool `json:"lost,omitempty"`
+	// Connected says that the source has sent something since the receiver was pointed to it.
+	Connected bool `json:"connected,omitempty"`
+	// Delay is how much later than its source it applies, by configuration.
+	Delay time.Duration `json:"delay,omitempty"`
+	// Filters are what it does not apply or is limited to, as "Replicate_Ignore_Table=shop.aside".
+	Filters []string `json:"filters,omitempty"`
+	// Relay is where the applier is in the relay logs.
+	Relay server.Coordinates `json:"relay,omitzero"`
 }
 
 // Thread is the state of a replication thread.
@@ -104,6 +136,25 @@ const (
 
 // Fresh says that what is known of a server was asked after the given time.
 func (o Observation) Fresh(since time.Time) bool { return o.Reachable && o.At.After(since) }
+
+// Client errors of a receiver that has lost its source (errmsg.h of MySQL): no connection, or one that broke.
+const (
+	errClientFirst = 2000
+	errClientLast  = 2999
+)
+
+// LostSource says whether the receiver has lost its source: it tries to connect, has given up on the network, or did so
+// before the manager stopped it.
+func (l Link) LostSource() bool {
+	return l.Fetch == Connecting || l.Lost || l.Fetch == Stopped && l.FetchErrno >= errClientFirst && l.FetchErrno <= errClientLast
+}
+
+// answers are errors that a receiver has from the source itself, which is alive then: too many connections, access denied,
+// host blocked or not privileged, account locked or out of resources.
+var answers = map[int]bool{1040: true, 1045: true, 1129: true, 1130: true, 1203: true, 1226: true, 3118: true, 4151: true}
+
+// Refused says whether the source has refused the receiver, and so is alive.
+func (l Link) Refused() bool { return l.Fetch != Running && answers[l.FetchErrno] }
 
 // LinkTo is the server's channel from a source.
 func (o Observation) LinkTo(addr string) (Link, bool) {

@@ -17,3 +17,7 @@ func (f Flavor) CanReplicateFrom(source Flavor) bool {
 // ReceivesWholeTransactions says whether a replica counts a transaction as received only once all of it is there. MySQL
 // 5.6 counts it from its first event on (seen on 5.6.24), so that the end of half a transaction would be waited for in vain.
 func (f Flavor) ReceivesWholeTransactions() bool { return f.IsMariaDB() || f.MinMySQL(5, 7, 0) }
+
+// StartDeletesRelayLogs says whether a replica that uses GTID deletes its relay logs when one of its threads is started while
+// both are stopped (MariaDB, sql/sql_repl.cc, start_slave).
+func (f Flavor) StartDeletesRelayLogs() bool { return f.IsMariaDB() }

@@ -125,6 +125,16 @@ func normalize(list []interval) []interval {
 // IsEmpty says that the set holds nothing.
 func (g GTIDSet) IsEmpty() bool { return len(g.intervals) == 0 }
 
+// Count is how many transactions the set holds; of a MariaDB position, how many sequence numbers.
+func (g GTIDSet) Count() (n uint64) {
+	for _, list := range g.intervals {
+		for _, one := range list {
+			n += one.last - one.first + 1
+		}
+	}
+	return n
+}
+
 // Contains says whether every transaction of o is in g.
 func (g GTIDSet) Contains(o GTIDSet) bool { return o.Minus(g).IsEmpty() }
 
@@ -175,6 +185,25 @@ func (g GTIDSet) WithoutServer(id uint64) GTIDSet {
 	return rest
 }
 
+// RestoredAt is the part of a MariaDB binary log state that a server has in its data and not in its own binary log state:
+// what servers that its state does not know, other than one, wrote up to the position that it was restored or replicated
+// to.
+func (g GTIDSet) RestoredAt(position, state GTIDSet, except uint64) GTIDSet {
+	part := GTIDSet{intervals: map[string][]interval{}}
+	suffix := "-" + strconv.FormatUint(except, 10)
+	for key, list := range g.intervals {
+		domain, _, _ := strings.Cut(key, "-")
+		at := position.intervals[domain]
+		if _, known := state.intervals[key]; known || strings.HasSuffix(key, suffix) || len(at) == 0 {
+			continue
+		}
+		if last := list[len(list)-1].last; last <= at[len(at)-1].last {
+			part.intervals[key] = list
+		}
+	}
+	return part
+}
+
 func subtract(from, what []interval) []interval {
 	var rest []interval
 	for _, one := range from {
@@ -213,6 +242,19 @@ func (g GTIDSet) String() string {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// Text is the set as ParseGTIDSet reads it.
+func (g GTIDSet) Text(style flavor.GTIDStyle) string {
+	if style != flavor.GTIDMariaDB {
+		return strings.ReplaceAll(g.String(), " ", "")
+	}
+	var parts []string
+	for _, domain := range slices.Sorted(maps.Keys(g.intervals)) {
+		list := g.intervals[domain]
+		parts = append(parts, domain+"-0-"+strconv.FormatUint(list[len(list)-1].last, 10)) // the server is of no account
+	}
+	return strings.Join(parts, ",")
 }
 
 // MarshalText writes the set as String does, for audits.

@@ -190,6 +190,16 @@ func (s *Server) changeSource(src Source) (string, error) {
 	return s.onChannel(d.ChangeSource, src.Channel, strings.Join(options, ", "))
 }
 
+// PointToRelayLog makes a replica whose threads are stopped continue in its own relay logs, which are kept (MariaDB). It
+// does not use GTID from then on.
+func (s *Server) PointToRelayLog(ctx context.Context, channel string, at Coordinates) error {
+	statement, err := s.onChannel(s.Dialect.ChangeSource, channel, "MASTER_USE_GTID=no, RELAY_LOG_FILE="+Quote(at.File)+", RELAY_LOG_POS="+strconv.FormatUint(at.Pos, 10))
+	if err != nil {
+		return err
+	}
+	return s.Exec(ctx, statement)
+}
+
 // onChannel puts a channel's name where the dialect wants it. verb is "CHANGE MASTER TO" and the like.
 func (s *Server) onChannel(verb, channel, options string) (string, error) {
 	if channel == "" {

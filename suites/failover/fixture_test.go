@@ -42,10 +42,12 @@ var table = workload.Table{Database: "shop", Name: "orders"}
 // fixture is a cluster that is written to by an application, which is told of a new primary by the manager.
 type fixture struct {
 	*topology.Topology
-	ledger  *workload.Ledger
-	load    *workload.Load
-	manager failover.Manager
-	crashed time.Time
+	ledger   *workload.Ledger
+	load     *workload.Load
+	manager  failover.Manager
+	samplers sync.WaitGroup
+	samples  *samples // what the servers said of themselves while the manager watched
+	crashed  time.Time
 	// watchers look at what the manager does until over is closed.
 	watchers sync.WaitGroup
 	over     chan struct{}
@@ -70,7 +72,7 @@ func deploy(ctx context.Context, options topology.Options) *fixture {
 	if options.Shape == (topology.Shape{}) {
 		options.Shape = topology.MustShape("star:2")
 	}
-	s := &fixture{Topology: suitekit.Deploy(ctx, sandbox.ProfileDurable, options), ledger: workload.NewLedger(rows), over: make(chan struct{})}
+	s := &fixture{Topology: suitekit.Deploy(ctx, sandbox.ProfileDurable, options), ledger: workload.NewLedger(rows), over: make(chan struct{}), samples: newSamples()}
 	primary := s.Primary().Server
 	suitekit.NoFault(workload.Create(ctx, primary, table))
 	suitekit.NoFault(workload.CreateJournal(ctx, primary, table))

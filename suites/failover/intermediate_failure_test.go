@@ -76,6 +76,7 @@ var _ = Describe("a dead server", func() {
 		s.expectNoRecovery(ctx)
 		s.heal(ctx, lost)
 		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		s.samples.forget("replica1")
 		s.waitForWrites(ctx, rate)       // until the manager has seen it
 		s.stopReceiving(ctx, "replica2") // which would have to be promoted if it had one transaction more
 		s.killPrimary(ctx)

@@ -36,6 +36,9 @@ func (s *fixture) start(ctx context.Context, manager failover.Manager) {
 	GinkgoHelper()
 	s.manager = manager
 	DeferCleanup(s.endManager)
+	for _, n := range s.Nodes {
+		s.samplers.Go(func() { s.samples.watch(ctx, n, s.over) })
+	}
 	if err := manager.Start(ctx); err != nil {
 		Fail(err.Error())
 	}
@@ -62,6 +65,7 @@ func (s *fixture) endManager(ctx context.Context) error {
 	err = errors.Join(err, s.manager.Stop(ctx))
 	s.ended.Do(func() { close(s.over) })
 	s.watchers.Wait()
+	s.samplers.Wait()
 	return err
 }
 

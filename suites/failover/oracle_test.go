@@ -33,6 +33,8 @@ const (
 	checkRows        check = "rows"        // everybody holds the same
 	checkLedger      check = "ledger"      // what was acknowledged is there, but for what is stated as lost
 	checkLoss        check = "loss"        // what is lost is exactly what no survivor had received
+	checkReceived    check = "received"    // the new primary has all that it had ever received, and had it all the time; so have its replicas
+	checkWritable    check = "writable"    // two servers took writes at a time for no longer than an old primary may until it is fenced
 )
 
 // cluster is how things are to be when all is over.
@@ -74,6 +76,12 @@ func (s *fixture) check(ctx context.Context, c cluster) findings {
 			s.noteFollower(ctx, found, n, source, c.primary)
 		}
 	}
+	if s.Shape.Kind != topology.Ring && s.Shape.Kind != topology.FanIn {
+		found.note(checkReceived, s.samples.lostBy(c.primary.Name))
+		if several := s.samples.severalWritable(); several > fenceLimit {
+			found.note(checkWritable, fmt.Errorf("more than one server took writes for %s", several))
+		}
+	}
 	account, err := s.ledger.Account(ctx, c.primary.Server, table)
 	found.note(checkLedger, err)
 	found.note(checkLedger, s.agrees(ctx, c.primary, account))
@@ -83,6 +91,7 @@ func (s *fixture) check(ctx context.Context, c cluster) findings {
 // noteFollower notes what is wrong with a replica that is to follow source and to have what the primary has.
 func (s *fixture) noteFollower(ctx context.Context, found findings, n, source, primary *topology.Node) {
 	found.note(checkReplication, s.follows(ctx, n, source))
+	found.note(checkReceived, s.samples.lackedBy(ctx, n))
 	for _, t := range []workload.Table{table, table.Journal()} {
 		found.note(checkRows, sameRows(ctx, primary, n, t))
 	}

@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"context"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -112,7 +113,32 @@ var _ = Describe("a primary behind a network fault", func() {
 		s.waitForReport(ctx, failover.ErrantServer)
 		s.expectAfterFailover(ctx, audit)
 	})
+
+	if !underTest().PollsFast {
+		return // not watched with orchestrator yet
+	}
+	It("that the manager cannot reach, with receivers stopped by an operator, is not replaced", inPRTier(fastManagers), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		heal := s.loseWitnesses(ctx)
+		s.expectNoRecovery(ctx)
+		suitekit.NoFault(heal(ctx))
+		Expect(s.writable(ctx)).To(Equal([]string{"primary"}))
+		Expect(s.load.Stop()).To(Succeed())
+	})
 })
+
+// loseWitnesses stops the receivers of all replicas, as for a backup, and then cuts the manager off from the primary.
+func (s *fixture) loseWitnesses(ctx SpecContext) (heal func(context.Context) error) {
+	GinkgoHelper()
+	for _, n := range s.Replicas() {
+		s.inject(ctx, fault.StopThread{Node: n, Thread: fault.IOThread})
+	}
+	cut := fault.Refuse{Node: s.Primary(), User: sandbox.User}
+	s.inject(ctx, cut)
+	return cut.Heal
+}
 
 // manageThroughLink starts the manager, which reaches the primary by a link of its own.
 func (s *fixture) manageThroughLink(ctx SpecContext) *fault.Link {

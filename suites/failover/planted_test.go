@@ -5,6 +5,7 @@ package failover_test
 import (
 	"context"
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -68,6 +69,59 @@ var _ = Describe("the oracle", func() {
 		Expect(s.load.Stop()).To(Succeed())
 		s.heal(ctx, cut)
 		Expect(s.check(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
+	})
+})
+
+var _ = Describe("the oracle", func() {
+	if !underTest().PlantsBugs {
+		return
+	}
+	It("detects a manager that takes receivers stopped by an operator for witnesses", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, embedded.TrustingStoppedReceivers)
+		s.write(ctx)
+		heal := s.loseWitnesses(ctx)
+		s.waitForAudit(ctx, "it does not fail over", func(a failover.Audit) bool { return acts(a) && a.Done })
+		Expect(s.load.Stop()).To(Succeed())
+		suitekit.NoFault(heal(ctx))
+		Expect(s.writable(ctx)).To(HaveLen(2))
+	})
+
+	It("detects a manager that stops receivers before it starts appliers", Label(cell.LabelFull), func(ctx SpecContext) {
+		if !suitekit.Flavor(sandbox.ProfileDurable).StartDeletesRelayLogs() {
+			suitekit.Unsupported("the server keeps its relay logs when an applier starts")
+		}
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+		audit := s.failOverWithStoppedAppliers(ctx, embedded.StoppingReceiversFirst, "replica1", "replica2")
+		Expect(s.load.Stop()).To(Succeed())
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReceived))
+	})
+
+	It("detects a manager that prefers candidates by name", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		c := passedOverReplicas[0]
+		s.manage(ctx, embedded.ChoosingByName)
+		s.write(ctx)
+		c.prepare(s, ctx)
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE TABLE "+aside.String()+" (id BIGINT PRIMARY KEY)"))
+		s.killPrimary(ctx)
+		s.waitForAudit(ctx, "no failed candidate", func(a failover.Audit) bool {
+			_, failed := a.State.Failed["replica1"]
+			return failed
+		})
+		Expect(s.load.Stop()).To(Succeed())
+	})
+
+	It("detects a manager that keeps the count of acknowledgements whoever is left", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploySemiSyncCount(ctx)
+		s.manage(ctx, embedded.SkippingSemiSyncCounts)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.waitForFailover(ctx)
+		Expect(s.named(audit.Plan.Promote).Server.Variable(ctx, s.Flavor.Dialect().SemiSync.WaitCount)).To(Equal("2"))
+		before := s.ledger.Acknowledged()
+		Consistently(ctx, s.ledger.Acknowledged).WithTimeout(2*time.Second).WithPolling(auditPoll).
+			Should(BeNumerically("<=", before+writers), "writes are acknowledged by a replica that is not there")
 	})
 })
 

@@ -49,10 +49,10 @@ var _ = Describe("a dead primary under load", func() {
 
 	It("with both replicas lagging, loses exactly the writes that neither has received", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
+		cut := s.lagging(ctx)
 		s.manage(ctx, nil)
 		s.write(ctx)
-		s.stopReceiving(ctx, "replica1")
-		s.stopReceiving(ctx, "replica2")
+		cut()
 		s.killPrimary(ctx)
 		audit := s.waitForFailover(ctx)
 		s.finishWrites(ctx)

@@ -76,10 +76,10 @@ var _ = Describe("after a failover", func() {
 
 	It("an old primary with transactions of its own is kept read-only and reported", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
+		cut := s.lagging(ctx)
 		s.manage(ctx, func(c *embedded.Config) { c.Readmit = true })
 		s.write(ctx)
-		s.stopReceiving(ctx, "replica1")
-		s.stopReceiving(ctx, "replica2")
+		cut()
 		s.killPrimary(ctx)
 		audit := s.waitForFailover(ctx)
 		s.finishWrites(ctx)

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -57,6 +58,35 @@ func (s *fixture) sources(ctx context.Context) map[string]string {
 		}
 	}
 	return found
+}
+
+// replicateThroughLink has a replica reach the primary by a link of its own.
+func (s *fixture) replicateThroughLink(ctx context.Context, name string) *fault.Link {
+	GinkgoHelper()
+	link := s.link(name)
+	through, err := link.Through(s.Primary().Sandbox.ReplicationEndpoint())
+	suitekit.NoFault(err)
+	s.point(ctx, s.named(name), through)
+	return link
+}
+
+// lagging prepares both replicas of a star of two to receive nothing any more when the function that it returns is called. By a
+// cut link they lose the primary, which is no act of an operator: a receiver that was stopped by hand says nothing of it.
+func (s *fixture) lagging(ctx context.Context) (cut func()) {
+	GinkgoHelper()
+	if !underTest().OwnAddresses {
+		return func() {
+			s.stopReceiving(ctx, "replica1")
+			s.stopReceiving(ctx, "replica2")
+		}
+	}
+	links := []*fault.Link{s.replicateThroughLink(ctx, "replica1"), s.replicateThroughLink(ctx, "replica2")}
+	return func() {
+		for _, link := range links {
+			s.inject(ctx, fault.Cut{Link: link})
+			s.waitForWrites(ctx, some)
+		}
+	}
 }
 
 // point makes a replica fetch from its source at another address.

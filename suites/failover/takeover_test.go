@@ -39,6 +39,37 @@ var _ = Describe("a planned takeover under load", func() {
 		Expect(s.waitsForReplicas(ctx, "replica1")).To(BeTrue(), "the new primary does not wait for its replicas")
 		Expect(s.named("replica1").Server.Variable(ctx, name)).To(Equal("2"))
 	})
+
+	if !underTest().PollsFast {
+		return // not watched with orchestrator yet
+	}
+
+	It("behind a table lock fails within its limit, and writes go on", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		s.manage(ctx, nil)
+		s.write(ctx)
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE TABLE "+aside.String()+" (id BIGINT PRIMARY KEY)"))
+		unlock := s.lockTable(ctx, s.Primary(), aside)
+		err := s.manager.(failover.Switcher).Takeover(ctx, "replica1")
+		suitekit.NoFault(unlock())
+		if err == nil { // a server that does not wait for such locks
+			s.finishWrites(ctx)
+			s.expectCluster(ctx, cluster{primary: s.named("replica1")})
+			return
+		}
+		s.finishWrites(ctx)
+		s.expectCluster(ctx, cluster{primary: s.Primary()})
+	})
+
+	It("by a replica that cannot wait for acknowledgements is refused, and writes go on", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+		s.removeSourcePlugin(ctx, "replica1")
+		s.manage(ctx, nil)
+		s.write(ctx)
+		Expect(s.manager.(failover.Switcher).Takeover(ctx, "replica1")).NotTo(Succeed())
+		s.finishWrites(ctx)
+		s.expectCluster(ctx, cluster{primary: s.Primary()})
+	})
 })
 
 // takeOver makes a replica the primary while the application writes, and judges what is there then.

@@ -22,7 +22,7 @@ func (r *recovery) repoint(ctx context.Context, primary *involved, plan failover
 		case slices.Contains(plan.Repoint, i.name()):
 			all.Go(func() {
 				if err := r.follow(ctx, i, primary); err != nil {
-					r.exclude(ctx, i, err.Error())
+					r.exclude(ctx, i, err)
 					return
 				}
 				r.change(func(a *failover.Audit) { a.Followers = append(a.Followers, i.name()) })
@@ -35,11 +35,14 @@ func (r *recovery) repoint(ctx context.Context, primary *involved, plan failover
 	r.phase(func(p *failover.Phases, now time.Time) { p.Following = now })
 }
 
-func (r *recovery) exclude(ctx context.Context, i *involved, reason string) {
+func (r *recovery) exclude(ctx context.Context, i *involved, err error) {
 	r.change(func(a *failover.Audit) {
-		a.Excluded = append(a.Excluded, failover.Exclusion{Name: i.name(), Reason: reason})
+		a.Excluded = append(a.Excluded, failover.Exclusion{Name: i.name(), Reason: err.Error()})
 	})
-	r.stop(ctx, i)
+	var notStopped *stopError
+	if !errors.As(err, &notStopped) {
+		r.stop(ctx, i)
+	}
 }
 
 func (r *recovery) stop(ctx context.Context, i *involved) {
@@ -58,28 +61,38 @@ func (r *recovery) follow(ctx context.Context, i, primary *involved) error {
 		}
 		source.At = at
 	}
+	written, _, err := primary.server.BinaryLogStatus(ctx)
+	if err != nil {
+		return err
+	}
 	if err := r.point(ctx, i, source); err != nil {
 		return err
 	}
 	return r.step(i, "follow "+primary.name(), func() error {
 		return i.waitForLink(ctx, "replicates from "+primary.name(), source.Endpoint.Addr(), r.manager.config.FollowLimit,
-			func(_ failover.Observation, l failover.Link) (bool, error) {
+			func(o failover.Observation, l failover.Link) (bool, error) {
 				switch {
 				case l.Error != "":
 					return false, errors.New(l.Error)
 				case l.Fetch == failover.Stopped:
 					return false, fmt.Errorf("its receiver has stopped: %s", l.FetchError)
 				default:
-					return l.Fetch == failover.Running && l.Apply == failover.Running, nil
+					return l.Fetch == failover.Running && l.Apply == failover.Running && r.receives(l, written), nil
 				}
 			})
 	})
 }
 
+// receives says whether a replica has received what the new primary had written when it was pointed there. That its
+// receiver runs is no proof: an error, such as that the primary has purged what is needed (1236), comes later.
+func (r *recovery) receives(l failover.Link, written server.Coordinates) bool {
+	return r.manager.config.planted == believeFirstYes || l.Connected && l.Read.Compare(written) >= 0
+}
+
 // findPosition finds where a replica without GTID continues in the new primary's log. It must have applied all
 // that it received, or the position would be one before that.
 func (r *recovery) findPosition(ctx context.Context, i, primary *involved) (at server.Coordinates, err error) {
-	if err := r.apply(ctx, i); err != nil {
+	if err := r.apply(ctx, i, r.manager.config.ApplyLimit); err != nil {
 		return at, err
 	}
 	if err := r.step(i, "stop replication", func() error { return r.stopReplica(ctx, i) }); err != nil {

@@ -11,10 +11,15 @@ type bug uint8
 
 // The bugs. The zero value is none.
 const (
-	noBug           bug = iota
-	promoteTheOther     // promotes a replica that is to follow, and has the chosen one follow
-	believeNobody       // takes a primary that it cannot reach for dead, whatever the replicas say
-	forgetFollowers     // repoints no replica
+	noBug                 bug = iota
+	promoteTheOther           // promotes a replica that is to follow, and has the chosen one follow
+	believeNobody             // takes a primary that it cannot reach for dead, whatever the replicas say
+	forgetFollowers           // repoints no replica
+	chooseByName              // prefers the first name among candidates with the same data
+	trustStoppedReceivers     // takes a receiver that was stopped by hand for a witness of death
+	stopReceiverFirst         // stops the receiver of a replica before it starts its applier
+	skipSemiSyncCounts        // has commits wait for as many replicas as before, whoever is left
+	believeFirstYes           // takes a receiver that runs for proof that it receives
 )
 
 // decide is Decide, unless a bug is planted.
@@ -22,7 +27,12 @@ func (c *Config) decide(s failover.State) failover.Plan {
 	if c.planted == believeNobody {
 		s = withoutWitnesses(s)
 	}
-	plan := Decide(s, c.Policy)
+	policy := c.Policy
+	policy.byName = c.planted == chooseByName
+	if c.planted == trustStoppedReceivers {
+		s = withLostSources(s)
+	}
+	plan := Decide(s, policy)
 	switch {
 	case c.planted == forgetFollowers:
 		plan.Repoint = nil
@@ -39,6 +49,18 @@ func withoutWitnesses(s failover.State) failover.State {
 		s.Servers[i].Links = slices.Clone(o.Links)
 		for j := range o.Links {
 			s.Servers[i].Links[j].Fetch = failover.Connecting
+		}
+	}
+	return s
+}
+
+// withLostSources is a state in which each stopped receiver has lost its source.
+func withLostSources(s failover.State) failover.State {
+	s.Servers = slices.Clone(s.Servers)
+	for i, o := range s.Servers {
+		s.Servers[i].Links = slices.Clone(o.Links)
+		for j, l := range o.Links {
+			s.Servers[i].Links[j].Lost = l.Lost || l.Fetch == failover.Stopped
 		}
 	}
 	return s

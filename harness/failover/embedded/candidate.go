@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/server"
 )
 
 // candidate is a replica of the dead primary.
 type candidate struct {
 	failover.Observation
 	link   failover.Link
-	errant string // transactions that the primary never had; "" when there are none
+	errant server.GTIDSet // transactions that the primary never had
 }
 
 // choose picks the new primary among the replicas that answer, and says who can follow it.
@@ -27,11 +28,11 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 		byGTID = byGTID && link.GTID
 		c := candidate{o, link, errant(o, dead)}
 		if o.Name == ring {
-			c.errant = "" // a primary as well: it writes of its own right
+			c.errant = server.GTIDSet{} // a primary as well: it writes of its own right
 		}
 		all = append(all, c)
 	}
-	eligible, reasons := qualify(all, p)
+	eligible, reasons := qualify(all, s, p, dead)
 	if ring != "" {
 		// No other replica needs what the partner has written.
 		eligible = slices.DeleteFunc(eligible, func(c candidate) bool { return c.Name != ring })
@@ -43,10 +44,31 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 	best := slices.DeleteFunc(slices.Clone(eligible), func(c candidate) bool {
 		return slices.ContainsFunc(eligible, func(o candidate) bool { return hasMore(o, c, byGTID) })
 	})
-	chosen := slices.MinFunc(best, preference)
+	slices.SortFunc(best, p.preference)
+	chosen := best[0]
+	if reason := wouldLose(chosen, all, byGTID, dead); reason != "" && !p.AllowLoss {
+		plan.Reason = reason + "; not to be promoted: " + strings.Join(reasons, "; ")
+		return plan
+	}
 	plan.Action, plan.Promote = failover.Promote, chosen.Name
-	plan.Reason = fmt.Sprintf("%s is dead: %s; no replica receives from it; no replica that may be promoted has more data than %s (%s), rule %s",
-		dead.Name, dead.Error, chosen.Name, describe(chosen, byGTID), chosen.Rule)
+	for _, c := range best[1:] {
+		plan.Alternatives = append(plan.Alternatives, c.Name)
+	}
+	plan.Reason = fmt.Sprintf("%s is dead: %s; no replica receives from it; no replica that may be promoted has more data than %s (%s), rule %s%s",
+		dead.Name, dead.Error, chosen.Name, describe(chosen, byGTID), chosen.Rule, passedOver(reasons))
+	plan.Repoint, plan.Excluded = followers(s, p, dead, all, chosen, byGTID)
+	return plan
+}
+
+func passedOver(reasons []string) string {
+	if len(reasons) == 0 {
+		return ""
+	}
+	return "; not to be promoted: " + strings.Join(reasons, "; ")
+}
+
+// followers are the replicas of the dead primary that can follow the chosen one, and those that cannot.
+func followers(s failover.State, p Policy, dead failover.Observation, all []candidate, chosen candidate, byGTID bool) (repoint []string, excluded []failover.Exclusion) {
 	for _, o := range s.Servers {
 		if _, ok := o.LinkTo(dead.Addr); !ok || o.Name == chosen.Name {
 			continue // below another server: it stays there
@@ -56,25 +78,43 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 			reason = followerReason(all[at], chosen, byGTID, p)
 		}
 		if reason == "" {
-			plan.Repoint = append(plan.Repoint, o.Name)
+			repoint = append(repoint, o.Name)
 		} else {
-			plan.Excluded = append(plan.Excluded, failover.Exclusion{Name: o.Name, Reason: reason})
+			excluded = append(excluded, failover.Exclusion{Name: o.Name, Reason: reason})
 		}
 	}
-	return plan
+	return repoint, excluded
+}
+
+// wouldLose is why no replica may be promoted under semi-synchronous replication: one that answers has acknowledged what
+// the best candidate lacks. "" when none has.
+func wouldLose(chosen candidate, all []candidate, byGTID bool, dead failover.Observation) string {
+	if !dead.SemiSync {
+		return ""
+	}
+	for _, c := range all {
+		if c.Acknowledges && hasMore(c, chosen, byGTID) {
+			return fmt.Sprintf("acknowledged writes would be lost: %s has received %s, and %s, the best candidate, only %s",
+				c.Name, describe(c, byGTID), chosen.Name, describe(chosen, byGTID))
+		}
+	}
+	return ""
 }
 
 // qualify tells who may be promoted, and of the others why they may not.
-func qualify(all []candidate, p Policy) (eligible []candidate, reasons []string) {
+func qualify(all []candidate, s failover.State, p Policy, dead failover.Observation) (eligible []candidate, reasons []string) {
 	var errants []candidate
 	for _, c := range all {
-		reason := disqualified(c, all)
+		reason := disqualified(c, all, dead)
+		if failed, ok := s.Failed[c.Name]; ok {
+			reason = "could not be promoted: " + failed
+		}
 		switch {
 		case reason != "":
 			reasons = append(reasons, c.Name+" "+reason)
-		case c.errant != "":
+		case !c.errant.IsEmpty():
 			errants = append(errants, c)
-			reasons = append(reasons, c.Name+" has transactions that the primary never had: "+c.errant)
+			reasons = append(reasons, c.Name+" has transactions that the primary never had: "+c.errant.String())
 		default:
 			eligible = append(eligible, c)
 		}
@@ -85,42 +125,6 @@ func qualify(all []candidate, p Policy) (eligible []candidate, reasons []string)
 	return eligible, reasons
 }
 
-// disqualified is why a replica may not be promoted, "" when nothing speaks against it.
-func disqualified(c candidate, all []candidate) string {
-	switch {
-	case c.Rule == failover.MustNot:
-		return "must not be promoted"
-	case c.link.Error != "":
-		return "cannot apply what it has: " + c.link.Error
-	case len(c.Links) > 1:
-		return "replicates from several sources"
-	}
-	for _, o := range all {
-		if o.Name == c.Name || o.link.Error != "" {
-			continue
-		}
-		if c.Format == failover.FormatNone || !c.LogUpdates {
-			return "does not log what it applies, so that no replica could follow it"
-		}
-		if reason := cannotFollow(o, c); reason != "" {
-			return "cannot be followed by " + o.Name + ": " + reason
-		}
-	}
-	return ""
-}
-
-// cannotFollow is why a server cannot replicate from another, by version or binary log format; "" when
-// it can.
-func cannotFollow(replica, source candidate) string {
-	if !replica.Flavor.CanReplicateFrom(source.Flavor) {
-		return fmt.Sprintf("%s does not read the logs of %s", replica.Flavor, source.Flavor)
-	}
-	if replica.LogUpdates && replica.Format != failover.FormatNone && replica.Format < source.Format {
-		return "its binary log format is lower"
-	}
-	return ""
-}
-
 // followerReason is why a replica cannot follow the new primary, "" when it can. Versions and formats are no reason:
 // a candidate that a replica with a working applier could not follow does not qualify.
 func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
@@ -129,12 +133,14 @@ func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
 		return "its applier has stopped: " + c.link.Error
 	case len(c.Links) > 1:
 		return "it replicates from several sources"
-	case c.errant != "":
-		return "it has transactions that the primary never had: " + c.errant
-	case chosen.errant != "":
-		return "the new primary has transactions that the old one never had: " + chosen.errant
+	case !c.errant.IsEmpty():
+		return "it has transactions that the primary never had: " + c.errant.String()
+	case !chosen.errant.IsEmpty():
+		return "the new primary has transactions that the old one never had: " + chosen.errant.String()
 	case hasMore(c, chosen, byGTID):
 		return "it has more than the new primary: " + describe(c, byGTID)
+	case c.link.GTID && chosen.link.GTID && !c.link.Received.Contains(chosen.Purged):
+		return "the new primary has purged transactions that it has not received: " + chosen.Purged.Minus(c.link.Received).String()
 	case !(c.link.GTID && chosen.link.GTID) && !p.FindsPositions:
 		return "it does not use GTID, and there is no way to find its position in the new primary's log"
 	default:
@@ -143,10 +149,11 @@ func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
 }
 
 // hasMore says whether a has received all that b has, and more. Coordinates are comparable because both
-// name places in the dead primary's logs.
+// name positions in the dead primary's logs. What the primary never had does not count.
 func hasMore(a, b candidate, byGTID bool) bool {
 	if byGTID {
-		return a.link.Received.Contains(b.link.Received) && !b.link.Received.Contains(a.link.Received)
+		received := a.link.Received.Minus(a.errant)
+		return received.Contains(b.link.Received.Minus(b.errant)) && !b.link.Received.Contains(received)
 	}
 	return a.link.Read.Compare(b.link.Read) > 0
 }
@@ -158,21 +165,56 @@ func describe(c candidate, byGTID bool) string {
 	return c.link.Read.String()
 }
 
-// preference orders servers with the same data: by rule, then the older version, which more can follow,
-// then the lower binary log format for the same reason, then by name.
-func preference(a, b candidate) int {
-	return cmp.Or(cmp.Compare(a.Rule, b.Rule), a.Flavor.Version.Compare(b.Flavor.Version),
-		cmp.Compare(a.Format, b.Format), cmp.Compare(a.Name, b.Name))
+// readySoon is how many received transactions a replica may have left to apply and still count as ready: an applier that
+// keeps up has a few.
+const readySoon = 500
+
+// slow says whether a replica needs long to apply what it has received: it applies late by configuration, its applier was
+// stopped, or it is far behind.
+func (c candidate) slow() bool {
+	left := c.left()
+	return left > 0 && (c.link.Delay > 0 || c.link.Apply == failover.Stopped || left > readySoon)
+}
+
+// left is how many received transactions are not applied; without GTID 1 when there are any.
+func (c candidate) left() uint64 {
+	if c.link.GTID {
+		return c.link.Received.Minus(c.Executed).Count()
+	}
+	if c.link.Applied.Compare(c.link.Read) < 0 && !c.link.Drained {
+		return 1
+	}
+	return 0
+}
+
+// preference orders servers with the same data: those that take writes soon, then by rule, then those whose commits can
+// wait for replicas, then the older version, which more can follow, then the lower binary log format for the same reason,
+// then the one with the least to apply. The server id is last, so that the choice does not depend on the order of servers.
+func (p Policy) preference(a, b candidate) int {
+	no := func(is bool) int {
+		if is {
+			return 0
+		}
+		return 1
+	}
+	if p.byName {
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Name, b.Name))
+	}
+	return cmp.Or(cmp.Compare(no(!a.slow()), no(!b.slow())), cmp.Compare(a.Rule, b.Rule), cmp.Compare(no(a.CanWait), no(b.CanWait)),
+		a.Flavor.Version.Compare(b.Flavor.Version), cmp.Compare(a.Format, b.Format), cmp.Compare(a.left(), b.left()),
+		cmp.Compare(a.ServerID, b.ServerID), cmp.Compare(a.Name, b.Name))
 }
 
 // errant are transactions of a replica that its primary never had. What the primary itself wrote is left
 // out of account: of that, the replica may have more than the manager has seen on the primary.
-func errant(o, dead failover.Observation) string {
+func errant(o, dead failover.Observation) server.GTIDSet {
 	if dead.ServerID == 0 {
-		return "" // the manager never saw the primary alive
+		return server.GTIDSet{} // the manager never saw the primary alive
 	}
 	if o.Flavor.IsMariaDB() {
-		return o.Wrote.WithoutServer(dead.ServerID).Minus(dead.Wrote).String()
+		// A primary that was restored from a backup has in its binary log state none of what was written before: what
+		// other servers wrote up to the position that it was restored at is in its data.
+		return o.Wrote.WithoutServer(dead.ServerID).Minus(dead.Wrote).Minus(o.Wrote.RestoredAt(dead.Applied, dead.Wrote, o.ServerID))
 	}
-	return o.Wrote.Without(dead.UUID).Minus(dead.Wrote).String()
+	return o.Wrote.Without(dead.UUID).Minus(dead.Wrote)
 }

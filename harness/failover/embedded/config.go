@@ -16,8 +16,10 @@ type Config struct {
 	// ActionLimit bounds each action of a recovery, but the waits, and the first poll; 0 means ten seconds. A replica
 	// whose source hangs may take its own slave_net_timeout to stop its receiver: it is in the middle of connecting.
 	ActionLimit time.Duration
-	// ApplyLimit is how long the new primary may take to apply what it has received; 0 means 30 s.
+	// ApplyLimit is how long all candidates together may take to apply what they have received; 0 means 30 s.
 	ApplyLimit time.Duration
+	// CandidateLimit is how long a candidate may take while another one has the same data; 0 means 3 s.
+	CandidateLimit time.Duration
 	// FollowLimit is how long a replica may take until it replicates from the new primary; 0 means 10 s.
 	FollowLimit time.Duration
 	// SemiSyncAlone enables semi-synchronous replication on the new primary also when no replica is left to
@@ -27,6 +29,9 @@ type Config struct {
 	Readmit bool
 	Policy  Policy
 	Hooks   failover.Hooks
+	// StateFile keeps what a manager that is started again must know: which primaries were replaced, and what a recovery that
+	// was under way had done. "" keeps it in the process only.
+	StateFile string
 	// FindPosition is for replicas that do not use GTID; without it they are excluded.
 	FindPosition failover.PositionFinder
 
@@ -44,8 +49,13 @@ type Policy struct {
 	AllowErrant bool
 	// Unblock switches a primary that waits for acknowledgements that no replica gives to asynchronous replication.
 	Unblock bool
+	// AllowLoss lets a replica be promoted under semi-synchronous replication though another one that answers, and cannot
+	// be promoted, has received more.
+	AllowLoss bool
 	// FindsPositions says that replicas that do not use GTID can be repointed.
 	FindsPositions bool
+
+	byName bool // a planted bug
 }
 
 func (p Policy) confirmations() int {
@@ -65,6 +75,7 @@ func (c *Config) setDefaults() {
 	orElse(&c.Limit, c.Interval)
 	orElse(&c.ActionLimit, 10*time.Second)
 	orElse(&c.ApplyLimit, 30*time.Second)
+	orElse(&c.CandidateLimit, 3*time.Second)
 	orElse(&c.FollowLimit, 10*time.Second)
 	c.Policy.FindsPositions = c.FindPosition != nil
 }

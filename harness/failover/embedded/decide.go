@@ -109,6 +109,7 @@ func decideUnreachable(s failover.State, p Policy, dead failover.Observation) fa
 	plan := failover.Plan{Action: failover.Watch, Problem: failover.UnreachablePrimary, Dead: dead.Name}
 	var replicas []failover.Observation
 	var stale, unconfirmed string
+	witnesses := 0
 	for _, o := range s.Servers {
 		link, ok := o.LinkTo(dead.Addr)
 		switch {
@@ -121,7 +122,13 @@ func decideUnreachable(s failover.State, p Policy, dead failover.Observation) fa
 		case link.Fetch == failover.Running:
 			plan.Action, plan.Reason = failover.Alert, o.Name+" still replicates from "+dead.Name
 			return plan
+		case link.Refused():
+			plan.Action, plan.Reason = failover.Alert, dead.Name+" refuses "+o.Name+", and so is alive: "+link.FetchError
+			return plan
 		default:
+			if link.LostSource() {
+				witnesses++
+			}
 			replicas = append(replicas, o)
 		}
 	}
@@ -131,6 +138,11 @@ func decideUnreachable(s failover.State, p Policy, dead failover.Observation) fa
 	}
 	if unconfirmed != "" {
 		plan.Reason = unconfirmed + " has missed a poll: it may have more than the others"
+		return plan
+	}
+	if len(replicas) > 0 && witnesses == 0 {
+		plan.Action = failover.Alert
+		plan.Reason = "it is not known whether " + dead.Name + " is dead: the receivers of all its replicas were stopped before, and none has lost it"
 		return plan
 	}
 	if len(replicas) == 0 {

@@ -35,6 +35,8 @@ type Manager struct {
 	lastFailover time.Time
 	lastPlan     failover.Plan
 	members      standings
+	memory       memory
+	faults       map[string]int // how often in a row Health has found each
 
 	requests chan func(context.Context) // what an operator asks for
 }
@@ -78,6 +80,9 @@ func (m *Manager) notify() {
 // answer is no error: it is what the manager is for. It waits that long because a replica's source is known from the
 // replica alone: the death of one that answers slowly, and dies before its first answer, would be missed.
 func (m *Manager) Start(ctx context.Context) error {
+	if err := m.recall(); err != nil {
+		return err
+	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m.cancel = cancel
 	var first sync.WaitGroup
@@ -92,7 +97,10 @@ func (m *Manager) Start(ctx context.Context) error {
 	for _, p := range m.pollers {
 		m.running.Go(func() { p.run(watching, m.config.Interval) })
 	}
-	m.running.Go(func() { m.watch(watching) })
+	m.running.Go(func() {
+		m.resume(watching)
+		m.watch(watching)
+	})
 	return nil
 }
 
@@ -129,10 +137,12 @@ func (m *Manager) Audits() []failover.Audit { return m.journal.all() }
 
 // state is what the manager knows now.
 func (m *Manager) state() failover.State {
-	s := failover.State{Now: time.Now(), LastRecovery: m.lastFailover}
+	s := failover.State{Now: time.Now(), LastRecovery: m.lastFailover, Replaced: m.members.successors()}
 	for _, p := range m.pollers {
 		s.Servers = append(s.Servers, p.observation())
 	}
+	identify(s.Servers)
+	m.witnesses(s.Servers)
 	return s
 }
 
@@ -157,6 +167,7 @@ func (m *Manager) consider(ctx context.Context) {
 		return // what was known before is out of date
 	}
 	m.rejoinPrimaries(ctx, state)
+	m.reportHealth(state)
 	plan := m.config.decide(state)
 	switch plan.Action {
 	case failover.Promote, failover.Relocate:

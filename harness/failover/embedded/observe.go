@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/flavor"
@@ -42,9 +44,9 @@ func observeVariables(ctx context.Context, s *server.Server, o *failover.Observa
 	names := []string{"server_id", "read_only", "log_bin", "binlog_format", s.Dialect.LogUpdates}
 	switch s.Dialect.GTID {
 	case flavor.GTIDMySQL:
-		names = append(names, "server_uuid", "gtid_executed")
+		names = append(names, "server_uuid", "gtid_executed", "gtid_purged")
 	case flavor.GTIDMariaDB:
-		names = append(names, "gtid_current_pos", "gtid_binlog_state")
+		names = append(names, "gtid_current_pos", "gtid_binlog_state", "gtid_slave_pos")
 	}
 	values, err := variables(ctx, s, names)
 	if err != nil {
@@ -62,26 +64,35 @@ func observeVariables(ctx context.Context, s *server.Server, o *failover.Observa
 	if err := observeGTID(s, values, o); err != nil {
 		return err
 	}
-	return observeSemiSync(ctx, s, o)
-}
-
-// observeSemiSync reads the source's side. Not every server knows the variables: the plug-in may not be loaded.
-func observeSemiSync(ctx context.Context, s *server.Server, o *failover.Observation) error {
-	d := s.Dialect.SemiSync
-	value := func(query, name string) (string, error) {
-		rows, err := s.Rows(ctx, query+server.Quote(likeExactly(name)))
-		if err != nil || len(rows) != 1 {
-			return "", err
-		}
-		return rows[0]["Value"], nil
-	}
-	o.Acknowledging, o.WaitsFor = 0, 0
-	state, err := value("SHOW GLOBAL VARIABLES LIKE ", d.SourceEnabled)
-	o.SemiSync = on(state)
-	if err != nil || !o.SemiSync {
+	if err := observeBinlogFilters(ctx, s, o); err != nil {
 		return err
 	}
-	clients, err := value("SHOW GLOBAL STATUS LIKE ", d.StatusClients)
+	return observeOptional(ctx, s, o)
+}
+
+// observeOptional reads what not every server has: the semi-synchronous plug-ins may not be loaded, and settings came
+// with versions.
+func observeOptional(ctx context.Context, s *server.Server, o *failover.Observation) error {
+	d := s.Dialect.SemiSync
+	names := []string{"innodb_read_only", "lower_case_table_names", d.SourceEnabled, d.ReplicaEnabled, d.WaitCount}
+	for i, name := range names {
+		names[i] = server.Quote(name)
+	}
+	rows, err := s.Rows(ctx, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ("+strings.Join(names, ", ")+")")
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for _, row := range rows {
+		values[row["Variable_name"]] = row["Value"]
+	}
+	o.Unwritable, o.LowerCaseTableNames = on(values["innodb_read_only"]), values["lower_case_table_names"]
+	_, o.CanWait = values[d.SourceEnabled]
+	o.SemiSync, o.Acknowledges, o.Acknowledging, o.WaitsFor = on(values[d.SourceEnabled]), on(values[d.ReplicaEnabled]), 0, 0
+	if !o.SemiSync {
+		return nil
+	}
+	clients, err := s.StatusVariable(ctx, d.StatusClients)
 	if err != nil {
 		return err
 	}
@@ -92,14 +103,31 @@ func observeSemiSync(ctx context.Context, s *server.Server, o *failover.Observat
 	if d.WaitCount == "" {
 		return nil
 	}
-	count, err := value("SHOW GLOBAL VARIABLES LIKE ", d.WaitCount)
-	if err != nil {
-		return err
-	}
-	if o.WaitsFor, err = strconv.Atoi(count); err != nil {
+	if o.WaitsFor, err = strconv.Atoi(values[d.WaitCount]); err != nil {
 		return fmt.Errorf("server %s: %s: %w", s.Endpoint.Addr(), d.WaitCount, err)
 	}
 	return nil
+}
+
+// observeBinlogFilters reads what a server's binary log leaves out.
+func observeBinlogFilters(ctx context.Context, s *server.Server, o *failover.Observation) error {
+	rows, err := s.Rows(ctx, s.Dialect.ShowBinaryLogStatus)
+	if err != nil || len(rows) == 0 { // without a binary log there is no row
+		return err
+	}
+	o.BinlogFilters = set(rows[0], "Binlog_")
+	return nil
+}
+
+// set are the columns of a prefix that have a value, as "column=value", sorted.
+func set(row map[string]string, prefix string) (list []string) {
+	for column, value := range row {
+		if strings.HasPrefix(column, prefix) && value != "" && column != "Replicate_Ignore_Server_Ids" {
+			list = append(list, column+"="+value)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 func observeGTID(s *server.Server, values map[string]string, o *failover.Observation) (err error) {
@@ -108,9 +136,15 @@ func observeGTID(s *server.Server, values map[string]string, o *failover.Observa
 		o.UUID = strings.ToLower(values["server_uuid"])
 		o.Executed, err = server.ParseGTIDSet(flavor.GTIDMySQL, values["gtid_executed"])
 		o.Wrote = o.Executed
+		if err == nil {
+			o.Purged, err = server.ParseGTIDSet(flavor.GTIDMySQL, values["gtid_purged"])
+		}
 	case flavor.GTIDMariaDB:
 		if o.Executed, err = server.ParseGTIDSet(flavor.GTIDMariaDB, values["gtid_current_pos"]); err == nil {
 			o.Wrote, err = server.ParseBinlogState(values["gtid_binlog_state"])
+		}
+		if err == nil {
+			o.Applied, err = server.ParseGTIDSet(flavor.GTIDMariaDB, values["gtid_slave_pos"])
 		}
 	}
 	if err != nil {
@@ -139,6 +173,19 @@ func linkOf(s *server.Server, o *failover.Observation, status server.ReplicaStat
 		link.Read = link.Applied
 	}
 	link.Drained = drained(status)
+	link.FetchErrno, link.Relay, link.Connected = status.IOErrno, status.Relay, !status.Read.IsZero() && status.Read.File != ""
+	for column, value := range status.Raw {
+		switch {
+		case strings.HasSuffix(column, "_UUID"):
+			link.SourceUUID = strings.ToLower(value)
+		case column == "Master_Server_Id" || column == "Source_Server_Id":
+			link.SourceID, _ = strconv.ParseUint(value, 10, 64) // 0 while the source is not known
+		}
+	}
+	link.Filters = set(status.Raw, "Replicate_")
+	if seconds, err := strconv.Atoi(status.Raw["SQL_Delay"]); err == nil {
+		link.Delay = time.Duration(seconds) * time.Second
+	}
 	fetched := status.RetrievedGTID
 	if s.Dialect.GTID == flavor.GTIDMariaDB {
 		fetched = status.IOGTIDPos
@@ -182,8 +229,6 @@ func variables(ctx context.Context, s *server.Server, names []string) (map[strin
 func on(value string) bool {
 	return value != "" && value != "0" && !strings.EqualFold(value, "OFF")
 }
-
-func likeExactly(name string) string { return strings.ReplaceAll(name, "_", `\_`) }
 
 // parseThread reads Slave_IO_Running and its like. MariaDB says Preparing while it connects.
 func parseThread(text string) failover.Thread {

@@ -2,9 +2,11 @@ package embedded
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"mysqlmatrix/harness/failover"
-	"mysqlmatrix/harness/server"
 )
 
 // promote makes a replica that has applied all it received a primary that takes writes.
@@ -15,26 +17,68 @@ func (r *recovery) promote(ctx context.Context, i *involved, plan failover.Plan)
 	ctx, cancel := context.WithTimeout(ctx, r.manager.config.ActionLimit)
 	defer cancel()
 	s := i.server
-	steps := []struct {
-		what string
-		do   func() error
-	}{
-		{"forget the old primary", func() error { return s.ResetReplica(ctx, i.link.Channel) }},
-		// Before the first write, so that none goes unacknowledged.
-		{"semi-synchronous replication on", func() error { return r.keepSemiSync(ctx, s, plan) }},
-		{"read_only off", func() error { return s.SetReadOnly(ctx, false) }},
+	// Before the first write, so that none goes unacknowledged; and before the source is forgotten, so that nothing is
+	// lost when it fails.
+	if err := r.keepSemiSync(ctx, i, plan); err != nil {
+		return err
 	}
-	for _, one := range steps {
-		if err := r.step(i, one.what, one.do); err != nil {
-			return err
-		}
+	// Before anything that cannot be undone: a manager that is started again goes on from here.
+	if err := r.manager.remember(func(m *memory) { m.Promoting, m.Old, m.SemiSync = i.name(), r.old.Name, r.old.SemiSync }); err != nil {
+		return err
 	}
-	return nil
+	if err := r.step(i, "forget the old primary", func() error { return s.ResetReplica(ctx, i.link.Channel) }); err != nil {
+		return err
+	}
+	return r.takeWrites(ctx, i, plan)
 }
 
-func (r *recovery) keepSemiSync(ctx context.Context, s *server.Server, plan failover.Plan) error {
-	if !r.old.SemiSync || len(plan.Repoint) == 0 && !r.manager.config.SemiSyncAlone {
+// takeWrites makes a replica that has forgotten the old primary take writes. That it was replaced is stored before.
+func (r *recovery) takeWrites(ctx context.Context, i *involved, plan failover.Plan) error {
+	s := i.server
+	standings := maps.Clone(r.manager.members)
+	r.manager.members.promote(i.name(), r.old.Name, i.link, s.Dialect.GTID)
+	err := r.manager.remember(nil)
+	if err == nil {
+		err = r.step(i, "read_only off", func() error { return s.SetReadOnly(ctx, false) })
+	}
+	if err != nil {
+		r.manager.members = standings
+	}
+	return err
+}
+
+// keepSemiSync makes commits of the new primary wait for as many replicas as will be there to acknowledge, at most for as many
+// as on the old one. Without any they do not wait.
+func (r *recovery) keepSemiSync(ctx context.Context, i *involved, plan failover.Plan) error {
+	if !r.old.SemiSync {
 		return nil
 	}
-	return s.Exec(ctx, "SET GLOBAL "+s.Dialect.SemiSync.SourceEnabled+" = 1")
+	d := i.server.Dialect.SemiSync
+	able := 0
+	for _, one := range r.involved {
+		if one != i && slices.Contains(plan.Repoint, one.name()) && one.seen.Acknowledges {
+			able++
+		}
+	}
+	count := min(r.old.WaitsFor, able)
+	switch {
+	case r.manager.config.planted == skipSemiSyncCounts:
+		count = r.old.WaitsFor
+	case r.manager.config.SemiSyncAlone:
+		count = max(count, 1)
+	case able == 0:
+		return r.step(i, fmt.Sprintf("asynchronous replication: commits waited for %d replicas, and none is left to acknowledge", r.old.WaitsFor), func() error { return nil })
+	}
+	what := "semi-synchronous replication on"
+	if count < r.old.WaitsFor {
+		what += fmt.Sprintf(": commits wait for %d replicas in place of %d, since no more are left to acknowledge", count, r.old.WaitsFor)
+	}
+	return r.step(i, what, func() error {
+		if d.WaitCount != "" {
+			if err := i.server.Exec(ctx, fmt.Sprintf("SET GLOBAL %s = %d", d.WaitCount, count)); err != nil {
+				return err
+			}
+		}
+		return i.server.Exec(ctx, "SET GLOBAL "+d.SourceEnabled+" = 1")
+	})
 }

@@ -28,13 +28,16 @@ func (m *Manager) recover(ctx context.Context, plan failover.Plan, state failove
 }
 
 func (r *recovery) run(ctx context.Context) error {
+	if err := r.rememberStopped(); err != nil {
+		return err
+	}
 	state := r.stopReceivers(ctx)
 	r.phase(func(p *failover.Phases, now time.Time) { p.ReceiversStopped = now })
 	plan := r.manager.config.decide(state)
 	r.change(func(a *failover.Audit) { a.Plan, a.State, a.Excluded = plan, state, plan.Excluded })
 	switch plan.Action {
 	case failover.Promote:
-		return r.failOver(ctx, plan)
+		return r.failOver(ctx, plan, state)
 	case failover.Relocate:
 		return r.relocate(ctx, plan)
 	default:
@@ -42,15 +45,38 @@ func (r *recovery) run(ctx context.Context) error {
 	}
 }
 
-func (r *recovery) failOver(ctx context.Context, plan failover.Plan) error {
-	chosen := r.find(plan.Promote)
-	if chosen == nil || chosen.server == nil {
-		return fmt.Errorf("promote %s: it is no replica of %s that answers", plan.Promote, plan.Dead)
+// failOver promotes the first candidate that gets ready. One that fails is passed over for the next, which is chosen by the
+// same rules, so that no data is lost by it.
+func (r *recovery) failOver(ctx context.Context, plan failover.Plan, state failover.State) error {
+	m := r.manager
+	total, cancel := context.WithTimeout(ctx, m.config.ApplyLimit)
+	defer cancel()
+	state.Failed = map[string]string{}
+	var failures []error
+	for plan.Action == failover.Promote {
+		chosen := r.find(plan.Promote)
+		if chosen == nil || chosen.server == nil {
+			return fmt.Errorf("promote %s: it is no replica of %s that answers", plan.Promote, plan.Dead)
+		}
+		limit := m.config.ApplyLimit
+		if len(plan.Alternatives) > 0 {
+			limit = m.config.CandidateLimit
+		}
+		err := r.apply(total, chosen, limit)
+		if err == nil {
+			r.phase(func(p *failover.Phases, now time.Time) { p.Applied = now })
+			err = r.promote(ctx, chosen, plan)
+		}
+		if err == nil {
+			r.install(ctx, chosen, plan)
+			return nil
+		}
+		failures = append(failures, fmt.Errorf("promote %s: %w", plan.Promote, err))
+		state.Failed[plan.Promote] = err.Error()
+		plan = m.config.decide(state)
+		r.change(func(a *failover.Audit) { a.Plan, a.State, a.Excluded = plan, state, plan.Excluded })
 	}
-	if err := r.apply(ctx, chosen); err != nil {
-		return fmt.Errorf("promote %s: %w", plan.Promote, err)
-	}
-	return r.install(ctx, chosen, plan, nil)
+	return errors.Join(append(failures, errors.New(plan.Reason), r.restartReceivers(ctx))...)
 }
 
 // relocate moves the replicas of a dead intermediate primary to its source.
@@ -71,14 +97,27 @@ func (r *recovery) relocate(ctx context.Context, plan failover.Plan) error {
 	return source.server.Close()
 }
 
+// rememberStopped stores whose receivers are about to be stopped: they would say nothing of their source to a manager that
+// is started in the middle of this.
+func (r *recovery) rememberStopped() error {
+	var names []string
+	for _, o := range r.manager.state().Servers {
+		if _, replica := o.LinkTo(r.old.Addr); replica && o.Reachable {
+			names = append(names, o.Name)
+		}
+	}
+	return r.manager.remember(func(m *memory) { m.Stopped = names })
+}
+
 // stopReceivers stops the receiver of every replica of the old primary, asks them once more, and returns the state.
 // A replica that had not answered a poll is given another chance. The primary is asked again as well.
 func (r *recovery) stopReceivers(ctx context.Context) failover.State {
 	m := r.manager
-	state := failover.State{Servers: make([]failover.Observation, len(m.pollers)), LastRecovery: m.lastFailover}
+	state := failover.State{Servers: make([]failover.Observation, len(m.pollers)), LastRecovery: m.lastFailover, Replaced: m.members.successors()}
 	var all sync.WaitGroup
+	known := m.state()
 	for n, p := range m.pollers {
-		o := p.observation()
+		o := known.Servers[n]
 		state.Servers[n] = o
 		link, replica := o.LinkTo(r.old.Addr)
 		if !replica {
@@ -104,13 +143,19 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	begin := time.Now()
-	err := r.step(i, "stop the receiver", func() (err error) {
+	err := r.step(i, "connect", func() (err error) {
 		if i.server, err = r.manager.open(ctx, i.poller.member); err != nil {
 			i.server = nil
-			return err
 		}
-		return i.server.StopIOThread(ctx, i.link.Channel)
+		return err
 	})
+	if err == nil {
+		err = r.keepRelayLog(ctx, i, o.Rule)
+	}
+	if err == nil {
+		err = r.step(i, "stop the receiver", func() error { return i.server.StopIOThread(ctx, i.link.Channel) })
+	}
+	lost := i.link.LostSource()
 	if err == nil {
 		err = observe(ctx, i.server, &o)
 	}
@@ -121,6 +166,11 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 	o.Reachable, o.At, o.Error = true, begin, ""
 	if o.At.Before(r.old.Since) {
 		o.At = time.Now()
+	}
+	for n := range o.Links {
+		if o.Links[n].Channel == i.link.Channel {
+			o.Links[n].Source, o.Links[n].Lost = i.link.Source, lost
+		}
 	}
 	i.seen = o
 	i.link, _ = o.LinkTo(r.old.Addr)
@@ -140,19 +190,20 @@ func (r *recovery) restartReceivers(ctx context.Context) error {
 }
 
 // apply lets a replica whose receiver is stopped apply all that it has received.
-func (r *recovery) apply(ctx context.Context, i *involved) error {
+func (r *recovery) apply(ctx context.Context, i *involved, limit time.Duration) error {
 	return r.step(i, "apply the relay log", func() error {
 		if i.link.Apply == failover.Stopped {
-			if err := i.server.StartSQLThread(ctx, i.link.Channel); err != nil {
+			if err := r.startApplier(ctx, i); err != nil {
 				return err
 			}
 		}
 		received := i.link.Received
-		return i.waitForLink(ctx, "applies all that it has received", r.old.Addr, r.manager.config.ApplyLimit,
+		return i.waitForLink(ctx, "applies all that it has received", r.old.Addr, limit,
 			func(o failover.Observation, l failover.Link) (bool, error) {
 				if l.Error != "" {
 					return false, errors.New(l.Error)
 				}
+				l.GTID = i.link.GTID // it may have been told to go on without
 				return applied(o, l, received), nil
 			})
 	})

@@ -46,32 +46,23 @@ func (m *Manager) carryOut(ctx context.Context, a failover.Audit, old failover.O
 			a.Error = err.Error()
 		}
 	})
+	if forgetErr := m.remember(func(m *memory) { m.Stopped, m.Promoting, m.Old = nil, "", "" }); forgetErr != nil {
+		r.change(func(a *failover.Audit) { a.Error = errors.Join(err, forgetErr).Error() })
+	}
 	r.hook(ctx, "hook finished", m.config.Hooks.Finished)
 	r.change(func(a *failover.Audit) { a.Done = true })
 	m.pollAll(ctx, m.config.Limit)
 	return err
 }
 
-// install promotes a replica that has applied all and repoints the others, which do not wait for the hook, nor the hook
-// for them. With oldFollows the old primary, which is alive, becomes a replica first.
-func (r *recovery) install(ctx context.Context, chosen *involved, plan failover.Plan, oldFollows func() error) error {
-	r.phase(func(p *failover.Phases, now time.Time) { p.Applied = now })
-	if err := r.promote(ctx, chosen, plan); err != nil {
-		return fmt.Errorf("promote %s: %w", plan.Promote, err)
-	}
-	r.manager.members.promote(plan.Promote, plan.Dead, chosen.link)
+// install makes a promoted replica the cluster's primary: it is announced, and the others follow it. They do not wait for
+// the hook, nor the hook for them.
+func (r *recovery) install(ctx context.Context, chosen *involved, plan failover.Plan) {
 	r.phase(func(p *failover.Phases, now time.Time) { p.Writable = now })
 	var hooked sync.WaitGroup
 	hooked.Go(func() { r.hook(ctx, "hook promoted", r.manager.config.Hooks.Promoted) })
-	defer hooked.Wait()
-	if oldFollows != nil {
-		if err := oldFollows(); err != nil {
-			return err
-		}
-		r.manager.members.activate(plan.Dead)
-	}
 	r.repoint(ctx, chosen, plan)
-	return nil
+	hooked.Wait()
 }
 
 func observationOf(s failover.State, name string) failover.Observation {
@@ -133,6 +124,9 @@ func (i *involved) waitForLink(ctx context.Context, what, source string, limit t
 			return "", false, err
 		}
 		link, ok := o.LinkTo(source)
+		if at := slices.IndexFunc(o.Links, func(l failover.Link) bool { return l.Channel == i.link.Channel }); !ok && at >= 0 && source == i.link.Source {
+			link, ok = o.Links[at], true // by another name
+		}
 		if !ok {
 			return "no source " + source, false, nil
 		}

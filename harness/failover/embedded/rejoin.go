@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"mysqlmatrix/harness/failover"
@@ -16,7 +17,7 @@ func (m *Manager) rejoinReplicas(ctx context.Context, state failover.State) (don
 		for _, link := range o.Links {
 			old, _ := observationAt(state, link.Source)
 			past := m.members[old.Name]
-			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped {
+			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped && !slices.Contains(m.memory.Stopped, o.Name) {
 				continue
 			}
 			if !observationOf(state, past.by).Reachable && !m.members.replaced(past.by) {
@@ -55,6 +56,9 @@ func (m *Manager) rejoinReplica(ctx context.Context, late *involved, old failove
 		a.Plan.Problem, a.Plan.Repoint, a.Followers = failover.NoProblem, []string{name}, []string{name}
 		a.Plan.Reason += "; it follows " + past.by
 	})
+	_ = m.remember(func(m *memory) {
+		m.Stopped = slices.DeleteFunc(m.Stopped, func(one string) bool { return one == name })
+	})
 	late.poller.poll(ctx)
 }
 
@@ -83,7 +87,7 @@ func (r *recovery) rejectReason(late failover.Observation, link failover.Link, p
 	if r.manager.members.replaced(past.by) || len(primary.Links) > 0 {
 		return past.by + " is no longer the primary"
 	}
-	c, chosen := candidate{late, link, errant(late, r.old)}, candidate{primary, past.link, ""}
+	c, chosen := candidate{late, link, errant(late, r.old)}, candidate{Observation: primary, link: past.link}
 	if reason := followerReason(c, chosen, link.GTID && past.link.GTID, r.manager.config.Policy); reason != "" {
 		return reason
 	}

@@ -28,6 +28,16 @@ func partner(s failover.State, o failover.Observation) string {
 func relocate(s failover.State, p Policy, dead failover.Observation, replicas []failover.Observation) failover.Plan {
 	plan := failover.Plan{Action: failover.Refuse, Problem: failover.DeadIntermediate, Dead: dead.Name}
 	above := slices.IndexFunc(s.Servers, func(o failover.Observation) bool { return o.Addr == dead.Links[0].Source })
+	successor := ""
+	if above >= 0 {
+		// It may have died together with its own source, which was replaced since.
+		for name := s.Servers[above].Name; s.Replaced[name] != ""; name = successor {
+			successor = s.Replaced[name]
+		}
+	}
+	if successor != "" {
+		above = slices.IndexFunc(s.Servers, func(o failover.Observation) bool { return o.Name == successor })
+	}
 	switch {
 	case len(dead.Links) > 1:
 		plan.Reason = dead.Name + " replicated from several sources"
@@ -46,6 +56,9 @@ func relocate(s failover.State, p Policy, dead failover.Observation, replicas []
 		reason := "it does not answer: " + o.Error
 		if slices.ContainsFunc(replicas, func(r failover.Observation) bool { return r.Name == o.Name }) {
 			reason = relocateReason(o, link, source, p)
+			if more := link.Received.Minus(source.Executed); reason == "" && successor != "" && !more.IsEmpty() {
+				reason = "it has more than the new primary: " + more.String()
+			}
 		}
 		if reason == "" {
 			plan.Repoint = append(plan.Repoint, o.Name)

@@ -1,6 +1,9 @@
 package embedded
 
-import "mysqlmatrix/harness/failover"
+import (
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/flavor"
+)
 
 // status is a member's part in the cluster, as the manager has left it.
 type status uint8
@@ -18,7 +21,8 @@ type standing struct {
 	status status
 	by     string // name of the new primary
 	// link is the new primary's link to this server when it was promoted: what it had received of it.
-	link failover.Link
+	link  failover.Link
+	style flavor.GTIDStyle // of the sets in link
 }
 
 // standings are those of all members, by name. The methods are the only transitions:
@@ -32,8 +36,8 @@ type standings map[string]standing
 func (s standings) replaced(name string) bool { return s[name].status != active }
 
 // promote makes one server the primary in place of another.
-func (s standings) promote(name, inPlaceOf string, link failover.Link) {
-	s[inPlaceOf] = standing{status: demoted, by: name, link: link}
+func (s standings) promote(name, inPlaceOf string, link failover.Link, style flavor.GTIDStyle) {
+	s[inPlaceOf] = standing{status: demoted, by: name, link: link, style: style}
 	delete(s, name)
 }
 
@@ -45,6 +49,15 @@ func (s standings) exclude(name string) { s.set(name, excluded) }
 
 // activate makes a replaced primary that follows the new one a replica like others.
 func (s standings) activate(name string) { delete(s, name) }
+
+// successors are the replaced primaries, by name, with the name of the new primary.
+func (s standings) successors() map[string]string {
+	by := map[string]string{}
+	for name, one := range s {
+		by[name] = one.by
+	}
+	return by
+}
 
 func (s standings) set(name string, to status) {
 	if one, ok := s[name]; ok {

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/server"
 )
 
 // Takeover makes a named replica the primary, and returns when the others follow it. It waits its turn behind a
-// recovery. When the replica does not catch up, the old primary takes writes again.
+// recovery. When a step fails before the replica takes writes, what was done is undone: the old primary takes writes again.
 func (m *Manager) Takeover(ctx context.Context, to string) error {
 	done := make(chan error, 1)
 	select {
@@ -44,9 +47,23 @@ func takeoverPlan(state failover.State, to string) (plan failover.Plan, old fail
 		return plan, old, errors.New("its source is no primary that answers, or GTID is not used")
 	}
 	plan = failover.Plan{Action: failover.Promote, Problem: failover.NoProblem, Dead: old.Name, Promote: to, Reason: "a takeover was asked for"}
+	var all []candidate
 	for _, o := range state.Servers {
-		if _, replica := o.LinkTo(old.Addr); replica && o.Name != to && o.Reachable {
+		link, replica := o.LinkTo(old.Addr)
+		if !replica || !o.Reachable {
+			continue
+		}
+		all = append(all, candidate{Observation: o, link: link, errant: errant(o, old)})
+		if o.Name != to {
 			plan.Repoint = append(plan.Repoint, o.Name)
+		}
+	}
+	for _, c := range all {
+		if reason := disqualified(c, all, old); c.Name == to && reason != "" {
+			return plan, old, errors.New("it " + reason)
+		}
+		if c.Name == to && !c.errant.IsEmpty() {
+			return plan, old, errors.New("it has transactions that the primary never had: " + c.errant.String())
 		}
 	}
 	return plan, old, nil
@@ -59,19 +76,100 @@ func (r *recovery) switchTo(ctx context.Context, plan failover.Plan, state failo
 		return err
 	}
 	defer old.server.Close()
-	if err := r.step(old, "read_only on", func() error { return old.server.SetReadOnly(ctx, true) }); err != nil {
-		return err
+	chosen := r.find(plan.Promote)
+	if err := r.makeReadOnly(ctx, old); err != nil {
+		return errors.Join(err, r.giveUp(ctx, old, nil))
 	}
 	r.phase(func(p *failover.Phases, now time.Time) { p.ReceiversStopped = now })
-	chosen := r.find(plan.Promote)
 	if err := r.catchUp(ctx, old, chosen); err != nil {
-		return errors.Join(err, r.step(old, "read_only off, the takeover is given up", func() error { return old.server.SetReadOnly(ctx, false) }))
+		return errors.Join(err, r.giveUp(ctx, old, nil))
 	}
-	return r.install(ctx, chosen, plan, func() error {
-		return r.step(old, "follow "+plan.Promote, func() error {
-			return followAsOldPrimary(ctx, old.server, r.old, chosen.poller.member.Replication)
-		})
+	r.phase(func(p *failover.Phases, now time.Time) { p.Applied = now })
+	if err := r.promote(ctx, chosen, plan); err != nil {
+		return errors.Join(err, r.giveUp(ctx, old, chosen))
+	}
+	r.install(ctx, chosen, plan)
+	if err := r.step(old, "follow "+plan.Promote, func() error {
+		return followAsOldPrimary(ctx, old.server, r.old, chosen.poller.member.Replication)
+	}); err != nil {
+		return err
+	}
+	r.manager.members.activate(plan.Dead)
+	return nil
+}
+
+// readOnlyWait is how long read_only may wait for table locks and commits, during which no other write begins.
+const readOnlyWait = 3 * time.Second
+
+// makeReadOnly makes the old primary read-only within readOnlyWait. A client that gives up leaves the statement waiting on
+// the server, which would become read-only later: the server is told to give up, and the statement is killed.
+func (r *recovery) makeReadOnly(ctx context.Context, old *involved) error {
+	return r.step(old, "read_only on", func() (err error) {
+		s, err := r.manager.open(ctx, old.poller.member)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		s.DB.SetMaxOpenConns(1)
+		rows, err := s.Rows(ctx, "SELECT CONNECTION_ID() AS id")
+		if err != nil {
+			return err
+		}
+		if err := s.Exec(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(readOnlyWait.Seconds()))); err != nil {
+			return err
+		}
+		limited, cancel := context.WithTimeout(ctx, readOnlyWait+time.Second)
+		defer cancel()
+		if err = s.SetReadOnly(limited, true); err == nil {
+			return nil
+		}
+		return errors.Join(err, killConnection(ctx, old.server, rows[0]["id"]))
 	})
+}
+
+// killConnection ends a connection; it is no error when it has ended.
+func killConnection(ctx context.Context, s *server.Server, id string) error {
+	err := s.Exec(ctx, "KILL "+id)
+	var refusal *mysql.MySQLError
+	if errors.As(err, &refusal) && refusal.Number == noSuchThread {
+		return nil
+	}
+	return err
+}
+
+// giveUp undoes a takeover: the replica that was to be promoted, if it was touched, replicates from the old primary again,
+// and that takes writes again; but not while the other one may.
+func (r *recovery) giveUp(ctx context.Context, old, chosen *involved) error {
+	if chosen != nil {
+		err := r.step(chosen, "read_only on, the takeover is given up", func() error { return chosen.server.SetReadOnly(ctx, true) })
+		if err != nil {
+			return fmt.Errorf("it is not known whether %s takes writes, so %s stays read-only: %w", chosen.name(), old.name(), err)
+		}
+	}
+	err := r.step(old, "read_only off, the takeover is given up", func() error { return old.server.SetReadOnly(ctx, false) })
+	if chosen == nil {
+		return err
+	}
+	return errors.Join(err, r.step(chosen, "follow "+old.name()+" again", func() error { return r.followAgain(ctx, old, chosen) }))
+}
+
+func (r *recovery) followAgain(ctx context.Context, old, chosen *involved) error {
+	s := chosen.server
+	if chosen.seen.CanWait && !chosen.seen.SemiSync {
+		if err := s.Exec(ctx, "SET GLOBAL "+s.Dialect.SemiSync.SourceEnabled+" = 0"); err != nil {
+			return err
+		}
+	}
+	statuses, err := s.ReplicaStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if len(statuses) == 0 {
+		if err := s.PointTo(ctx, server.Source{Endpoint: old.poller.member.Replication, GTID: true}); err != nil {
+			return err
+		}
+	}
+	return s.StartReplica(ctx, chosen.link.Channel)
 }
 
 // connect opens connections to the old primary, which it returns, and to its replicas. The one that is to be promoted

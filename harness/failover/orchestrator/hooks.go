@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,9 @@ rm "$answer"
 func newCalls(dir string, handle func(context.Context, call)) (*calls, error) {
 	c := &calls{dir: dir, handle: handle}
 	pipe := filepath.Join(dir, "calls")
+	if err := os.Remove(pipe); err != nil && !errors.Is(err, fs.ErrNotExist) { // of the program before, in the same folder
+		return nil, fmt.Errorf("pipe for hooks: %w", err)
+	}
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		return nil, fmt.Errorf("pipe for hooks: %w", err)
 	}

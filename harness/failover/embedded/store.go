@@ -1,0 +1,108 @@
+package embedded
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/server"
+)
+
+// memory is what a manager must still know when it is started again: which primaries it has replaced, and what a recovery
+// that was under way had done.
+type memory struct {
+	Replaced map[string]replacement `json:"replaced,omitempty"`
+	// Stopped are replicas whose receivers the recovery under way has stopped.
+	Stopped []string `json:"stopped,omitempty"`
+	// Promoting is the replica that the recovery under way promotes, in place of Old.
+	Promoting string `json:"promoting,omitempty"`
+	Old       string `json:"old,omitempty"`
+	SemiSync  bool   `json:"semi_sync,omitempty"` // the old primary's commits waited for replicas
+}
+
+// replacement is a standing as it is stored.
+type replacement struct {
+	Status   status             `json:"status"`
+	By       string             `json:"by"`
+	GTID     bool               `json:"gtid"`
+	Style    flavor.GTIDStyle   `json:"style"`
+	Received string             `json:"received"`
+	Read     server.Coordinates `json:"read"`
+}
+
+// remember stores the memory, changed, before what it speaks of is done. Without a file it is kept in the process only.
+func (m *Manager) remember(change func(*memory)) error {
+	if change != nil {
+		change(&m.memory)
+	}
+	m.memory.Replaced = map[string]replacement{}
+	for name, one := range m.members {
+		m.memory.Replaced[name] = replacement{one.status, one.by, one.link.GTID, one.style, one.link.Received.Text(one.style), one.link.Read}
+	}
+	if m.config.StateFile == "" {
+		return nil
+	}
+	if err := writeDurably(m.config.StateFile, m.memory); err != nil {
+		return fmt.Errorf("failover manager: state file: %w", err)
+	}
+	return nil
+}
+
+// writeDurably replaces a file by another one that is on the disk as a whole.
+func writeDurably(path string, content any) error {
+	text, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return os.Rename(file.Name(), path)
+}
+
+// recall reads what a manager before this one has stored.
+func (m *Manager) recall() error {
+	if m.config.StateFile == "" {
+		return nil
+	}
+	text, err := os.ReadFile(m.config.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &m.memory)
+	}
+	if err != nil {
+		return fmt.Errorf("failover manager: state file %s: %w; correct it, or delete it if no primary was replaced", m.config.StateFile, err)
+	}
+	for name, one := range m.memory.Replaced {
+		received, err := server.ParseGTIDSet(one.Style, one.Received)
+		if err != nil {
+			return fmt.Errorf("failover manager: state file %s: server %s: %w", m.config.StateFile, name, err)
+		}
+		m.members[name] = standing{status: one.Status, by: one.By, style: one.Style, link: failover.Link{GTID: one.GTID, Received: received, Read: one.Read}}
+	}
+	return nil
+}
+
+// witnesses marks the receivers that a recovery has stopped which was not finished: they had lost their source.
+func (m *Manager) witnesses(servers []failover.Observation) {
+	for i, o := range servers {
+		for j, l := range o.Links {
+			if l.Fetch == failover.Stopped && slices.Contains(m.memory.Stopped, o.Name) {
+				servers[i].Links[j].Lost = true
+			}
+		}
+	}
+}
