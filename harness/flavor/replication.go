@@ -21,3 +21,7 @@ func (f Flavor) ReceivesWholeTransactions() bool { return f.IsMariaDB() || f.Min
 // StartDeletesRelayLogs says whether a replica that uses GTID deletes its relay logs when one of its threads is started while
 // both are stopped (MariaDB, sql/sql_repl.cc, start_slave).
 func (f Flavor) StartDeletesRelayLogs() bool { return f.IsMariaDB() }
+
+// GTIDNeedsLogUpdates says whether a replica that logs nothing of what it applies cannot use GTIDs: MySQL before 5.7.5,
+// which keeps the executed ones in the binary log only.
+func (f Flavor) GTIDNeedsLogUpdates() bool { return !f.IsMariaDB() && !f.MinMySQL(5, 7, 5) }

@@ -82,9 +82,10 @@ var _ = Describe("candidate selection", func() {
 
 	It("with a replica that hung and has more than the new primary, excludes and reports it", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
+		cut := s.lagging(ctx, "replica2")
 		s.manage(ctx, nil)
 		s.write(ctx)
-		s.stopReceiving(ctx, "replica2")
+		cut()
 		hung := s.hang(ctx, "replica1")
 		s.killPrimary(ctx)
 		audit := s.waitForFailover(ctx)

@@ -49,7 +49,7 @@ var _ = Describe("a dead primary under load", func() {
 
 	It("with both replicas lagging, loses exactly the writes that neither has received", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		cut := s.lagging(ctx)
+		cut := s.lagging(ctx, "replica1", "replica2")
 		s.manage(ctx, nil)
 		s.write(ctx)
 		cut()

@@ -31,6 +31,8 @@ type passedOver struct {
 	change  func(*embedded.Config)
 	also    func(*fixture, context.Context) // what else is to be so afterwards
 	labels  Labels
+	// unlogged is a replica1 that logs nothing of what it applies.
+	unlogged bool
 }
 
 var passedOverReplicas = []passedOver{
@@ -60,8 +62,8 @@ var passedOverReplicas = []passedOver{
 		options: topology.Options{PerNode: map[int][]string{1: {"binlog-ignore-db=audit"}}},
 		change:  func(c *embedded.Config) { prefer(c, "replica1") }},
 	{what: "a preferred replica without a binary log of what it applies", labels: Label(cell.LabelFull),
-		options: topology.Options{PerNode: map[int][]string{1: {noLogUpdates}}},
-		change:  func(c *embedded.Config) { prefer(c, "replica1") }},
+		options: topology.Options{PerNode: map[int][]string{1: {noLogUpdates}}}, unlogged: true,
+		change: func(c *embedded.Config) { prefer(c, "replica1") }},
 }
 
 // noLogUpdates is the option that every server knows; newer ones take it as another name of log_replica_updates.
@@ -75,6 +77,9 @@ var _ = Describe("a failover does not promote", func() {
 		It(c.what, c.labels, func(ctx SpecContext) {
 			options := c.options
 			options.GTID = true
+			if c.unlogged && suitekit.Flavor(sandbox.ProfileDurable).GTIDNeedsLogUpdates() {
+				suitekit.Unsupported("a server of this version that logs nothing of what it applies does not start with GTIDs")
+			}
 			s := deploy(ctx, options)
 			audit := s.failOverPast(ctx, c, nil)
 			Expect(audit.Plan.Promote).To(Equal("replica2"), describeOne(audit))

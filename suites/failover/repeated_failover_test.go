@@ -76,7 +76,7 @@ var _ = Describe("after a failover", func() {
 
 	It("an old primary with transactions of its own is kept read-only and reported", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		cut := s.lagging(ctx)
+		cut := s.lagging(ctx, "replica1", "replica2")
 		s.manage(ctx, func(c *embedded.Config) { c.Readmit = true })
 		s.write(ctx)
 		cut()

@@ -70,17 +70,21 @@ func (s *fixture) replicateThroughLink(ctx context.Context, name string) *fault.
 	return link
 }
 
-// lagging prepares both replicas of a star of two to receive nothing any more when the function that it returns is called. By a
-// cut link they lose the primary, which is no act of an operator: a receiver that was stopped by hand says nothing of it.
-func (s *fixture) lagging(ctx context.Context) (cut func()) {
+// lagging prepares replicas to receive nothing any more when the function that it returns is called. By a cut link they
+// lose the primary, which is no act of an operator: a receiver that was stopped by hand says nothing of it.
+func (s *fixture) lagging(ctx context.Context, replicas ...string) (cut func()) {
 	GinkgoHelper()
 	if !underTest().OwnAddresses {
 		return func() {
-			s.stopReceiving(ctx, "replica1")
-			s.stopReceiving(ctx, "replica2")
+			for _, name := range replicas {
+				s.stopReceiving(ctx, name)
+			}
 		}
 	}
-	links := []*fault.Link{s.replicateThroughLink(ctx, "replica1"), s.replicateThroughLink(ctx, "replica2")}
+	var links []*fault.Link
+	for _, name := range replicas {
+		links = append(links, s.replicateThroughLink(ctx, name))
+	}
 	return func() {
 		for _, link := range links {
 			s.inject(ctx, fault.Cut{Link: link})
