@@ -50,6 +50,7 @@ var _ = Describe("reference", Label(cell.LabelFull), func() {
 // agrees is an error unless all algorithms that the server takes make the same of a scenario's table.
 func (s scenario) agrees(ctx context.Context, one *server.Server, taken map[string]int) error {
 	var first *workload.Table
+	refused := false // by the first algorithm, which can do every change
 	for _, algorithm := range algorithms {
 		t := workload.Table{Database: "ref_" + algorithm, Name: "t"}
 		variant, err := s.prepare(ctx, one, t.Database)
@@ -62,11 +63,16 @@ func (s scenario) agrees(ctx context.Context, one *server.Server, taken map[stri
 		}
 		session := s.inDatabase(one, t.Database)
 		err = session.Exec(ctx, "ALTER TABLE t "+s.change(variant)+", ALGORITHM="+algorithm)
-		if errors.As(err, &refusal) && (algorithm != algorithms[0]) {
+		switch {
+		case errors.As(err, &refusal) && algorithm != algorithms[0]:
 			continue // it cannot do this change in this way
-		}
-		if err != nil {
+		case errors.As(err, &refusal) && s.impossible:
+			refused = true
+			continue
+		case err != nil:
 			return err
+		case refused:
+			return fmt.Errorf("%s refuses the change, and %s makes it", algorithms[0], algorithm)
 		}
 		taken[algorithm]++
 		if first == nil {
