@@ -92,27 +92,11 @@ type SemiSync struct {
 // Dialect is the one that the flavor speaks.
 func (f Flavor) Dialect() Dialect {
 	d := oldDialect
-	switch {
-	case f.IsMariaDB():
-		d.Channel, d.GTID = ChannelInfix, GTIDMariaDB
-		d.WaitGTID, d.WaitGTIDTimedOut = "MASTER_GTID_WAIT", "-1"
-		d.StatusColumns.Channel, d.StatusColumns.UsingGTID = "Connection_name", "Using_Gtid"
-		// Without ALL it shows only the connection named by @@default_master_connection.
-		d.ShowReplicaStatus = "SHOW ALL SLAVES STATUS"
-		d.SemiSync = oldSemiSync
-		if f.MinMariaDB(10, 3, 0) {
-			d.SemiSync.SourcePlugin, d.SemiSync.SourceLibrary = "", ""
-			d.SemiSync.ReplicaPlugin, d.SemiSync.ReplicaLibrary = "", ""
-		}
-		if f.MinMariaDB(11, 3, 0) {
-			// Since 11.3 a replica verifies the source's certificate unless told otherwise, and a sandbox has none.
-			d.PlainTransport = "MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0"
-		}
-		if f.MinMariaDB(11, 1, 1) {
-			d.Isolation = "transaction_isolation"
-		}
+	if f.IsMariaDB() {
+		d.speakMariaDB(f)
 		return d
-	case f.MinMySQL(5, 7, 0):
+	}
+	if f.MinMySQL(5, 7, 0) {
 		d.Channel, d.SemiSync.WaitCount = ChannelSuffix, "rpl_semi_sync_master_wait_for_slave_count"
 		d.BrokenWorkers = brokenWorkers
 	}
@@ -150,6 +134,27 @@ func (f Flavor) Dialect() Dialect {
 		d.MasterSyntax = false
 	}
 	return d
+}
+
+// speakMariaDB makes it the dialect of a MariaDB.
+func (d *Dialect) speakMariaDB(f Flavor) {
+	d.Channel, d.GTID = ChannelInfix, GTIDMariaDB
+	d.WaitGTID, d.WaitGTIDTimedOut = "MASTER_GTID_WAIT", "-1"
+	d.StatusColumns.Channel, d.StatusColumns.UsingGTID = "Connection_name", "Using_Gtid"
+	// Without ALL it shows only the connection named by @@default_master_connection.
+	d.ShowReplicaStatus = "SHOW ALL SLAVES STATUS"
+	d.SemiSync = oldSemiSync
+	if f.MinMariaDB(10, 3, 0) {
+		d.SemiSync.SourcePlugin, d.SemiSync.SourceLibrary = "", ""
+		d.SemiSync.ReplicaPlugin, d.SemiSync.ReplicaLibrary = "", ""
+	}
+	if f.MinMariaDB(11, 3, 0) {
+		// Since 11.3 a replica verifies the source's certificate unless told otherwise, and a sandbox has none.
+		d.PlainTransport = "MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0"
+	}
+	if f.MinMariaDB(11, 1, 1) {
+		d.Isolation = "transaction_isolation"
+	}
 }
 
 // speakReplica turns to the words that came with MySQL 8.0.22 (statements), 8.0.23 (CHANGE REPLICATION

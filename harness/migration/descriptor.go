@@ -42,10 +42,6 @@ type Descriptor struct {
 	Flags        Flags
 	KeepTriggers []string // flags by which a table's triggers are kept, the first one not in every version
 	Cases        map[Case]ToolCase
-	Bugs         []Bug
-	// Blind is a build that loses the deletes of sessions in which an SQL expression is true; Stuck, one that never
-	// exchanges the tables while it is true on the server.
-	Blind, Stuck func(condition string) Bug
 
 	// Unable is what it prints when a mode cannot make a change that another mode can, a regular expression.
 	Unable string
@@ -175,12 +171,6 @@ type Flags struct {
 	OtherPort     []string // it takes a server whose port is not the one that it connected to
 	Ring          []string // it takes a primary that is a replica of another one
 	GTID          []string // it follows writes by GTID
-}
-
-// Bug is a fault in a tool's source that suites plant to see it caught.
-type Bug struct {
-	What    string // "skips the last chunk"
-	Patches []tool.Patch
 }
 
 // Case says what the tool does with a case.

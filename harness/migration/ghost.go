@@ -110,7 +110,6 @@ var _ = register(&Descriptor{
 		CaseFewPrivileges:     {Refusal: "(?i)user has insufficient privileges"},
 		CaseExistingNewTable:  {Flags: []string{"--initially-drop-ghost-table=false"}, Refusal: "(?i)table `_orders_gho` already exists. Panicking"},
 	},
-	Bugs: ghostBugs,
 	// MariaDB shows REPLICATION CLIENT as BINLOG MONITOR, which it does not take for it.
 	InsteadOfReplicationClient: []string{"SUPER"},
 	HasLocaltests:              true,

@@ -69,9 +69,6 @@ var _ = register(&Descriptor{
 		CaseTrigger:       {Refusal: "(?i)has triggers|triggers.*is not supported"},
 		CaseFewPrivileges: {Refusal: "(?i)denied"},
 	},
-	Bugs:   ptoscBugs,
-	Blind:  ptoscBlind,
-	Stuck:  ptoscStuck,
 	Denies: "was not altered",
 
 	Failure: []*regexp.Regexp{ptoscError}, Telling: ptoscTelling, Noise: ptoscNoise,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -81,22 +80,7 @@ var _ = register(&Descriptor{
 		CaseFewPrivileges:          {Refusal: "(?i)insufficient privileges|denied"},
 	},
 	Privileges: []string{"RELOAD"},
-	Bugs: []Bug{
-		{"loses the deletes of the binary log", []tool.Patch{{
-			File: "pkg/repl/subscription_map.go",
-			Find: regexp.MustCompile(`\) HasChanged\(key, _ \[\]any, deleted bool\) \{\n`), Replace: "${0}\tif deleted {\n\t\treturn\n\t}\n",
-		}, spiritUnchecked}},
-		{"loses the updates and inserts of the binary log", []tool.Patch{{
-			File: "pkg/repl/subscription_map.go",
-			Find: regexp.MustCompile(`\) HasChanged\(key, _ \[\]any, deleted bool\) \{\n`), Replace: "${0}\tif !deleted {\n\t\treturn\n\t}\n",
-		}, spiritUnchecked}},
-	},
 })
-
-// spiritUnchecked takes out the checksum, which finds and repairs the rows that a bug has left wrong.
-var spiritUnchecked = tool.Patch{
-	File: "pkg/migration/runner.go", Find: regexp.MustCompile(`if err := r\.checker\.Run\(ctx\); err != nil \{`), Replace: `if err := error(nil); err != nil {`,
-}
 
 // migrateSpirit runs spirit on the primary. It says how many chunks it has copied, and not how many rows.
 func migrateSpirit(ctx context.Context, p *tool.Program, job Job) (*Result, error) {

@@ -107,7 +107,7 @@ func (l *Lag) look(ctx context.Context) {
 	l.worst = late
 }
 
-// late strikes off the beats that the replica shows, and is how old the first one is that it does not show.
+// late removes the beats that the replica shows, and is how old the first one is that it does not show.
 func (l *Lag) late(shown int64, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()

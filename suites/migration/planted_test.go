@@ -1,3 +1,5 @@
+//go:build planted
+
 package migration_test
 
 import (
@@ -17,7 +19,7 @@ const unevenChunk = 700
 // A tool with a bug in it must be caught, or the specs beside these prove nothing. Where the tool itself
 // does not work, these fail as the others do, by the tool's own error.
 var _ = forTool("", func(driver migration.Tool) {
-	for i, one := range driver.Describe().Bugs {
+	for i, one := range migration.PlantedIn(driver.Name()).Bugs {
 		It("a build that "+one.What+" is caught", labelsOf(i > 0), func(ctx SpecContext) {
 			broken := patched(ctx, one)
 			f := setUp(ctx, driver, driver.Describe().PrimaryModes[0], setup{rows: rows})

@@ -6,11 +6,9 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"slices"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 	. "github.com/onsi/ginkgo/v2"
-	. "github.com/onsi/gomega"
 
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/setting"
@@ -94,9 +92,6 @@ var _ = forTool("settings", func(driver migration.Tool) {
 	}
 	for _, one := range setting.All() {
 		spec(usual(one), labelsOf(!slices.Contains(inPRSettings, one.String())), "has the right rows or refuses under "+one.String())
-		if one.Reported && tool.Blind != nil {
-			It(fmt.Sprintf("%s: a build that fails under %s is caught", w.mode, one), labelsOf(true), func(ctx SpecContext) { blind(ctx, driver, one, w) })
-		}
 	}
 	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), 1))
 	for _, pair := range setting.Pairs(suitekit.Cell().Seed, setting.All()) {
@@ -104,28 +99,6 @@ var _ = forTool("settings", func(driver migration.Tool) {
 		spec(s, labelsOf(true), fmt.Sprintf("has the right rows or refuses under %s: %s", setting.Names(pair), s.name))
 	}
 })
-
-// stuckLimit is how long a build may take that never ends.
-const stuckLimit = 20 * time.Second
-
-// blind runs a build that loses what sessions with the setting write, or that hangs under a setting of the server, and
-// sees that the rule of these specs catches it.
-func blind(ctx SpecContext, driver migration.Tool, one setting.Setting, w way) {
-	s := usual(one)
-	tool := driver.Describe()
-	if one.Server != nil {
-		s.limit = stuckLimit
-		r := prepareScenario(ctx, driver, s, w)
-		_, _, err := r.attempt(ctx, patched(ctx, tool.Stuck("@@GLOBAL."+one.Variable)))
-		Expect(err).To(MatchError(ContainSubstring("did not end within")))
-		Expect(r.refusesSettings()).To(BeFalse(), "a tool that hangs has refused nothing")
-		return
-	}
-	r := prepareScenario(ctx, driver, s, w)
-	_, _, err := r.attempt(ctx, patched(ctx, tool.Blind(one.Condition)))
-	Expect(err).NotTo(HaveOccurred())
-	Expect(r.differences(ctx)).To(MatchError(ContainSubstring("the tables differ")))
-}
 
 // knowsSettings makes the spec unsupported on a server that does not know one of the settings.
 func (r *scenarioRun) knowsSettings(ctx SpecContext) {

@@ -1,3 +1,5 @@
+//go:build planted
+
 package migration
 
 import (
@@ -29,6 +31,8 @@ func dropEvents(condition string) tool.Patch {
 `,
 	}
 }
+
+func init() { planted["gh-ost"] = Planted{Bugs: ghostBugs} }
 
 // ghostBugs are faults in gh-ost's source, the one for the pr tier first.
 var ghostBugs = []Bug{

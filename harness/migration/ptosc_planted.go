@@ -1,3 +1,5 @@
+//go:build planted
+
 package migration
 
 import (
@@ -6,6 +8,10 @@ import (
 
 	"mysqlmatrix/harness/tool"
 )
+
+func init() {
+	planted["pt-online-schema-change"] = Planted{Bugs: ptoscBugs, Blind: ptoscBlind, Stuck: ptoscStuck}
+}
 
 // ptoscBugs are faults in pt-online-schema-change's source, the one for the pr tier first.
 var ptoscBugs = []Bug{
