@@ -51,10 +51,10 @@ type Descriptor struct {
 	Privileges []string
 	// InsteadOfReplicationClient are privileges that it needs where a server has no REPLICATION CLIENT.
 	InsteadOfReplicationClient []string
-	// Failure finds the reason in what it prints when it gives up, the most telling pattern first. Where none does, the
-	// lines that Telling finds are its reason, else its last ones; Noise are lines that stand around them.
-	Failure        []*regexp.Regexp
-	Telling, Noise *regexp.Regexp
+	// Failure finds the reason in what it prints when it gives up, the most exact pattern first. Where none does, the
+	// lines that ReasonWords finds are its reason, else its last ones; Noise are lines that stand around them.
+	Failure            []*regexp.Regexp
+	ReasonWords, Noise *regexp.Regexp
 	// Begun is what it prints once it does more than look at the table and the change.
 	Begun *regexp.Regexp
 	// Reserved are options that a user must not add; Abbreviates says that it takes shortened ones as well.

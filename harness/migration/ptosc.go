@@ -71,7 +71,7 @@ var _ = register(&Descriptor{
 	},
 	Denies: "was not altered",
 
-	Failure: []*regexp.Regexp{ptoscError}, Telling: ptoscTelling, Noise: ptoscNoise,
+	Failure: []*regexp.Regexp{ptoscError}, ReasonWords: ptoscReasonWords, Noise: ptoscNoise,
 	Begun:    regexp.MustCompile(`Creating triggers\.\.\.|Copying `),
 	Reserved: ptoscReserved, Abbreviates: true,
 	ServerAlter: ptoscServerAlter,

@@ -16,19 +16,19 @@ func (d *Descriptor) Reason(output string) string {
 			return strings.TrimSpace(all[len(all)-1][1])
 		}
 	}
-	var lines, telling []string
+	var lines, found []string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
 		if line == "" || d.Noise != nil && d.Noise.MatchString(line) {
 			continue
 		}
-		if d.Telling != nil && d.Telling.MatchString(line) && !slices.Contains(telling, line) {
-			telling = append(telling, line)
+		if d.ReasonWords != nil && d.ReasonWords.MatchString(line) && !slices.Contains(found, line) {
+			found = append(found, line)
 		}
 		lines = append(lines, line)
 	}
-	if len(telling) > 0 {
-		lines = telling[:min(len(telling), reasonLines)]
+	if len(found) > 0 {
+		lines = found[:min(len(found), reasonLines)]
 	}
 	return strings.Join(lines[max(0, len(lines)-reasonLines):], " ")
 }
@@ -82,8 +82,8 @@ var (
 		"swap_tables|update_foreign_keys), \\d+.*|Altering .*\\.\\.\\.|Altering new table\\.\\.\\.|Creating new table\\.\\.\\.|Created new table .* OK\\.|" +
 		"Altered .* OK\\.|.*(Dropp(ing|ed)|Creat(ing|ed)|Copy(ing|ied)|Analyzed|Analyzing|Swapp(ing|ed)) .*|rows copied: .*|Child tables:|" +
 		"Exiting due to .*|Cleanup.*|Not dropping .*)$")
-	// ptoscTelling are the words of its reasons.
-	ptoscTelling = regexp.MustCompile(`(?i)\b(error|errors|failed|cannot|can't|could not|denied|refus\w*|unsafe|not supported|does not|did not|there is no|` +
+	// ptoscReasonWords are the words of its reasons.
+	ptoscReasonWords = regexp.MustCompile(`(?i)\b(error|errors|failed|cannot|can't|could not|denied|refus\w*|unsafe|not supported|does not|did not|there is no|` +
 		`no such|not exist|unknown|duplicate|invalid|must|has triggers|triggers exist|already has|because|specify|conflict\w*)\b`)
 	// ptoscReserved are options of the harness's own.
 	ptoscReserved = []string{"host", "h", "-h", "port", "P", "-P", "user", "u", "-u", "password", "p", "-p", "socket", "S", "-S", "defaults-file", "F", "-F",

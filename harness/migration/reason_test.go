@@ -1,18 +1,19 @@
 package migration
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 // descriptorOf is that of the tool that has printed a text.
 func descriptorOf(output string) *Descriptor {
-	for _, d := range Descriptors() {
-		if d.Name == NameGhost == strings.Contains(output, "FATAL") {
-			return d
-		}
+	name := "pt-online-schema-change"
+	if strings.Contains(output, "FATAL") {
+		name = NameGhost
 	}
-	return nil
+	i := slices.IndexFunc(Descriptors(), func(d *Descriptor) bool { return d.Name == name })
+	return Descriptors()[i]
 }
 
 // TestReason reads the ends of real logs.
