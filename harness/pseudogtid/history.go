@@ -128,8 +128,7 @@ func targetHistory(ctx context.Context, s *server.Server) (*history, error) {
 
 // open connects to a replica's source.
 func (m Matcher) open(ctx context.Context, s *server.Server, status server.ReplicaStatus) (*server.Server, error) {
-	ep := s.Endpoint
-	ep.Host, ep.Port = status.SourceHost, status.SourcePort
+	ep := s.Endpoint.Other(status.SourceHost, status.SourcePort)
 	if m.Source != nil {
 		return m.Source(ctx, ep)
 	}

@@ -37,6 +37,12 @@ const connectLimit = 10 * time.Second
 // Addr is "host:port".
 func (e Endpoint) Addr() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }
 
+// Other is another server's endpoint, for the same account: whose data directory it has is not known.
+func (e Endpoint) Other(host string, port int) Endpoint {
+	e.Host, e.Port, e.DataDir = host, port, ""
+	return e
+}
+
 // Config is the driver's configuration for the endpoint and a default database ("" for none).
 func (e Endpoint) Config(database string) *mysql.Config {
 	cfg := mysql.NewConfig()

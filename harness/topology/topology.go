@@ -170,6 +170,10 @@ func (o Options) lines(f flavor.Flavor, index int, replica bool) []string {
 	if o.GTID && d.GTID == flavor.GTIDMySQL {
 		lines = append(lines, "gtid_mode=ON", "enforce_gtid_consistency=ON")
 	}
+	if !o.GTID && d.GTID == flavor.GTIDMySQL && len(o.Golden) > 0 {
+		// A receiver refuses a source of another mode, and the default differs: ON since 9.7, OFF before.
+		lines = append(lines, "gtid_mode=OFF")
+	}
 	if d.GTID == flavor.GTIDMariaDB {
 		// Where several servers write, each needs a domain of its own for its sequence to be ordered.
 		domain := 0
