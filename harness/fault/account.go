@@ -36,7 +36,7 @@ func (f Refuse) Inject(ctx context.Context) error {
 		}
 		return check(f.String()).Until(ctx, func(ctx context.Context) (string, bool, error) {
 			left, err := disconnect(ctx, conn, f.User)
-			return fmt.Sprintf("%d connections", left), err == nil && left == 0, err
+			return fmt.Sprintf("%d connections: %s", len(left), strings.Join(left, "; ")), err == nil && len(left) == 0, err
 		})
 	})
 }
@@ -89,19 +89,26 @@ func rename(ctx context.Context, conn *sql.Conn, from, to string) error {
 	return err
 }
 
-// disconnect ends a user's connections over TCP and says how many there were.
-func disconnect(ctx context.Context, conn *sql.Conn, user string) (int, error) {
-	ids, err := column(ctx, conn, "SELECT ID FROM information_schema.PROCESSLIST WHERE HOST <> 'localhost' AND USER = "+server.Quote(user))
+// disconnect ends a user's connections over TCP, and describes those that there were.
+func disconnect(ctx context.Context, conn *sql.Conn, user string) (left []string, err error) {
+	ids, err := column(ctx, conn, "SELECT ID FROM "+connections(user))
 	if err != nil {
-		return 0, err
+		return nil, err
+	}
+	if left, err = column(ctx, conn, "SELECT CONCAT_WS(' ', ID, HOST, COMMAND, TIME, STATE, LEFT(INFO, 100)) FROM "+connections(user)); err != nil {
+		return nil, err
 	}
 	for _, id := range ids {
 		var refusal *mysql.MySQLError
 		if _, err := conn.ExecContext(ctx, "KILL "+id); err != nil && !(errors.As(err, &refusal) && refusal.Number == noSuchThread) {
-			return len(ids), err
+			return left, fmt.Errorf("KILL %s: %w", id, err)
 		}
 	}
-	return len(ids), nil
+	return left, nil
+}
+
+func connections(user string) string {
+	return "information_schema.PROCESSLIST WHERE HOST <> 'localhost' AND USER = " + server.Quote(user)
 }
 
 // noSuchThread is the server's error for a connection that has ended meanwhile (ER_NO_SUCH_THREAD).
