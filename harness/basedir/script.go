@@ -24,6 +24,7 @@ type Script struct {
 	Version string          `yaml:"version" json:"version" jsonschema:"required"`
 	Command string          `yaml:"command" json:"command" jsonschema:"required,description=path relative to matrix.yaml"`
 	Needs   []string        `yaml:"needs" json:"needs,omitempty" jsonschema:"description=programs that must be on PATH"`
+	Size    int64           `yaml:"size" json:"size,omitempty" jsonschema:"description=about how many bytes it fetches; told before it runs"`
 	Client  *matrix.Apt     `yaml:"client" json:"client,omitempty" jsonschema:"description=packages to take client programs from"`
 	At      matrix.Position `yaml:"-" json:"-"`
 }

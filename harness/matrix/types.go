@@ -64,6 +64,7 @@ type Apt struct {
 	Suites   []string `yaml:"suites" json:"suites,omitempty" jsonschema:"description=left out: the system's own"`
 	Packages []string `yaml:"packages" json:"packages" jsonschema:"required,minItems=1"`
 	Alone    bool     `yaml:"alone" json:"alone,omitempty" jsonschema:"description=without the packages that these depend on"`
+	Size     int64    `yaml:"size" json:"size,omitempty" jsonschema:"description=about how many bytes they are with all that they depend on; told before they are fetched"`
 	At       Position `yaml:"-" json:"-"`
 }
 

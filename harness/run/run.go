@@ -94,6 +94,9 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	}
 	begin := time.Now()
 	r.emit(started)
+	if text := c.Supply.toFetch(cells); text != "" {
+		r.emit(report.Event{Type: report.EventNote, Message: text})
+	}
 	var group sync.WaitGroup
 	for _, one := range c.order(cells) {
 		if r.jobs.Acquire(ctx, 1) != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"mysqlmatrix/harness/basedir"
@@ -60,6 +61,30 @@ func obtain[T any](ctx context.Context, s *Supply, key string, make func() (T, e
 }
 
 func newDone() chan struct{} { return make(chan struct{}) }
+
+// toFetch says about how much there is to fetch before the cells' servers are there; "" when nothing is known to be missing.
+func (s *Supply) toFetch(cells []matrix.Cell) string {
+	if s == nil || s.Basedirs == nil {
+		return ""
+	}
+	var total int64
+	var parts []string
+	seen := map[string]bool{}
+	for _, one := range cells {
+		if seen[one.Entry.Name] {
+			continue
+		}
+		seen[one.Entry.Name] = true
+		if size := s.Basedirs.DownloadSize(one.Entry); size > 0 {
+			total += size
+			parts = append(parts, fmt.Sprintf("%s %d", one.Entry.Name, size/1e6))
+		}
+	}
+	if total == 0 {
+		return ""
+	}
+	return fmt.Sprintf("about %d MB of servers to fetch, where no other source of theirs is reached first: %s", total/1e6, strings.Join(parts, ", "))
+}
 
 // Basedir obtains an entry's server.
 func (s *Supply) Basedir(ctx context.Context, e matrix.Entry) (*basedir.Basedir, error) {
