@@ -32,7 +32,7 @@ unit: build ## unit and command-line tests, with the race detector
 	go test -race -tags planted -timeout 20m ./harness/... ./suites/...
 
 pr: build ## the pr tier on real servers
-	$(MATRIX) run --tier pr --out build/pr $(ARGS)
+	$(MATRIX) run --tier pr --out build/pr --force $(ARGS)
 
 ENTRIES ?= mysql-9.7,mariadb-11.8
 ALTERS ?= 300

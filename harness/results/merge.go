@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mysqlmatrix/harness/report"
 )
@@ -13,83 +14,111 @@ import (
 // ErrNoRun says that no run was named.
 var ErrNoRun = errors.New("name the folder of a run")
 
-// Merge reads runs and joins them; one run is taken as it is.
-func Merge(paths ...string) (*report.Run, error) {
+// Merged are runs that are one.
+type Merged struct {
+	Run          *report.Run
+	Folders      []string          // of its parts
+	Attributions map[string]string // what attribute found of its failures
+	// Unread are the parts that could not be read. The run has each as an errored cell, so that no view and no exit code
+	// is without them.
+	Unread []error
+}
+
+// Merge reads runs and joins them. One that cannot be read does not hold up the others, unless there is no other; parts
+// that contradict each other are refused.
+func Merge(paths ...string) (*Merged, error) {
 	if len(paths) == 0 {
 		return nil, ErrNoRun
 	}
+	m := &Merged{}
 	var parts []report.Part
+	lost := map[string]error{}
 	for _, path := range paths {
 		one, err := Read(path)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			parts = append(parts, report.Part{Name: path, Run: one})
+			m.Folders = append(m.Folders, Folder(path))
+			_, err = ReadAttributions(Folder(path))
 		}
-		parts = append(parts, report.Part{Name: path, Run: one})
+		if err != nil {
+			lost[path] = err
+			m.Unread = append(m.Unread, err)
+		}
 	}
+	if len(parts) == 0 || len(paths) == len(m.Unread) {
+		return nil, errors.Join(m.Unread...)
+	}
+	var err error
+	if m.Run, err = joined(parts); err != nil {
+		return nil, err
+	}
+	whole := slices.DeleteFunc(slices.Clone(m.Folders), func(folder string) bool { return lost[folder] != nil || lost[filepath.Join(folder, runFile)] != nil })
+	if m.Attributions, err = ReadAttributions(whole...); err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		if err := lost[path]; err != nil {
+			m.Run.Expect(report.CellID{Entry: path, Suite: "results"}, err.Error())
+		}
+	}
+	return m, nil
+}
+
+// joined takes one run as it is.
+func joined(parts []report.Part) (*report.Run, error) {
 	if len(parts) == 1 {
 		return parts[0].Run, nil
 	}
 	return report.Merge(parts...)
 }
 
-// A HeldError says that a folder holds a run already.
-type HeldError struct{ Folder string }
-
-func (e *HeldError) Error() string {
-	return fmt.Sprintf("%s holds a run already: name another folder, or remove it", e.Folder)
-}
-
-// WriteMerged writes a merged run. The evidence of its parts does not collide, since no two have a cell in common, nor
-// does what attribute found of them; a folder that holds a run already is left alone.
-func WriteMerged(out string, merged *report.Run, parts []string) error {
-	if _, err := os.Stat(filepath.Join(out, runFile)); err == nil {
-		return &HeldError{out}
-	}
-	var folders []string
-	for _, part := range parts {
-		folders = append(folders, Folder(part))
-	}
-	attributions, err := ReadAttributions(folders...)
-	if err != nil {
+// Write writes a merged run into a folder that holds none. The evidence of its parts does not collide, since no two have a
+// cell in common, nor does what attribute found of them.
+func (m *Merged) Write(out string) error {
+	if err := Held(out); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	if len(attributions) > 0 {
-		if err := writeAttributions(out, attributions); err != nil {
+	if len(m.Attributions) > 0 {
+		if err := writeAttributions(out, m.Attributions); err != nil {
 			return err
 		}
 	}
-	for _, folder := range folders {
+	var lost []error
+	for _, folder := range m.Folders {
 		from := filepath.Join(folder, evidencePath)
 		err := os.CopyFS(filepath.Join(out, evidencePath), os.DirFS(from))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("evidence of %s: %w", folder, err)
+			lost = append(lost, fmt.Errorf("evidence of %s: %w", folder, err))
 		}
 	}
-	return Write(out, merged)
+	return errors.Join(append(lost, Write(out, m.Run))...)
 }
 
-// History reads every folder of dir that holds a run; folders without one are passed over.
+// History reads every folder of dir that holds a run; folders without one are passed over. What cannot be read is in the
+// error, beside the others.
 func History(dir string) ([]report.Part, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("results: %w", err)
 	}
 	var runs []report.Part
+	var lost []error
 	for _, e := range entries {
 		one, err := Read(filepath.Join(dir, e.Name()))
 		if errors.Is(err, fs.ErrNotExist) || !e.IsDir() {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			lost = append(lost, err)
+			continue
 		}
 		runs = append(runs, report.Part{Name: e.Name(), Run: one})
 	}
-	if len(runs) == 0 {
+	if len(runs)+len(lost) == 0 {
 		return nil, fmt.Errorf("%s has no folder that holds a run", dir)
 	}
-	return runs, nil
+	return runs, errors.Join(lost...)
 }

@@ -3,10 +3,13 @@ package results
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mysqlmatrix/harness/report"
 )
@@ -34,12 +37,17 @@ type Recorder struct {
 
 const tickInterval = 250 * time.Millisecond
 
-// Record begins to record into a folder. The view shows the aggregate that is given here.
+// Record begins to record into a folder that holds no run. The view shows the aggregate that is given here.
 func Record(folder string, aggregate *report.Aggregate, view View) (*Recorder, error) {
-	file, err := os.Create(filepath.Join(folder, eventsFile))
+	file, err := os.OpenFile(filepath.Join(folder, eventsFile), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, &HeldError{Folder: folder, Name: eventsFile, Busy: busy(folder)}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("output folder: %w", err)
 	}
+	// It says that the run goes on, to whoever would replace it; a file system without locks has none that say so.
+	_ = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	r := &Recorder{folder: folder, aggregate: aggregate, view: view, file: file, encoder: report.NewEncoder(file), done: make(chan struct{})}
 	r.ticking.Go(r.tick)
 	return r, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/results"
 	"mysqlmatrix/harness/tool"
 )
 
@@ -93,8 +94,8 @@ func presentServer(e matrix.Entry) error {
 	return nil
 }
 
-// checkFolder refuses a folder that --out names when a file is in its place.
-func checkFolder(out string) error {
+// checkFolder refuses a folder that --out names when a file is in its place, or when it holds results and --force is not given.
+func checkFolder(out string, force bool) error {
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return err
@@ -108,20 +109,38 @@ func checkFolder(out string) error {
 			break
 		}
 	}
-	return nil
+	err = results.Held(out)
+	var held *results.HeldError
+	if errors.As(err, &held) && !held.Busy {
+		if force {
+			return nil
+		}
+		return fmt.Errorf("--out %w, or replace what it holds with --force", err)
+	}
+	return err
 }
 
-// resultFolder makes the folder that --out names.
-func resultFolder(out string) (string, error) {
-	if err := checkFolder(out); err != nil {
+// resultFolder makes the folder that --out names, and with force removes the results that it holds.
+func resultFolder(out string, force bool) (string, error) {
+	if err := checkFolder(out, force); err != nil {
 		return "", unfit(err)
 	}
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return "", err
 	}
+	if force {
+		if err := results.Discard(out); err != nil {
+			return "", fmt.Errorf("output folder: %w", err)
+		}
+	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return "", fmt.Errorf("output folder: %w", err)
 	}
 	return out, nil
+}
+
+// forceFlag registers --force beside --out.
+func forceFlag(f *pflag.FlagSet, force *bool) {
+	f.BoolVar(force, "force", false, "replace the results that the folder of --out holds, with their evidence")
 }

@@ -58,7 +58,7 @@ func (a *app) bisect(ctx context.Context, w io.Writer, o runFlags) error {
 	if err != nil {
 		return unfit(fmt.Errorf("%w: choose one vendor, such as --entries 'mysql-*'", err))
 	}
-	out, err := a.outDir(o.out, m)
+	out, err := a.outDir(o.out, o.force, m)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 const durationsFile = "fixtures/durations.json"
 
 // readDurations reads runs and files of durations, the later ones counting more; without any, the file beside matrix.yaml,
-// which need not be there.
+// which need not be there. One that cannot be read is told, and the others are used: they only balance.
 func readDurations(m *matrix.Matrix, paths []string) (matrix.Durations, error) {
 	if len(paths) == 0 {
 		path := filepath.Join(projectDir(m), durationsFile)
@@ -27,15 +27,28 @@ func readDurations(m *matrix.Matrix, paths []string) (matrix.Durations, error) {
 		}
 		paths = []string{path}
 	}
-	all := matrix.Durations{}
+	all, lost := allDurations(paths)
+	if len(lost) == len(paths) {
+		return nil, unfit(fmt.Errorf("durations: %w", errors.Join(lost...)))
+	}
+	for _, err := range lost {
+		logLine("durations: without those of " + err.Error())
+	}
+	return all, nil
+}
+
+// allDurations joins those that can be read, and says why the others cannot.
+func allDurations(paths []string) (all matrix.Durations, lost []error) {
+	all = matrix.Durations{}
 	for _, path := range paths {
 		one, err := durationsIn(path)
 		if err != nil {
-			return nil, unfit(fmt.Errorf("durations: %w", err))
+			lost = append(lost, err)
+			continue
 		}
 		all.Add(one)
 	}
-	return all, nil
+	return all, lost
 }
 
 func durationsIn(path string) (matrix.Durations, error) {
@@ -58,18 +71,11 @@ func (a *app) reportDurationsCommand() *cobra.Command {
 		Long:    "durations prints the seconds of each cell that came to its end; of several runs, or files of it, the last counts.",
 		Example: "  matrix report durations build/runs/20261123-180000.000 >" + durationsFile,
 		RunE: func(c *cobra.Command, args []string) error {
-			all := matrix.Durations{}
-			for _, path := range args {
-				one, err := durationsIn(path)
-				if err != nil {
-					return unfit(err)
-				}
-				all.Add(one)
-			}
+			all, lost := allDurations(args)
 			if len(all) == 0 {
-				return usageError{errors.New("name the folder of a run in which a cell came to its end")}
+				return unfit(errors.Join(append(lost, errors.New("name the folder of a run in which a cell came to its end"))...))
 			}
-			return printJSON(c.OutOrStdout(), all)
+			return errors.Join(append(lost, printJSON(c.OutOrStdout(), all))...)
 		},
 	}
 }

@@ -21,7 +21,7 @@ type migrateFlags struct {
 	tables, options     []string
 	jobs                int
 	limit               time.Duration
-	asJSON, keep        bool
+	asJSON, keep, force bool
 	out                 string
 	checksum            string
 	trust               bool
@@ -94,6 +94,7 @@ func (o *migrateFlags) register(f *pflag.FlagSet) {
 	f.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers running: see matrix status")
 	f.StringVar(&o.out, "out", "", "folder for migrate.json and the tool's logs (default: build/migrate/<time>)")
+	forceFlag(f, &o.force)
 	trustFlags(f, &o.checksum, &o.trust)
 }
 
@@ -127,8 +128,10 @@ func (o *migrateFlags) check() (*dump.Source, error) {
 	if o.limit <= 0 {
 		return nil, fmt.Errorf("--limit %s: want a time", o.limit)
 	}
-	if err := checkFolder(o.out); err != nil {
-		return nil, err
+	if o.out != "" {
+		if err := checkFolder(o.out, o.force); err != nil {
+			return nil, err
+		}
 	}
 	return dump.Open(o.schema)
 }

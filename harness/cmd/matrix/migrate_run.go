@@ -49,7 +49,7 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 	if err != nil {
 		return unfit(err)
 	}
-	if r.out, err = a.migrateDir(o.out); err != nil {
+	if r.out, err = a.migrateDir(o.out, o.force); err != nil {
 		return err
 	}
 	if len(subjects) == 1 && subjects[0].named {
@@ -105,9 +105,9 @@ func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrat
 	var mistakes []error
 	for _, s := range subjects {
 		logLine(fmt.Sprintf("%s with %s", s.entry.Name, s.tool.Flag()))
-		out, err := resultFolder(filepath.Join(r.out, strings.NewReplacer("/", "_", ":", "_", "=", "-").Replace(s.entry.Name+"-"+s.tool.Flag())))
-		if err != nil {
-			return err
+		out := filepath.Join(r.out, strings.NewReplacer("/", "_", ":", "_", "=", "-").Replace(s.entry.Name+"-"+s.tool.Flag()))
+		if err := os.MkdirAll(out, 0o755); err != nil {
+			return fmt.Errorf("output folder: %w", err)
 		}
 		report, err := r.change(ctx, s, out)
 		if report != nil && len(report.Tables) > 0 {
@@ -182,7 +182,7 @@ func (r *migrateRun) obtain(ctx context.Context, cache *cache.Cache, s migrateSu
 	return err
 }
 
-func (a *app) migrateDir(out string) (string, error) {
+func (a *app) migrateDir(out string, force bool) (string, error) {
 	if out == "" {
 		m, err := a.loadMatrix()
 		if err != nil {
@@ -190,7 +190,7 @@ func (a *app) migrateDir(out string) (string, error) {
 		}
 		out = filepath.Join(projectDir(m), "build", "migrate", time.Now().Format("20060102-150405.000"))
 	}
-	return resultFolder(out)
+	return resultFolder(out, force)
 }
 
 // letGo ends what a run has left in its folder, or keeps it for later commands.

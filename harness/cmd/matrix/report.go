@@ -83,19 +83,19 @@ func (a *app) reportHTMLCommand() *cobra.Command {
 			if err != nil {
 				return unfit(err)
 			}
-			in := page.Input{Run: merged, Folders: folders(args)}
+			in := page.Input{Run: merged.Run, Folders: merged.Folders, Attributions: merged.Attributions}
 			if base != "" {
 				if in.Base, err = results.Read(base); err != nil {
 					return unfit(err)
 				}
 			}
-			if in.Attributions, err = results.ReadAttributions(in.Folders...); err != nil {
-				return unfit(err)
-			}
+			write := func(w io.Writer) error { return page.Write(w, in) }
 			if out == "" {
-				return page.Write(c.OutOrStdout(), in)
+				err = write(c.OutOrStdout())
+			} else {
+				err = results.WriteFile(out, write)
 			}
-			return results.WriteFile(out, func(w io.Writer) error { return page.Write(w, in) })
+			return errors.Join(append(merged.Unread, err)...)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "file (default: standard output)")
@@ -109,33 +109,40 @@ func (a *app) reportMergeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "merge RUN…", Short: "Join the results of several runs of one matrix",
 		Long: `merge joins runs, writes all that a run writes into --out, evidence and what attribute found included, prints the whole,
-and exits as one run would; with 3 where nothing ran at all.`,
+and exits as one run would; with 3 where nothing ran at all. Results that cannot be read are an errored cell of the
+whole, under their folder's name; parts that have a cell in common, or are of two matrix.yaml files, are refused.`,
 		Example: "  matrix report merge --out build/all results/*",
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkFolder(out); err != nil {
-				return unfit(err)
+			if out != "" {
+				if err := checkFolder(out, true); err != nil { // writeMerged looks at what it holds
+					return unfit(err)
+				}
 			}
 			merged, err := results.Merge(args...)
 			if err != nil {
 				return unfit(err)
 			}
 			if c.Flags().Changed("plan") {
-				if err := missing(merged, plan); err != nil {
+				if err := missing(merged.Run, plan); err != nil {
 					return err
 				}
 			}
 			if out != "" {
-				if err := writeMerged(out, merged, args); err != nil {
+				err := merged.Write(out)
+				if errors.As(err, new(*results.HeldError)) {
+					return unfit(err)
+				}
+				if err != nil {
 					return err
 				}
 			}
-			if err := report.WriteFinal(c.OutOrStdout(), merged, viewOptions(c.OutOrStdout(), out)); err != nil {
+			if err := report.WriteFinal(c.OutOrStdout(), merged.Run, viewOptions(c.OutOrStdout(), out)); err != nil {
 				return err
 			}
-			if code := report.ExitCode(merged, report.ExitRules{Strict: strict, FlakyFails: strict}); code != 0 {
+			if code := report.ExitCode(merged.Run, report.ExitRules{Strict: strict, FlakyFails: strict}); code != 0 {
 				return codeError{code}
 			}
-			return nothingRan(merged)
+			return nothingRan(merged.Run)
 		},
 	}
 	c.Flags().StringVar(&out, "out", "", "folder for run.json, junit.xml, summary.md, page.html and the evidence")
@@ -163,27 +170,6 @@ func missing(merged *report.Run, plan string) error {
 		}
 	}
 	return nil
-}
-
-// writeMerged makes what is wrong with the parts, or with the folder, a usage error.
-func writeMerged(out string, merged *report.Run, parts []string) error {
-	if _, err := results.ReadAttributions(folders(parts)...); err != nil {
-		return unfit(err)
-	}
-	err := results.WriteMerged(out, merged, parts)
-	var held *results.HeldError
-	if errors.As(err, &held) {
-		return unfit(err)
-	}
-	return err
-}
-
-func folders(parts []string) []string {
-	var all []string
-	for _, part := range parts {
-		all = append(all, results.Folder(part))
-	}
-	return all
 }
 
 // nothingRan is an error when no cell came to a spec, since such a run says nothing of anything: one server that cannot
@@ -241,14 +227,15 @@ was broken, or was not there, before; a spec or a cell that is gone from a run t
 func (a *app) reportHistoryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "history DIR", Short: "Draw pass rates, durations and measurements over past runs", Args: exactArgs(1, "a folder of runs' folders"),
-		Long:    "history reads every folder of DIR that holds a run, the oldest first. Folders without one are passed over.",
+		Long: "history reads every folder of DIR that holds a run, the oldest first. Folders without one are passed over; one that cannot be read is\n" +
+			"named at the end, and the exit code is 3.",
 		Example: "  matrix report history build/runs",
 		RunE: func(c *cobra.Command, args []string) error {
 			runs, err := results.History(args[0])
-			if err != nil {
+			if len(runs) == 0 {
 				return unfit(err)
 			}
-			return report.WriteHistory(c.OutOrStdout(), runs, viewOptions(c.OutOrStdout(), ""))
+			return errors.Join(report.WriteHistory(c.OutOrStdout(), runs, viewOptions(c.OutOrStdout(), "")), err)
 		},
 	}
 }

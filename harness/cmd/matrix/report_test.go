@@ -61,10 +61,11 @@ func filesIn(t *testing.T, dir string) map[string]string {
 func TestReportExitCodes(t *testing.T) {
 	dir := runFolders(t, [3]string{"good", "mysql-9.7", "passed"}, [3]string{"broken", "mysql-9.7", "failed"}, [3]string{"known", "mysql-9.7", "known"},
 		[3]string{"flaky", "mysql-9.7", "flaky"}, [3]string{"unavailable", "mysql-9.7", "unavailable"}, [3]string{"newer", "mysql-9.7", "passed"},
-		[3]string{"past/newer", "mysql-5.7", "passed"}, [3]string{"part", "mysql-8.0", "passed"})
+		[3]string{"past/newer", "mysql-5.7", "passed"}, [3]string{"past/old", "mysql-5.7", "passed"}, [3]string{"onlynewer/newer", "mysql-5.7", "passed"}, [3]string{"part", "mysql-8.0", "passed"})
 	at := func(name string) string { return filepath.Join(dir, name) }
 	newer := strings.Replace(filesIn(t, at("newer"))["run.json"], "9.7", "8.4", 1)
 	put(t, at("past/newer/run.json"), newer)
+	put(t, at("onlynewer/newer/run.json"), newer)
 	put(t, at("cut/run.json"), `{"version":1,"status":"comp`)
 	put(t, at("page/page.html"), "a page")
 	put(t, at("torn/run.json"), filesIn(t, at("part"))["run.json"])
@@ -90,14 +91,23 @@ func TestReportExitCodes(t *testing.T) {
 		{2, "wants the folders of two runs", []string{"diff", at("good")}},
 		{2, tooNew, []string{"diff", at("newer"), at("good")}},
 		{2, tooNew, []string{"diff", at("good"), at("newer")}},
-		{2, tooNew, []string{"history", at("past")}},
+		{2, tooNew, []string{"history", at("onlynewer")}},
+		{3, tooNew, []string{"history", at("past")}},
+		{3, "old  complete  1 passed", []string{"history", at("past")}},
+		{3, "E errored", []string{"merge", at("part"), at("newer")}},
+		{3, tooNew, []string{"merge", at("part"), at("newer"), at("cut")}},
+		{3, "2 errored", []string{"merge", at("part"), at("newer"), at("cut")}},
+		{3, "attributions of", []string{"merge", at("good"), at("torn")}},
+		{3, "holds no run", []string{"merge", at("good"), at("page")}},
+		{3, "no such file", []string{"merge", at("good"), at("nowhere")}},
+		{1, "1 errored, 1 failed", []string{"merge", at("broken"), at("nowhere")}},
+		{2, tooNew, []string{"merge", at("cut"), at("newer")}},
 		{2, tooNew, []string{"html", at("newer"), "--out", page}},
 		{2, tooNew, []string{"html", "--base", at("newer"), at("good"), "--out", page}},
 		{2, "attributions of", []string{"html", at("torn"), "--out", page}},
 		{2, "is in", []string{"html", at("good"), at("broken"), "--out", page}},
-		{2, tooNew, []string{"merge", at("part"), at("newer"), "--out", whole}},
-		{2, "unexpected end", []string{"merge", at("part"), at("cut"), "--out", whole}},
-		{2, "holds a run already", []string{"merge", at("part"), "--out", whole}},
+		{2, "holds results already", []string{"merge", at("part"), at("newer"), "--out", whole}},
+		{2, "holds results already", []string{"merge", at("part"), "--out", whole}},
 		{2, "attributions of", []string{"merge", at("torn"), "--out", at("fresh")}},
 	} {
 		before := filesIn(t, dir)
@@ -135,4 +145,32 @@ func TestMergeKeepsAttributions(t *testing.T) {
 	if _, err := os.Stat(at("other")); !os.IsNotExist(err) {
 		t.Errorf("a refused merge has written: %v", err)
 	}
+}
+
+// A part that cannot be read is an errored cell of the whole, in each of its files.
+func TestMergeNamesWhatItCannotRead(t *testing.T) {
+	dir := runFolders(t, [3]string{"a", "mysql-9.7", "passed"}, [3]string{"b", "mysql-8.4", "passed"}, [3]string{"newer", "mysql-8.0", "passed"})
+	at := func(name string) string { return filepath.Join(dir, name) }
+	put(t, at("a/evidence/x/output.log"), "the tool said")
+	code, output := runMatrix(t, dir, "report", "merge", "--out", at("all"), at("a"), at("newer"), at("b"))
+	exitCodeIs(t, code, report.ExitErrored, output, "1 errored, 2 passed", at("newer")+"/results", "version 3 is newer than the 2")
+	files := filesIn(t, at("all"))
+	for _, name := range []string{"run.json", "junit.xml", "summary.md", "page.html"} {
+		if !strings.Contains(strings.ReplaceAll(files[name], `\`, ""), at("newer")) {
+			t.Errorf("%s does not name the part that could not be read", name)
+		}
+	}
+	if files["evidence/x/output.log"] == "" {
+		t.Error("the evidence of a part that could be read is not there")
+	}
+	page := at("page.html")
+	code, output = runMatrix(t, dir, "report", "html", "--out", page, at("a"), at("newer"))
+	exitCodeIs(t, code, report.ExitErrored, output, "version 3 is newer than the 2")
+	if !strings.Contains(filesIn(t, dir)["page.html"], "errored") {
+		t.Error("the page does not say that something is errored")
+	}
+	code, output = runMatrix(t, dir, "report", "durations", at("a"), at("newer"))
+	exitCodeIs(t, code, report.ExitErrored, output, `"mysql-9.7/failover/t@1": 1`, "version 3 is newer than the 2")
+	code, output = runMatrix(t, dir, "plan", "--durations", at("a"), "--durations", at("newer"))
+	exitCodeIs(t, code, 0, output, "durations: without those of results "+at("newer"), `"include"`)
 }

@@ -27,6 +27,7 @@ type runFlags struct {
 	focus       string
 	out         string
 	jobs, procs int
+	force       bool
 	keep        bool
 	keepData    bool
 	allKnown    bool
@@ -91,6 +92,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 // registerRunning registers how to run, whatever is run. A limit of 0 is that of the run that is repeated; see again.
 func (o *runFlags) registerRunning(f *pflag.FlagSet, limit time.Duration) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
+	forceFlag(f, &o.force)
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
 	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells, of those that mostly wait four times as many; fewer where memory is short")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal (the default where CI, GITHUB_ACTIONS, BUILDKITE or TERM=dumb is set)")
@@ -188,7 +190,7 @@ func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells
 	if err != nil {
 		return nil, "", unfit(err)
 	}
-	out, err := a.outDir(o.out, m)
+	out, err := a.outDir(o.out, o.force, m)
 	if err != nil {
 		return nil, "", err
 	}
@@ -221,11 +223,11 @@ func namedInFull(m *matrix.Matrix, patterns []string) []string {
 	return names
 }
 
-func (a *app) outDir(out string, m *matrix.Matrix) (string, error) {
+func (a *app) outDir(out string, force bool, m *matrix.Matrix) (string, error) {
 	if out == "" {
 		out = filepath.Join(projectDir(m), "build", "runs", time.Now().Format("20060102-150405.000"))
 	}
-	return resultFolder(out)
+	return resultFolder(out, force)
 }
 
 func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out string) (run.Config, func() error, error) {

@@ -22,7 +22,7 @@ import (
 type upgradeFlags struct {
 	from, to, schema, queries, myCnf, way string
 	seed                                  uint64
-	asJSON                                bool
+	asJSON, force                         bool
 	out                                   string
 	checksum                              string
 	trust                                 bool
@@ -66,6 +66,7 @@ Exit codes: 0 nothing differs; 1 something does; 2 bad usage; 3 the harness fail
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the plan: the order of replicas")
 	f.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
 	f.StringVar(&o.out, "out", "", "folder for upgrade.json, upgrade.md and upgrade.html (default: build/upgrade/<time>)")
+	forceFlag(f, &o.force)
 	trustFlags(f, &o.checksum, &o.trust)
 	return c
 }
@@ -75,6 +76,11 @@ func (o *upgradeFlags) config() (c upgrade.Config, err error) {
 	for _, flag := range []struct{ name, value string }{{"--from", o.from}, {"--to", o.to}, {"--schema", o.schema}} {
 		if flag.value == "" {
 			return c, fmt.Errorf("matrix upgrade wants %s: see matrix upgrade --help", flag.name)
+		}
+	}
+	if o.out != "" {
+		if err := checkFolder(o.out, o.force); err != nil {
+			return c, err
 		}
 	}
 	c = upgrade.Config{Queries: o.queries, MyCnf: o.myCnf, Seed: o.seed, Progress: logLine}
@@ -109,7 +115,7 @@ func (a *app) upgrade(ctx context.Context, w io.Writer, o upgradeFlags) error {
 	if _, err := fmt.Fprint(os.Stderr, plan); err != nil {
 		return err
 	}
-	out, err := upgradeDir(m, o.out)
+	out, err := upgradeDir(m, o.out, o.force)
 	if err != nil {
 		return err
 	}
@@ -178,18 +184,11 @@ func (a *app) upgradeServer(ctx context.Context, m *matrix.Matrix, store *cache.
 	return a.golden(ctx, m, store, entry, sandbox.ProfileDurable)
 }
 
-func upgradeDir(m *matrix.Matrix, out string) (string, error) {
+func upgradeDir(m *matrix.Matrix, out string, force bool) (string, error) {
 	if out == "" {
 		out = filepath.Join(projectDir(m), "build", "upgrade", time.Now().Format("20060102-150405.000"))
 	}
-	out, err := filepath.Abs(out)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", fmt.Errorf("output folder: %w", err)
-	}
-	return out, nil
+	return resultFolder(out, force)
 }
 
 // tellUpgrade writes the report to the folder of results, and prints it.

@@ -22,6 +22,9 @@ import (
 func record(ctx context.Context, w io.Writer, c run.Config, cells []matrix.Cell, out string, plain bool) (*report.Run, error) {
 	options, aggregate := viewOptions(w, out), &report.Aggregate{}
 	recorder, err := results.Record(out, aggregate, newView(w, aggregate, options, plain))
+	if errors.As(err, new(*results.HeldError)) {
+		return nil, unfit(err) // another command has begun there since it was looked at
+	}
 	if err != nil {
 		return nil, err
 	}
