@@ -28,7 +28,7 @@ func (f Refuse) String() string { return "refuse " + f.User + " on " + f.Node.Na
 // refused is what a renamed account is called: MySQL up to 5.6 has no names of more than 16 characters.
 func (f Refuse) refused() string { return f.User + "_off" }
 
-// Inject returns when the accounts are gone and no connection of theirs is left.
+// Inject returns when the accounts are gone and no connection of theirs is left that could run a statement.
 func (f Refuse) Inject(ctx context.Context) error {
 	return f.bySocket(ctx, f.String(), func(conn *sql.Conn) error {
 		if err := rename(ctx, conn, f.User, f.refused()); err != nil {
@@ -107,8 +107,12 @@ func disconnect(ctx context.Context, conn *sql.Conn, user string) (left []string
 	return left, nil
 }
 
+// connections are a user's over TCP, without those that KILL has cut off and that run nothing: MySQL 5.7 closes the socket
+// under a thread that is about to read from it, and when a new connection gets the same descriptor meanwhile the thread waits
+// for that one's client, for as long as wait_timeout.
 func connections(user string) string {
-	return "information_schema.PROCESSLIST WHERE HOST <> 'localhost' AND USER = " + server.Quote(user)
+	return "information_schema.PROCESSLIST WHERE HOST <> 'localhost' AND USER = " + server.Quote(user) +
+		" AND NOT (COMMAND = 'Killed' AND COALESCE(STATE, '') = '' AND INFO IS NULL)"
 }
 
 // noSuchThread is the server's error for a connection that has ended meanwhile (ER_NO_SUCH_THREAD).
