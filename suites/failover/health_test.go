@@ -60,7 +60,7 @@ var _ = Describe("while every server answers, the manager reports", func() {
 		})
 	}
 
-	It("an old primary that comes back and takes writes, also after the manager was restarted", inPRTier(fastManagers), func(ctx SpecContext) {
+	It("an old primary that comes back writable, also after its restart", inPRTier(fastManagers), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		restart := s.manageRestartably(ctx)
 		s.write(ctx)

@@ -117,7 +117,7 @@ var _ = Describe("a primary behind a network fault", func() {
 	if !underTest().PollsFast {
 		return // not watched with orchestrator yet
 	}
-	It("that the manager cannot reach, with receivers stopped by an operator, is not replaced", inPRTier(fastManagers), func(ctx SpecContext) {
+	It("with receivers stopped by an operator, is not replaced", inPRTier(fastManagers), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
 		s.write(ctx)

@@ -45,7 +45,7 @@ var _ = forTool("cut-over", func(driver migration.Tool) {
 		for j, way := range tool.CutOver.Ways {
 			// Every way in every mode; the pr tier has the tool's own choice of both.
 			labels := labelsOf(i > 0 || j > 0)
-			It(fmt.Sprintf("%s, %s: no statement fails, is lost or applied twice under constant reads and writes", mode, way.Name), labels, func(ctx SpecContext) {
+			It(fmt.Sprintf("%s, %s: under reads and writes no statement fails, is lost or doubled", mode, way.Name), labels, func(ctx SpecContext) {
 				cutOverUnderTraffic(ctx, driver, mode, way)
 			})
 		}
@@ -123,7 +123,7 @@ func labelsOf(full bool) Labels {
 
 // The oracle of these specs is put to the test as well.
 var _ = Describe("oracle of increments", func() {
-	It("detects a lost statement, a doubled one, a lock, a leftover table and a missing table", func(ctx SpecContext) {
+	It("detects a lost or doubled statement, a lock, a leftover and a missing table", func(ctx SpecContext) {
 		driver := cellDriver()
 		f := setUp(ctx, driver, driver.Describe().PrimaryModes[0], setup{})
 		Expect(f.traffic(ctx, &traffic{}).halt()).To(Succeed())

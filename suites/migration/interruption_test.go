@@ -62,7 +62,7 @@ func (i interruption) name() string {
 	case changed:
 		return "succeeds " + i.when
 	case unchangedOrChanged:
-		return "leaves the old or the new table whole " + i.when
+		return "leaves one whole table " + i.when
 	default:
 		return "leaves the table unchanged " + i.when
 	}
@@ -115,7 +115,7 @@ func faultsOfPrimary(tool *migration.Descriptor) []interruption {
 			traffic: &traffic{severed: true},
 		},
 		{
-			when: "when its connection to the primary is cut during the copy", flags: few, inPR: !tool.Triggers,
+			when: "when it loses the primary during the copy", flags: few, inPR: !tool.Triggers,
 			prepare: throughLink,
 			inject:  func(ctx SpecContext, f *fixture, _ *toolRun) { inject(ctx, fault.Cut{Link: f.link}) },
 			heal:    func(ctx SpecContext, f *fixture) { suitekit.NoFault(fault.Cut{Link: f.link}.Heal(ctx)) },

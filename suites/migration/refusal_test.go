@@ -41,7 +41,7 @@ func statements(list ...string) func(*migration.Descriptor) []string {
 
 var obstacles = []obstacle{
 	{
-		what: "a table that another one refers to by a foreign key", is: migration.CaseReferenced, inPR: true,
+		what: "a table that a foreign key refers to", is: migration.CaseReferenced, inPR: true,
 		add: statements(parent), remove: statements("DROP TABLE " + database + ".lines"),
 	},
 	{
@@ -72,7 +72,7 @@ var obstacles = []obstacle{
 		remove: statements("ALTER TABLE " + database + ".orders ADD PRIMARY KEY (id), ADD INDEX seq (seq)"),
 	},
 	{
-		what: "a table of the name that it gives to its new one", is: migration.CaseExistingNewTable, inPR: true,
+		what: "a table named like its new one", is: migration.CaseExistingNewTable, inPR: true,
 		add: func(tool *migration.Descriptor) []string {
 			return []string{"CREATE TABLE " + database + "." + tool.Objects.NewTable(table.Name) + " (id INT NOT NULL PRIMARY KEY)"}
 		},
@@ -89,7 +89,7 @@ var _ = forTool("refusal", func(driver migration.Tool) {
 		if tool.Case(o.is).Refusal == "" {
 			continue
 		}
-		It(fmt.Sprintf("%s: refuses %s and changes nothing", mode, o.what), labelsOf(!o.inPR), func(ctx SpecContext) { o.isRefused(ctx, driver, mode) })
+		It(fmt.Sprintf("%s: refuses %s, changes nothing", mode, o.what), labelsOf(!o.inPR), func(ctx SpecContext) { o.isRefused(ctx, driver, mode) })
 	}
 	if len(tool.KeepTriggers) > 0 {
 		It(fmt.Sprintf("%s: keeps a trigger with %s", mode, tool.KeepTriggers[0]), Label(cell.LabelFull), func(ctx SpecContext) { withTriggers(ctx, driver, mode) })
