@@ -24,6 +24,7 @@ type gridCell struct {
 	Verdict, Mark string
 	Amount        string
 	Label         string // for a screen reader: the whole of it
+	Works         string // whether the tool works on the server, in words
 }
 
 func newGrid(run *report.Run) grid {
@@ -74,6 +75,7 @@ func newGridCell(index int, c *report.Cell) *gridCell {
 	case n > 0:
 		one.Amount = fmt.Sprint(n)
 	}
+	one.Works = report.OneLine(report.Compatibility(c))
 	one.Label = report.OneLine(fmt.Sprintf("%s: %s %s specs", c.ID, one.Verdict, one.Amount))
 	return one
 }

@@ -40,3 +40,12 @@ func grep(text, word string) string {
 
 // ErrorLogPath is where the server writes its error log.
 func (s *Sandbox) ErrorLogPath() string { return filepath.Join(s.DataDir(), errorLog) }
+
+// errorLogSize is how many bytes the server has written to its error log, 0 when there is none yet.
+func (s *Sandbox) errorLogSize() int64 {
+	info, err := os.Stat(s.ErrorLogPath())
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

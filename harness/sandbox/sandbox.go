@@ -31,8 +31,11 @@ const (
 )
 
 const (
-	// StartLimit is how long a server may take to its first answer.
+	// StartLimit is how long a server may take to its first answer after the last line that it wrote to its error log: one that
+	// upgrades its data directory, or recovers, on a busy machine takes minutes, and says how far it is.
 	StartLimit = 60 * time.Second
+	// startTotal is how long it may take however much it writes.
+	startTotal = 15 * time.Minute
 	stopLimit  = 60 * time.Second
 	answerPoll = 5 * time.Millisecond
 	metaFile   = "sandbox.json"
@@ -211,10 +214,18 @@ func (s *Sandbox) awaitAnswer(ctx context.Context) (err error) {
 		}
 		return "", true, err
 	}
-	if err := answers.Until(ctx, look); err != nil {
-		return &StartError{Port: s.meta.Port, Dir: s.dir, Err: err, LogTail: s.ErrorLogTail(tailLines)}
+	ctx, cancel := context.WithTimeout(ctx, startTotal)
+	defer cancel()
+	for size := int64(-1); size != s.errorLogSize() && ctx.Err() == nil; {
+		size = s.errorLogSize()
+		if err = answers.Until(ctx, look); err == nil {
+			return nil
+		}
+		if errors.Is(err, wait.ErrEnded) || errors.As(err, new(*server.StrangerError)) {
+			break
+		}
 	}
-	return nil
+	return &StartError{Port: s.meta.Port, Dir: s.dir, Err: err, LogTail: s.ErrorLogTail(tailLines)}
 }
 
 // exit says how the server's process ended.
