@@ -65,30 +65,32 @@ func Download(ctx context.Context, c *cache.Cache, s Source, dir string) (packag
 }
 
 // Check says whether a source's packages could be downloaded, and fetches package indexes only. The error
-// is what Download's would be.
-func Check(ctx context.Context, c *cache.Cache, s Source) error {
-	return withArea(ctx, c, s, func(a *area) error { return a.simulate(ctx, s) })
+// is what Download's would be. It waits for nobody: while another process downloads, it goes by the indexes that are there.
+func Check(ctx context.Context, c *cache.Cache, s Source) (err error) {
+	a, err := openArea(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	unlock, held := c.TryLock("apt-" + a.key)
+	if !held {
+		return a.simulate(ctx, s)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if err := a.prepare(); err != nil {
+		return err
+	}
+	if _, err := a.refresh(ctx); err != nil {
+		return err
+	}
+	return a.simulate(ctx, s)
 }
 
 // withArea calls do with the private apt folders of a source, which no other process uses meanwhile.
 func withArea(ctx context.Context, c *cache.Cache, s Source, do func(*area) error) (err error) {
-	if len(s.Packages) == 0 {
-		return errors.New("apt source: no packages named")
-	}
-	for _, program := range []string{"apt-get", "dpkg-deb"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return ErrNoApt
-		}
-	}
-	targets, err := systemTargets(ctx)
+	a, err := openArea(ctx, c, s)
 	if err != nil {
 		return err
 	}
-	lines, err := sourceLines(targets, s.Suites)
-	if err != nil {
-		return err
-	}
-	a := newArea(c.Root(), lines)
 	unlock, err := c.Lock(ctx, "apt-"+a.key)
 	if err != nil {
 		return err
@@ -98,6 +100,27 @@ func withArea(ctx context.Context, c *cache.Cache, s Source, do func(*area) erro
 		return err
 	}
 	return do(a)
+}
+
+// openArea finds the private apt folders of a source, which need not be there yet.
+func openArea(ctx context.Context, c *cache.Cache, s Source) (*area, error) {
+	if len(s.Packages) == 0 {
+		return nil, errors.New("apt source: no packages named")
+	}
+	for _, program := range []string{"apt-get", "dpkg-deb"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return nil, ErrNoApt
+		}
+	}
+	targets, err := systemTargets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := sourceLines(targets, s.Suites)
+	if err != nil {
+		return nil, err
+	}
+	return newArea(c.Root(), lines), nil
 }
 
 // Unpack unpacks packages into one folder, as they would lie under /. Nothing is configured or run, and

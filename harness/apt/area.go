@@ -118,8 +118,8 @@ func (a *area) refresh(ctx context.Context) (fresh bool, err error) {
 
 // simulate resolves a source's packages without downloading them.
 func (a *area) simulate(ctx context.Context, s Source) error {
-	if _, err := a.refresh(ctx); err != nil {
-		return err
+	if _, err := os.Stat(a.path("updated")); err != nil {
+		return errors.New("its package indexes are being fetched by another process, or the cache cannot be written: try again")
 	}
 	if _, err := a.run(ctx, "", append([]string{"install", "--simulate", "--yes"}, s.Packages...)...); err != nil {
 		return fmt.Errorf("packages %s: %w", strings.Join(s.Packages, " "), err)

@@ -16,6 +16,9 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"golang.org/x/sys/unix"
+
+	"mysqlmatrix/harness/folder"
 )
 
 // lockPoll is how often a waiting builder looks at the lock again.
@@ -26,23 +29,42 @@ type Cache struct {
 	// OnWait, when set, is told once what is waited for when another process holds a lock.
 	OnWait func(what string)
 
-	root string
+	root     string
+	readOnly bool // somebody else's: what is in it is used, and nothing is added
 }
 
-// Open makes the cache's folder if need be. The root must be absolute, since built folders may hold
-// their own final path (an ELF interpreter, a socket).
+// Open makes the cache's folder if need be, and checks that it can serve; one that is there and cannot be written is used
+// as it is. The root must be absolute, since built folders may hold their own final path (an ELF interpreter, a socket).
+// An error is a *folder.UnfitError.
 func Open(root string) (*Cache, error) {
 	if !filepath.IsAbs(root) {
-		return nil, fmt.Errorf("cache folder %q: want an absolute path", root)
+		return nil, &folder.UnfitError{Use: folder.Cache, Dir: root, Err: errors.New("want an absolute path")}
 	}
-	if err := os.MkdirAll(filepath.Join(root, "locks"), 0o755); err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
+	if resolved, err := filepath.EvalSymlinks(root); err == nil {
+		root = resolved
+	}
+	if err := unix.Access(root, unix.W_OK); errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+		return &Cache{root: root, readOnly: true}, folder.Check(root, folder.SharedCache)
+	}
+	if err := folder.Check(root, folder.Cache); err != nil {
+		return nil, err
 	}
 	resolved, err := filepath.EvalSymlinks(root)
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(resolved, "locks"), 0o755)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("cache folder: %w", err)
+		return nil, &folder.UnfitError{Use: folder.Cache, Dir: root, Err: err}
 	}
 	return &Cache{root: resolved}, nil
+}
+
+// ReadOnly says that nothing can be added to the cache.
+func (c *Cache) ReadOnly() bool { return c.readOnly }
+
+// errReadOnly is what whoever would add to a cache of somebody else's is told.
+func (c *Cache) errReadOnly(what string) error {
+	return fmt.Errorf("%s is not in the cache folder %s, which cannot be written: %s", what, c.root, folder.Cache.Remedy)
 }
 
 // Root is the cache's absolute folder.
@@ -64,6 +86,9 @@ func (c *Cache) Build(ctx context.Context, kind, key string, build func(ctx cont
 	}
 	if path, ok := c.Lookup(kind, key); ok {
 		return path, nil
+	}
+	if c.readOnly {
+		return "", c.errReadOnly(kind + "/" + key)
 	}
 	unlock, err := c.Lock(ctx, kind+"-"+key)
 	if err != nil {
@@ -107,13 +132,9 @@ func (c *Cache) Remove(ctx context.Context, kind, key string) (err error) {
 // Lock takes the lock of a name, waiting for whoever holds it until ctx ends. The operating system lets
 // go of it when the holder dies.
 func (c *Cache) Lock(ctx context.Context, name string) (unlock func() error, err error) {
-	if err := os.MkdirAll(filepath.Join(c.root, "locks"), 0o755); err != nil {
-		return nil, fmt.Errorf("lock %s: %w", name, err)
-	}
-	lock := flock.New(filepath.Join(c.root, "locks", name+".lock"))
-	held, err := lock.TryLock()
+	lock, held, err := c.tryLock(name)
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", name, err)
+		return nil, err
 	}
 	if !held {
 		if c.OnWait != nil {
@@ -124,6 +145,30 @@ func (c *Cache) Lock(ctx context.Context, name string) (unlock func() error, err
 		}
 	}
 	return lock.Unlock, nil
+}
+
+// TryLock takes the lock of a name, or says that somebody holds it, or that there can be none.
+func (c *Cache) TryLock(name string) (unlock func() error, held bool) {
+	lock, held, err := c.tryLock(name)
+	if err != nil || !held {
+		return nil, false
+	}
+	return lock.Unlock, true
+}
+
+func (c *Cache) tryLock(name string) (*flock.Flock, bool, error) {
+	if c.readOnly {
+		return nil, false, c.errReadOnly(name)
+	}
+	if err := os.MkdirAll(filepath.Join(c.root, "locks"), 0o755); err != nil {
+		return nil, false, fmt.Errorf("lock %s: %w", name, err)
+	}
+	lock := flock.New(filepath.Join(c.root, "locks", name+".lock"))
+	held, err := lock.TryLock()
+	if err != nil {
+		return nil, false, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return lock, held, nil
 }
 
 // RemoveAll deletes a tree even where its folders are read-only, as archives may have made them.
@@ -169,6 +214,9 @@ const buildingPrefix = ".building-"
 // ClearAbandoned removes the folders of builders that were killed: those whose lock nobody holds. before
 // is called on each first, to end whatever still works in it.
 func (c *Cache) ClearAbandoned(before func(dir string) error) error {
+	if c.readOnly {
+		return nil
+	}
 	dirs, err := filepath.Glob(filepath.Join(c.root, "*", buildingPrefix+"*"))
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"mysqlmatrix/harness/folder"
 	"mysqlmatrix/harness/proc"
 )
 
@@ -25,19 +26,50 @@ const (
 )
 
 // Root is the folder of all run folders of one user.
-type Root struct{ dir string }
+type Root struct {
+	dir  string // by which everything below it is named
+	real string // the same without links; another one where dir is an alias
+}
 
-// Open makes the root folder if need be. Only its user may look into it.
+// Open makes the root folder if need be and checks that servers can run in it. Only its user may look into it. An error is
+// a *folder.UnfitError.
 func Open(dir string) (*Root, error) {
+	unfit := func(err error) (*Root, error) {
+		var known *folder.UnfitError
+		if errors.As(err, &known) {
+			known.Dir = dir
+			return nil, known
+		}
+		return nil, &folder.UnfitError{Use: folder.Run, Dir: dir, Err: err}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+		return unfit(fmt.Errorf("it cannot be made: %w", err))
 	}
 	resolved, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return nil, fmt.Errorf("run folder: %w", err)
+		return unfit(err)
+	}
+	r := &Root{dir: resolved, real: resolved}
+	if err := r.check(); err != nil {
+		return unfit(err)
 	}
 	spread(resolved)
-	return &Root{resolved}, nil
+	return r, nil
+}
+
+// check says whether servers can run in the root, by another name where its own is odd.
+func (r *Root) check() (err error) {
+	if folder.Odd(r.real) != "" {
+		unlock, err := r.lock(context.Background()) // against vanish
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+		if r.dir, err = alias(r.real); err != nil {
+			return err
+		}
+	}
+	return folder.Check(r.dir, folder.Run)
 }
 
 // Path is the root folder.
@@ -47,6 +79,7 @@ func (r *Root) Path() string { return r.dir }
 type Dir struct {
 	Path  string
 	owner *flock.Flock
+	root  *Root
 }
 
 // Create makes a folder that belongs to this process until it ends, releases or keeps it.
@@ -56,6 +89,9 @@ func (r *Root) Create(ctx context.Context, prefix string) (_ *Dir, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	if err := r.appear(); err != nil {
+		return nil, err
+	}
 	path, err := os.MkdirTemp(r.dir, prefix+"-")
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
@@ -64,7 +100,7 @@ func (r *Root) Create(ctx context.Context, prefix string) (_ *Dir, err error) {
 	if held, err := owner.TryLock(); err != nil || !held {
 		return nil, errors.Join(fmt.Errorf("run folder %s: cannot be locked", path), err)
 	}
-	return &Dir{Path: path, owner: owner}, nil
+	return &Dir{Path: path, owner: owner, root: r}, nil
 }
 
 // Keep lets the folder and its processes outlive this process; why is told to whoever lists it.
@@ -89,7 +125,7 @@ func (d *Dir) Release() error { return d.owner.Unlock() }
 // Remove ends every process of the folder and deletes it.
 func (d *Dir) Remove(ctx context.Context) error {
 	err := clear(ctx, d.Path)
-	return errors.Join(err, d.owner.Unlock())
+	return errors.Join(err, d.owner.Unlock(), d.root.vanish(ctx))
 }
 
 // Kept is a folder that outlives its owner.
@@ -115,7 +151,7 @@ func (r *Root) RemoveKept(ctx context.Context, path string) error {
 	if filepath.Dir(path) != r.dir {
 		return fmt.Errorf("%s is not a folder of %s", path, r.dir)
 	}
-	return clear(ctx, path)
+	return errors.Join(clear(ctx, path), r.vanish(ctx))
 }
 
 // ClearAbandoned removes the folders whose owners are dead and that were not kept, with their processes.
@@ -150,17 +186,17 @@ func (r *Root) ClearAbandoned(ctx context.Context) (removed []string, err error)
 		}
 		removed = append(removed, path)
 	}
-	return removed, nil
+	return removed, r.vanishLocked()
 }
 
 func (r *Root) list() ([]string, error) {
-	entries, err := os.ReadDir(r.dir)
+	entries, err := os.ReadDir(r.real)
 	if err != nil {
 		return nil, fmt.Errorf("run folder: %w", err)
 	}
 	var paths []string
 	for _, entry := range entries {
-		if entry.IsDir() {
+		if entry.IsDir() && !strings.HasPrefix(entry.Name(), ".") {
 			paths = append(paths, filepath.Join(r.dir, entry.Name()))
 		}
 	}
@@ -168,7 +204,7 @@ func (r *Root) list() ([]string, error) {
 }
 
 func (r *Root) lock(ctx context.Context) (unlock func() error, err error) {
-	lock := flock.New(filepath.Join(r.dir, lockFile))
+	lock := flock.New(filepath.Join(r.real, lockFile))
 	if _, err := lock.TryLockContext(ctx, 10*time.Millisecond); err != nil {
 		return nil, fmt.Errorf("run folder %s: wait for its lock: %w", r.dir, err)
 	}

@@ -11,10 +11,9 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-)
 
-// socketLimit is the longest path of a Unix socket, without its final NUL (unix(7), sun_path).
-const socketLimit = 107
+	"mysqlmatrix/harness/folder"
+)
 
 // xPortOffset is how far dbdeployer puts MySQL's X port from the server's port.
 const xPortOffset = 10000
@@ -41,8 +40,8 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 			s = nil
 		}
 	}()
-	if length := len(s.Socket()); length > socketLimit {
-		return s, fmt.Errorf("its socket's path has %d bytes, the system's limit is %d: choose a shorter --run-dir", length, socketLimit)
+	if length := len(s.Socket()); length > folder.SocketLimit {
+		return s, fmt.Errorf("its socket's path has %d bytes, the system's limit is %d: choose a shorter --run-dir", length, folder.SocketLimit)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return s, err

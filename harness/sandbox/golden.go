@@ -57,6 +57,8 @@ type Farm struct {
 	// Dbdeployer finds the dbdeployer program; it is asked only when something must be deployed.
 	Dbdeployer func(context.Context) (string, error)
 	Log        func(string)
+	// Folder makes a folder with a short path, in which a deployment has its server's socket; nil is one of $TMPDIR.
+	Folder func(context.Context) (path string, remove func() error, err error)
 }
 
 // Golden returns the golden sandbox of a basedir and profile, deploying it when it is not cached.
@@ -113,11 +115,11 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 	if f.Log != nil {
 		f.Log(fmt.Sprintf("%s: dbdeployer deploys a golden sandbox, profile %s", b.Entry, p))
 	}
-	sockets := socketFolder(dir)
-	if err := errors.Join(os.RemoveAll(sockets), os.Mkdir(sockets, 0o700)); err != nil {
+	sockets, remove, err := f.folder(ctx)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(sockets)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	begin := time.Now()
 	g := &Golden{Entry: b.Entry, Basedir: b.Path, Flavor: b.Flavor, Profile: p,
 		DeployedDir: filepath.Join(dir, sandboxName), DeployedPort: lease.Port,
@@ -152,18 +154,19 @@ func (f *Farm) deploy(ctx context.Context, b *basedir.Basedir, p Profile, dir st
 	return os.WriteFile(filepath.Join(dir, goldenFile), text, 0o644)
 }
 
-// socketFolder is where a deployment has its server's socket: the cache's own path may be too long for one.
-// It follows from the folder that is being built, so that what a killed deployment left is found.
-func socketFolder(building string) string {
-	sum := sha256.Sum256([]byte(building))
-	return filepath.Join(os.TempDir(), "mm-"+hex.EncodeToString(sum[:6]))
+// folder is where a deployment has its server's socket: the cache's own path may be too long for one.
+func (f *Farm) folder(ctx context.Context) (string, func() error, error) {
+	if f.Folder != nil {
+		return f.Folder(ctx)
+	}
+	dir, err := os.MkdirTemp("", "mm-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
 }
 
-// ClearKilled ends what a killed deployment in a folder of the cache has left running, and removes what it
-// left outside of the folder.
+// ClearKilled ends what a killed deployment in a folder of the cache has left running.
 func ClearKilled(ctx context.Context, building string) error {
 	_, err := proc.Sweep(ctx, building, 0)
-	return errors.Join(err, os.RemoveAll(socketFolder(building)))
+	return err
 }
 
 // runDbdeployer deploys a single sandbox. --binary-version spares dbdeployer from reading the version off

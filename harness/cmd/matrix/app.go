@@ -12,6 +12,7 @@ import (
 	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/devtopology"
+	"mysqlmatrix/harness/folder"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
@@ -23,6 +24,9 @@ import (
 type app struct {
 	matrixPath, cacheDir, runDir string
 	env                          []string // for servers, clients and tools: see proc.Vary
+
+	root      *rundir.Root // once it is open
+	temporary *rundir.Dir  // in the place of a $TMPDIR that cannot serve
 }
 
 const matrixFile = "matrix.yaml"
@@ -55,8 +59,21 @@ func (a *app) findMatrix() (string, error) {
 	}
 }
 
-// openCache opens the cache and removes what killed builders left in it.
+// openCache opens the cache and removes what killed builders left in it. Whoever has it may build and run programs.
 func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
+	c, err := a.lookIntoCache()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.replaceTemporary(ctx); err != nil {
+		return nil, err
+	}
+	c.OnWait = func(what string) { logLine("waiting for another process that builds " + what) }
+	return c, c.ClearAbandoned(func(dir string) error { return sandbox.ClearKilled(ctx, dir) })
+}
+
+// lookIntoCache opens the cache for a command that changes nothing in it.
+func (a *app) lookIntoCache() (*cache.Cache, error) {
 	dir := a.cacheDir
 	if dir == "" {
 		dir = os.Getenv("MATRIX_CACHE")
@@ -73,15 +90,37 @@ func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
 		return nil, err
 	}
 	c, err := cache.Open(dir)
-	if err != nil {
-		return nil, err
+	return c, unfit(err)
+}
+
+// replaceTemporary gives this process and all that it starts another folder for temporary files where $TMPDIR cannot serve.
+func (a *app) replaceTemporary(ctx context.Context) error {
+	if a.temporary != nil || folder.Check(os.TempDir(), folder.Temporary) == nil {
+		return nil
 	}
-	c.OnWait = func(what string) { logLine("waiting for another process that builds " + what) }
-	return c, c.ClearAbandoned(func(dir string) error { return sandbox.ClearKilled(ctx, dir) })
+	root, err := a.openRoot(ctx)
+	if err != nil {
+		return err
+	}
+	if a.temporary, err = root.Create(ctx, "tmp"); err != nil {
+		return err
+	}
+	return os.Setenv("TMPDIR", a.temporary.Path)
+}
+
+// close removes what was made for the command itself.
+func (a *app) close() error {
+	if a.temporary == nil {
+		return nil
+	}
+	return a.temporary.Remove(context.Background())
 }
 
 // openRoot opens the folder of running servers and clears what killed runs left.
 func (a *app) openRoot(ctx context.Context) (*rundir.Root, error) {
+	if a.root != nil {
+		return a.root, nil
+	}
 	dir := a.runDir
 	if dir == "" {
 		dir = filepath.Join(os.TempDir(), "mysql-matrix-"+strconv.Itoa(os.Getuid()))
@@ -92,8 +131,9 @@ func (a *app) openRoot(ctx context.Context) (*rundir.Root, error) {
 	}
 	root, err := rundir.Open(dir)
 	if err != nil {
-		return nil, err
+		return nil, unfit(err)
 	}
+	a.root = root
 	removed, err := root.ClearAbandoned(ctx)
 	if len(removed) > 0 {
 		logLine(fmt.Sprintf("cleared what %d killed processes had left in %s", len(removed), root.Path()))
@@ -113,7 +153,7 @@ func (a *app) basedirs(c *cache.Cache, m *matrix.Matrix) *basedir.Store {
 
 // farm deploys golden sandboxes with $DBDEPLOYER, or the dbdeployer that go.mod pins.
 func (a *app) farm(c *cache.Cache, m *matrix.Matrix) *sandbox.Farm {
-	return &sandbox.Farm{Cache: c, Log: logLine, Dbdeployer: func(ctx context.Context) (string, error) {
+	return &sandbox.Farm{Cache: c, Log: logLine, Folder: a.shortFolder, Dbdeployer: func(ctx context.Context) (string, error) {
 		if path := os.Getenv("DBDEPLOYER"); path != "" {
 			return path, nil
 		}
@@ -129,6 +169,19 @@ func (a *app) farm(c *cache.Cache, m *matrix.Matrix) *sandbox.Farm {
 		}
 		return path, nil
 	}}
+}
+
+// shortFolder is one for the socket of a deployment: --run-dir is short, and $TMPDIR need not be.
+func (a *app) shortFolder(ctx context.Context) (string, func() error, error) {
+	root, err := a.openRoot(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	dir, err := root.Create(ctx, "g")
+	if err != nil {
+		return "", nil, err
+	}
+	return dir.Path, func() error { return dir.Remove(context.WithoutCancel(ctx)) }, nil
 }
 
 // golden obtains an entry's server and its golden sandbox.

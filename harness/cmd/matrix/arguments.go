@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"mysqlmatrix/harness/folder"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/results"
 	"mysqlmatrix/harness/tool"
@@ -80,6 +81,15 @@ func present(cells []matrix.Cell) error {
 	return errors.Join(errs...)
 }
 
+// buildable refuses a checkout whose suites the go command does not build: it takes a backslash in the path of an embedded
+// file for an escape.
+func buildable(project string) error {
+	if strings.Contains(project, `\`) {
+		return fmt.Errorf(`checkout %s: go does not build what lies below a backslash: move it`, project)
+	}
+	return nil
+}
+
 // presentServer is present for one server. Only one that the user refers to by its place (dir:/path) has to be there: an
 // entry of matrix.yaml whose folder is not is unavailable.
 func presentServer(e matrix.Entry) error {
@@ -134,10 +144,7 @@ func resultFolder(out string, force bool) (string, error) {
 			return "", fmt.Errorf("output folder: %w", err)
 		}
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return "", fmt.Errorf("output folder: %w", err)
-	}
-	return out, nil
+	return out, unfit(folder.Check(out, folder.Results))
 }
 
 // forceFlag registers --force beside --out.

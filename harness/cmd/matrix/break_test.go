@@ -227,20 +227,26 @@ func TestFullDisk(t *testing.T) {
 	if out, err := exec.Command("unshare", append(arguments, "true")...).CombinedOutput(); err != nil {
 		t.Skipf("no private mounts on this machine: %v %s", err, out)
 	}
-	// The disk is full while the harness copies the data directory, or when the server starts.
-	for size, says := range map[string]string{"4m": "no space left on device", "12m": "out of disk space"} {
-		t.Run(size, func(t *testing.T) {
+	// There is too little room to begin with, or the disk is full while the harness copies data directories.
+	for _, full := range []struct {
+		size, topology, says string
+		code                 int
+	}{
+		{"12m", "single", "run folder {}: want that it has room: it has 11 MiB free, and at least 24 are needed: choose another with --run-dir", exitUsage},
+		{"26m", "star:6", "no space left on device", exitErrored},
+	} {
+		t.Run(full.size, func(t *testing.T) {
 			t.Parallel()
 			runs := runFolder(t)
 			// The mount is private to the command, and gone with it.
-			script := `mount -t tmpfs -o size=` + size + ` none "$1" && shift && "$@"; code=$?; ls "$2" >&2; exit $code`
-			c := exec.Command("unshare", append(arguments, "sh", "-c", script, "sh", runs, os.Args[0], "--run-dir", runs, "up", entryName, "--topology", "single")...)
+			script := `mount -t tmpfs -o size=` + full.size + ` none "$1" && shift && "$@"; code=$?; ls "$2" >&2; exit $code`
+			c := exec.Command("unshare", append(arguments, "sh", "-c", script, "sh", runs, os.Args[0], "--run-dir", runs, "up", entryName, "--topology", full.topology)...)
 			c.Dir, c.Env = projectRoot(t), append(os.Environ(), asMatrix+"=1")
 			output, err := c.CombinedOutput()
 			if err == nil {
-				t.Fatalf("a server fits on %s:\n%s", size, output)
+				t.Fatalf("servers fit on %s:\n%s", full.size, output)
 			}
-			exitCodeIs(t, c.ProcessState.ExitCode(), exitErrored, string(output), says)
+			exitCodeIs(t, c.ProcessState.ExitCode(), full.code, string(output), strings.ReplaceAll(full.says, "{}", runs))
 			if strings.Contains(string(output), "\nup-") {
 				t.Errorf("left its folder behind:\n%s", output)
 			}

@@ -126,7 +126,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 // isCommand checks a command line as the program would, up to where it would begin.
 func isCommand(t *testing.T, page, line string, args []string) bool {
 	t.Helper()
-	command, rest, err := newRoot().Find(args)
+	command, rest, err := newRoot(&app{}).Find(args)
 	if err == nil {
 		err = command.ParseFlags(rest)
 	}
@@ -173,7 +173,7 @@ func TestREADMEIsShort(t *testing.T) {
 func TestCommandsThatAreNotThere(t *testing.T) {
 	for _, line := range []string{"runs", "run --nonsense", "migrate extra", "down a b", "fetch ''"} {
 		args := words(t, line)
-		command, rest, err := newRoot().Find(args)
+		command, rest, err := newRoot(&app{}).Find(args)
 		if err == nil {
 			err = command.ParseFlags(rest)
 		}

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
+
+	"mysqlmatrix/harness/folder"
 )
 
 // check is one line of doctor.
@@ -73,29 +74,25 @@ func (a *app) checks(ctx context.Context) []check {
 			return fmt.Sprintf("%s, %d entries", m.Path, len(m.Entries)), nil
 		}},
 		{what: "cache folder", need: "everything", run: func() (string, error) {
-			c, err := a.openCache(ctx)
+			c, err := a.lookIntoCache()
 			if err != nil {
 				return "", err
 			}
 			size, err := c.Size()
-			return fmt.Sprintf("%s, %d MiB", c.Root(), size>>20), err
+			if c.ReadOnly() {
+				return fmt.Sprintf("%s, %d MiB, cannot be written: what is not in it cannot be obtained", c.Root(), size>>20), err
+			}
+			return fmt.Sprintf("%s, %d MiB: %s", c.Root(), size>>20, folder.Cache.Can()), err
+		}},
+		{what: "TMPDIR", need: "programs' temporary files; the run folder has another one for them", spare: true, run: func() (string, error) {
+			return os.TempDir() + ": " + folder.Temporary.Can(), folder.Check(os.TempDir(), folder.Temporary)
 		}},
 		{what: "run folder", need: "servers", run: func() (string, error) {
 			root, err := a.openRoot(ctx)
 			if err != nil {
 				return "", err
 			}
-			return root.Path(), probeSocketSpace(root.Path())
+			return root.Path() + ": " + folder.Run.Can(), nil
 		}},
 	}
-}
-
-// probeSocketSpace says whether Unix sockets fit below a folder.
-func probeSocketSpace(dir string) error {
-	const deepest = "/up-percona-server-8.0-1234567890/t/intermediate1/data/mysql_sandbox20000.sock"
-	const limit = 107 // sun_path without its NUL, unix(7)
-	if length := len(filepath.Join(dir, deepest)); length > limit {
-		return fmt.Errorf("sockets below %s would have paths of %d bytes, the limit is %d: choose a shorter --run-dir", dir, length, limit)
-	}
-	return os.MkdirAll(dir, 0o700)
 }

@@ -53,7 +53,7 @@ func toFetch(m *matrix.Matrix, args []string, checksum string, trust bool) (entr
 	if len(args) == 0 {
 		return m.Entries, nil, nil
 	}
-	for _, ref := range strings.Fields(strings.Join(args, " ")) {
+	for _, ref := range references(args) {
 		selected, inFull, err := m.Select(ref)
 		if err != nil {
 			return nil, nil, err
@@ -72,6 +72,19 @@ func toFetch(m *matrix.Matrix, args []string, checksum string, trust bool) (entr
 		}
 	}
 	return entries, named, nil
+}
+
+// references are the entries that arguments name: several in one, parted by blanks, as a job of a plan has them, or the
+// place of one, which may have blanks itself.
+func references(args []string) (refs []string) {
+	for _, arg := range args {
+		if strings.Contains(arg, ":") {
+			refs = append(refs, arg)
+		} else {
+			refs = append(refs, strings.Fields(arg)...)
+		}
+	}
+	return refs
 }
 
 // fetch obtains entries; one that is unavailable is an error only when it was named.

@@ -47,7 +47,7 @@ func (a *app) listCommand() *cobra.Command {
 			if outdated {
 				return printOutdated(c.Context(), c.OutOrStdout(), m)
 			}
-			cache, err := a.openCache(c.Context())
+			cache, err := a.lookIntoCache()
 			if err != nil {
 				return err
 			}

@@ -31,9 +31,10 @@ func Main() int {
 	defer stop()
 	ctx, gone := context.WithCancel(ctx)
 	defer gone()
-	root := newRoot()
+	a := &app{}
+	root := newRoot(a)
 	root.SetOut(output{os.Stdout, gone})
-	return exitCode(ctx, root.ExecuteContext(ctx))
+	return exitCode(ctx, errors.Join(root.ExecuteContext(ctx), a.close()))
 }
 
 // codeError is an outcome that was told already and has an exit code of its own.
@@ -69,8 +70,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-func newRoot() *cobra.Command {
-	a := &app{}
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "matrix",
 		Short: "Test MySQL tools against every server version",

@@ -35,8 +35,17 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setUp(env, t) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"mistake": mistake},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"mistake": mistake, "linkall": linkAll},
 	})
+}
+
+// linkAll makes a folder whose entries are links to those of another.
+func linkAll(ts *testscript.TestScript, _ bool, args []string) {
+	complete, err := filepath.Glob(filepath.Join(args[0], "[^.]*"))
+	ts.Check(errors.Join(err, os.MkdirAll(args[1], 0o755)))
+	for _, one := range complete {
+		ts.Check(os.Symlink(one, filepath.Join(args[1], filepath.Base(one))))
+	}
 }
 
 // mistake runs matrix with arguments that have one: exit code 2, one line that matches a pattern, nothing on standard

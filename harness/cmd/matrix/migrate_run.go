@@ -49,6 +49,9 @@ func (a *app) migrate(ctx context.Context, w io.Writer, o migrateFlags) error {
 	if err != nil {
 		return unfit(err)
 	}
+	if _, err := a.openRoot(ctx); err != nil {
+		return err
+	}
 	if r.out, err = a.migrateDir(o.out, o.force); err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func compileFocus(text string) (*regexp.Regexp, error) {
 
 // runCells runs cells as the flags say, and returns the result and the folder that it lies in.
 func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells []matrix.Cell, focus *regexp.Regexp, o runFlags) (*report.Run, string, error) {
-	if err := errors.Join(o.check(), present(cells)); err != nil {
+	if err := errors.Join(o.check(), present(cells), buildable(projectDir(m))); err != nil {
 		return nil, "", unfit(err)
 	}
 	plain, err := o.plainLines(w)

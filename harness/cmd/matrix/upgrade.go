@@ -108,6 +108,10 @@ func (a *app) upgrade(ctx context.Context, w io.Writer, o upgradeFlags) error {
 	if err != nil {
 		return err
 	}
+	root, err := a.openRoot(ctx)
+	if err != nil {
+		return err
+	}
 	if c.Goldens, err = a.upgradePath(ctx, m, o); err != nil {
 		return err
 	}
@@ -116,10 +120,6 @@ func (a *app) upgrade(ctx context.Context, w io.Writer, o upgradeFlags) error {
 		return err
 	}
 	out, err := upgradeDir(m, o.out, o.force)
-	if err != nil {
-		return err
-	}
-	root, err := a.openRoot(ctx)
 	if err != nil {
 		return err
 	}
