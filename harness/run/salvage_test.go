@@ -34,7 +34,12 @@ func TestDeadSuiteProcess(t *testing.T) {
 	if err := os.WriteFile(program, []byte(suite), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	root, err := rundir.Open(t.TempDir())
+	short, err := os.MkdirTemp("", "mt") // the path of a socket is limited
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(short) })
+	root, err := rundir.Open(short)
 	if err != nil {
 		t.Fatal(err)
 	}
