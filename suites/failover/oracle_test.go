@@ -230,29 +230,47 @@ func noSource(ctx context.Context, n *topology.Node) error {
 	return err
 }
 
-// follows is an error unless a node replicates from the new primary and catches up with it.
+// follows is an error unless a node replicates from the new primary and catches up with it. One that goes on applying is
+// waited for: how fast it applies is the machine's.
 func (s *fixture) follows(ctx context.Context, n, primary *topology.Node) error {
-	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
-	defer cancel()
-	statuses, err := n.Server.ReplicaStatus(ctx)
+	status, err := s.followed(ctx, n, primary)
 	if err != nil {
 		return err
-	}
-	if len(statuses) != 1 {
-		return fmt.Errorf("node %s has %d sources", n.Name, len(statuses))
-	}
-	status := statuses[0]
-	if status.SourcePort != primary.Sandbox.Port() || !status.Healthy() {
-		return fmt.Errorf("node %s does not follow %s (port %d): %s", n.Name, primary.Name, primary.Sandbox.Port(), status)
 	}
 	at, _, err := primary.Server.BinaryLogStatus(ctx)
 	if err != nil {
 		return err
 	}
-	if err := n.Server.WaitForCoordinates(ctx, at, ""); err != nil {
-		return fmt.Errorf("node %s catches up with %s: %w", n.Name, primary.Name, err)
+	for {
+		limited, cancel := context.WithTimeout(ctx, catchUpLimit)
+		err := n.Server.WaitForCoordinates(limited, at, "")
+		cancel()
+		if err == nil {
+			return nil
+		}
+		now, statusErr := s.followed(ctx, n, primary)
+		if statusErr != nil || ctx.Err() != nil || now.Executed == status.Executed {
+			return fmt.Errorf("node %s catches up with %s: %w", n.Name, primary.Name, err)
+		}
+		status = now
 	}
-	return nil
+}
+
+// followed is a node's replication status. It is an error unless the node replicates from the new primary.
+func (s *fixture) followed(ctx context.Context, n, primary *topology.Node) (server.ReplicaStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, catchUpLimit)
+	defer cancel()
+	statuses, err := n.Server.ReplicaStatus(ctx)
+	if err != nil {
+		return server.ReplicaStatus{}, err
+	}
+	if len(statuses) != 1 {
+		return server.ReplicaStatus{}, fmt.Errorf("node %s has %d sources", n.Name, len(statuses))
+	}
+	if one := statuses[0]; one.SourcePort != primary.Sandbox.Port() || !one.Healthy() {
+		return one, fmt.Errorf("node %s does not follow %s (port %d): %s", n.Name, primary.Name, primary.Sandbox.Port(), one)
+	}
+	return statuses[0], nil
 }
 
 // sameRows is an error unless two nodes hold the same rows.
