@@ -19,6 +19,8 @@ const (
 	WhyIndirect    = "what it runs cannot be told from its text"
 	WhyLogging     = "every statement has to reach the replicas"
 	WhyIdle        = "it changes no table"
+	WhyEvents      = "an event would write to tables while they are compared"
+	WhyKeys        = "the sandbox has no keys to encrypt with"
 	WhyUnknown     = "this server does not know it"
 )
 
@@ -31,6 +33,10 @@ type Decision struct {
 	Assignments []string
 	// Unknown says that it begins with no known word: the server is to be asked whether it is SQL at all.
 	Unknown bool
+	// Idle says that it writes to no table.
+	Idle bool
+	// Wrong is why the dump cannot be loaded as it is: the statement can be neither run nor passed over.
+	Wrong string
 	// Settings says that it may change the session's sql_mode.
 	Settings bool
 }
@@ -68,6 +74,8 @@ var rules = []rule{
 	{"CREATE", "SERVER", WhyHosts}, {"ALTER", "SERVER", WhyHosts}, {"DROP", "SERVER", WhyHosts},
 	{"CREATE", "LIBRARY", WhyPlugins}, {"ALTER", "LIBRARY", WhyPlugins}, {"DROP", "LIBRARY", WhyPlugins},
 	{"INSTALL", "", WhyPlugins}, {"UNINSTALL", "", WhyPlugins},
+	{"CREATE", "EVENT", WhyEvents}, {"ALTER", "EVENT", WhyEvents}, {"DROP", "EVENT", WhyEvents},
+	{"BEGIN", "NOT", WhyIndirect}, // MariaDB's block outside of a routine
 	{"CALL", "", WhyIndirect}, {"PREPARE", "", WhyIndirect}, {"EXECUTE", "", WhyIndirect}, {"DEALLOCATE", "", WhyIndirect},
 	{"SHOW", "", WhyIdle}, {"EXPLAIN", "", WhyIdle}, {"DESCRIBE", "", WhyIdle}, {"DESC", "", WhyIdle}, {"HELP", "", WhyIdle},
 	{"HANDLER", "", WhyIdle}, {"ANALYZE", "", WhyIdle}, {"OPTIMIZE", "", WhyIdle}, {"CHECK", "", WhyIdle}, {"CHECKSUM", "", WhyIdle},
@@ -117,6 +125,9 @@ func isRoutine(object string) bool {
 	return slices.Contains([]string{"TRIGGER", "PROCEDURE", "FUNCTION", "EVENT", "PACKAGE"}, object)
 }
 
+// idle are the verbs of statements that run, and write to no table.
+var idle = []string{"SELECT", "VALUES", "DO"}
+
 // rows are statements that can be long, and whose beginning says all.
 var rows = []string{"INSERT", "REPLACE"}
 
@@ -134,11 +145,14 @@ func (j *Judge) Decide(st Statement, modes Modes) Decision {
 	if verb == "SET" && !matchesRule(verb, object) {
 		return j.setting(st.Text, list)
 	}
+	if verb == "LOAD" && (object == "DATA" || object == "XML") && j.system == "" {
+		return Decision{Wrong: "it takes rows from another file, which is not read: make the dump with rows as INSERT"}
+	}
 	if why := j.refuse(list, verb, object); why != "" {
 		return Decision{Left: []Left{{list.title(), why}}}
 	}
 	known := slices.Contains(runs, verb) || slices.Contains(definitions, verb) && slices.Contains(objects, object)
-	d := Decision{Text: string(st.Text), Unknown: !known}
+	d := Decision{Text: string(st.Text), Unknown: !known, Idle: slices.Contains(idle, verb)}
 	if slices.Contains(definitions, verb) {
 		d.Text, d.Left = rewrite(st.Text, list, object)
 	}
@@ -176,10 +190,26 @@ func (j *Judge) refuse(list tokens, verb, object string) string {
 	if namesSystem(list, inDatabase) {
 		return WhySystem
 	}
-	if verb == "INSERT" || verb == "REPLACE" {
+	if slices.Contains(rows, verb) {
 		return ""
 	}
+	if !slices.Contains(reads, object) && verb != "SELECT" && list.inDatabase("mysql") {
+		return WhySystem
+	}
 	return harmful(list)
+}
+
+// reads are objects that may name the servers' own databases, since they only read them.
+var reads = []string{"VIEW"}
+
+// inDatabase says whether a name in the database stands anywhere.
+func (l tokens) inDatabase(database string) bool {
+	for i, t := range l {
+		if (t.kind == word || t.kind == name) && strings.EqualFold(t.text, database) && l.symbol(i+1, ".") && !l.symbol(i-1, ".") {
+			return true
+		}
+	}
+	return false
 }
 
 // namesSystem says whether a statement's beginning names a system database.
@@ -202,15 +232,15 @@ var harms = []struct {
 	{[]string{"START", "GROUP_REPLICATION"}, WhyReplication}, {[]string{"STOP", "SLAVE"}, WhyReplication}, {[]string{"STOP", "REPLICA"}, WhyReplication},
 	{[]string{"RESET", "MASTER"}, WhyReplication}, {[]string{"RESET", "SLAVE"}, WhyReplication}, {[]string{"RESET", "REPLICA"}, WhyReplication},
 	{[]string{"ASYNCHRONOUS_CONNECTION_FAILOVER_ADD_SOURCE"}, WhyReplication}, {[]string{"ASYNCHRONOUS_CONNECTION_FAILOVER_ADD_MANAGED"}, WhyReplication},
-	{[]string{"SET", "GLOBAL"}, WhyGlobal}, {[]string{"SET", "PERSIST"}, WhyGlobal}, {[]string{"SET", "PERSIST_ONLY"}, WhyGlobal},
+	{[]string{"GLOBAL", "TRANSACTION"}, WhyGlobal},
 	{[]string{"INTO", "OUTFILE"}, WhyFiles}, {[]string{"INTO", "DUMPFILE"}, WhyFiles},
 	{[]string{"INSTALL", "PLUGIN"}, WhyPlugins}, {[]string{"INSTALL", "COMPONENT"}, WhyPlugins},
 	{[]string{"SQL_LOG_BIN"}, WhyLogging}, {[]string{"CREATE", "USER"}, WhyAccounts}, {[]string{"DROP", "USER"}, WhyAccounts},
-	{[]string{"ALTER", "USER"}, WhyAccounts},
+	{[]string{"ALTER", "USER"}, WhyAccounts}, {[]string{"EXECUTE", "IMMEDIATE"}, WhyIndirect},
 }
 
 // farEngines are storage engines whose tables lie on other hosts.
-var farEngines = []string{"FEDERATED", "FEDERATEDX", "SPIDER", "CONNECT", "S3", "NDB", "NDBCLUSTER"}
+var farEngines = []string{"FEDERATED", "FEDERATEDX", "SPIDER", "CONNECT", "S3", "NDB", "NDBCLUSTER", "SPHINX", "CASSANDRA", "VIDEX"}
 
 func harmful(list tokens) string {
 	for _, harm := range harms {
@@ -225,6 +255,10 @@ func harmful(list tokens) string {
 		if (t.upper() == "ENGINE" || t.upper() == "TYPE") && farEngine(list, i+1) {
 			return WhyHosts
 		}
+		// SET GLOBAL a = 1, or SET @a = 1, GLOBAL b = 2, in a routine's body.
+		if list.word(i, globals...) && list.named(i+1) && assigned(list, i+1) {
+			return WhyGlobal
+		}
 		if global := strings.HasPrefix(t.upper(), "@@GLOBAL") || strings.HasPrefix(t.upper(), "@@PERSIST"); global && assigned(list, i) {
 			return WhyGlobal
 		}
@@ -238,6 +272,9 @@ func farEngine(list tokens, i int) bool {
 	}
 	return i < len(list) && slices.Contains(farEngines, strings.ToUpper(list[i].text))
 }
+
+// named says whether the token at i is a name.
+func (l tokens) named(i int) bool { return i < len(l) && (l[i].kind == word || l[i].kind == name) }
 
 // assigned says whether the variable at i (@@GLOBAL.x) is given a value.
 func assigned(list tokens, i int) bool {

@@ -25,6 +25,10 @@ func rewrite(text []byte, list tokens, object string) (string, []Left) {
 		for _, p := range places(list) {
 			cuts, left = append(cuts, p.cut), append(left, Left{p.what + " of " + list.title(), WhyFiles})
 		}
+		for _, c := range encryptions(list) {
+			cuts, left = append(cuts, c), append(left, Left{"ENCRYPTION of " + list.title(), WhyKeys})
+		}
+		slices.SortFunc(cuts, func(a, b cut) int { return a.start - b.start })
 	}
 	return replaced(text, cuts), left
 }
@@ -42,6 +46,20 @@ func definer(list tokens) (c cut, found bool) {
 		last++
 	}
 	return cut{list[i].start, list[last].end, "DEFINER=CURRENT_USER"}, true
+}
+
+// encryptions finds ENCRYPTION = 'Y', outside of the parentheses of columns.
+func encryptions(list tokens) (found []cut) {
+	for i, t := range list {
+		value := i + 1
+		if list.symbol(value, "=") {
+			value++
+		}
+		if t.upper() == "ENCRYPTION" && value < len(list) && list[value].kind == literal && strings.EqualFold(list[value].text, "Y") {
+			found = append(found, cut{list[value].start, list[value].end, "'N'"})
+		}
+	}
+	return found
 }
 
 // ownTablespaces need no file of their own making.
@@ -123,6 +141,9 @@ func (j *Judge) CheckChange(change string) string {
 	why := harmful(list)
 	for _, p := range places(list) {
 		why = WhyFiles + " (" + p.what + ")"
+	}
+	if list.find("EXCHANGE", "PARTITION") >= 0 {
+		why = "it changes two tables at once, and no tool's copy of the one can be exchanged with the other"
 	}
 	if list.find("DISCARD", "TABLESPACE") >= 0 || list.find("IMPORT", "TABLESPACE") >= 0 {
 		why = WhyFiles

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -10,6 +11,16 @@ var ownVariables = []string{"SQL_LOG_BIN", "GTID_NEXT", "GTID_DOMAIN_ID", "GTID_
 	"SKIP_REPLICATION", "PSEUDO_THREAD_ID", "PSEUDO_SLAVE_MODE", "PSEUDO_REPLICA_MODE", "SQL_LOG_OFF", "BINLOG_DIRECT_NON_TRANSACTIONAL_UPDATES",
 	"BINLOG_ROW_VALUE_OPTIONS", "ORIGINAL_COMMIT_TIMESTAMP", "IMMEDIATE_SERVER_VERSION", "ORIGINAL_SERVER_VERSION", "DEFAULT_MASTER_CONNECTION",
 	"DEBUG", "DEBUG_SYNC", "TRANSACTION_READ_ONLY", "TX_READ_ONLY", "SQL_SAFE_UPDATES", "MAX_STATEMENT_TIME", "MAX_EXECUTION_TIME"}
+
+// fileVariables are session variables that name a folder.
+var fileVariables = []string{"INNODB_TMPDIR"}
+
+// engineVariables name the storage engine of tables whose definition names none.
+var engineVariables = []string{"DEFAULT_STORAGE_ENGINE", "STORAGE_ENGINE", "DEFAULT_TMP_STORAGE_ENGINE", "ENFORCE_STORAGE_ENGINE"}
+
+// nearEngine finds the value of such a variable that is an engine whose tables lie in the data directory, or a default.
+// Any other value may be one of another host's tables.
+var nearEngine = regexp.MustCompile(`(?i)=\s*['"]?(innodb|myisam|aria|memory|heap|rocksdb|tokudb|archive|csv|merge|blackhole|xtradb|default|null)\b`)
 
 // globals are the scopes that outlive a session.
 var globals = []string{"GLOBAL", "PERSIST", "PERSIST_ONLY"}
@@ -53,6 +64,10 @@ func (j *Judge) setting(text []byte, list tokens) Decision {
 			d.Left = append(d.Left, Left{"SET " + own + " " + strings.ToLower(a.variable), why})
 		case slices.Contains(ownVariables, a.variable):
 			d.Left = append(d.Left, Left{"SET " + strings.ToLower(a.variable), WhyLogging})
+		case slices.Contains(fileVariables, a.variable):
+			d.Left = append(d.Left, Left{"SET " + strings.ToLower(a.variable), WhyFiles})
+		case slices.Contains(engineVariables, a.variable) && !nearEngine.MatchString(a.text):
+			d.Left = append(d.Left, Left{"SET " + strings.ToLower(a.variable), WhyHosts})
 		default:
 			kept = append(kept, "SET "+a.text)
 			d.Settings = d.Settings || a.variable == "SQL_MODE"

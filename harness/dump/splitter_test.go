@@ -13,6 +13,7 @@ import (
 
 var (
 	mysql8  = flavor.Flavor{Vendor: flavor.MySQL, Version: flavor.Version{Major: 8}}
+	mysql57 = flavor.Flavor{Vendor: flavor.MySQL, Version: flavor.Version{Major: 5, Minor: 7, Patch: 22}}
 	maria11 = flavor.Flavor{Vendor: flavor.MariaDB, Version: flavor.Version{Major: 11, Minor: 8, Patch: 1}}
 )
 
@@ -116,8 +117,21 @@ func TestJudge(t *testing.T) {
 		"CLONE INSTANCE FROM u@h:1 IDENTIFIED BY 'x'":                     WhyHosts,
 		"CREATE PROCEDURE p() BEGIN START SLAVE; END":                     WhyReplication,
 		"CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET GLOBAL x=1": WhyGlobal,
-		"CALL p()":                     WhyIndirect,
-		"PREPARE s FROM 'START SLAVE'": WhyIndirect,
+		"CALL p()":                               WhyIndirect,
+		"BEGIN NOT ATOMIC EXECUTE IMMEDIATE 'x'": WhyIndirect,
+		"CREATE EVENT e ON SCHEDULE EVERY 1 SECOND DO DELETE FROM a":                                                                           WhyEvents,
+		"CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW SET @a = 1, GLOBAL b = 2":                                                            WhyGlobal,
+		"CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET @a=1; SET @b=2; SET @c=3; SET @d=4; UPDATE mysql.user SET host = '%'; END": WhySystem,
+		"SET default_storage_engine = SPIDER":                                                                                                  WhyHosts,
+		"SET @@storage_engine := 'federated'":                                                                                                  WhyHosts,
+		"SET innodb_tmpdir = '/x'":                                                                                                             WhyFiles,
+		"SET default_storage_engine = InnoDB":                                                                                                  runs,
+		"SET @@default_storage_engine = DEFAULT":                                                                                               runs,
+		"CREATE TABLE t (global INT, persist INT DEFAULT 1)":                                                                                   runs,
+		"UPDATE t SET global = 1":                                                                                                              runs,
+		"BEGIN":                                                                                                                                runs,
+		"BEGIN WORK":                                                                                                                           runs,
+		"PREPARE s FROM 'START SLAVE'":                                                                                                         WhyIndirect,
 	} {
 		for _, f := range []flavor.Flavor{mysql8, maria11} {
 			j := Judge{Flavor: f}
@@ -147,6 +161,7 @@ func TestJudgeComments(t *testing.T) {
 		{"/*!80000 START REPLICA */", maria11, false},
 		{"/*!80000 START REPLICA */", mysql8, true},
 		{"/*!80001 START REPLICA */", mysql8, false},
+		{"SELECT /*!100000 INTO OUTFILE '/x' */", mysql57, true}, // five digits, and then SELECT 0 INTO OUTFILE
 		{"/*!999999\\- enable the sandbox mode */ START SLAVE", mysql8, true},
 	} {
 		j := Judge{Flavor: test.flavor}
@@ -178,6 +193,8 @@ func TestRewritten(t *testing.T) {
 		"CREATE DEFINER=`a`@`%` TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET @a=1":   "CREATE DEFINER=CURRENT_USER TRIGGER t BEFORE INSERT ON x FOR EACH ROW SET @a=1",
 		"/*!50003 CREATE*/ /*!50017 DEFINER='a'@'h'*/ /*!50003 VIEW v AS SELECT 1 */": "/*!50003 CREATE*/ /*!50017 DEFINER=CURRENT_USER*/ /*!50003 VIEW v AS SELECT 1 */",
 		"CREATE TABLE t (a INT) DATA DIRECTORY='/x', COMMENT 'y'":                     "CREATE TABLE t (a INT)  COMMENT 'y'",
+		"CREATE TABLE t (a INT) /*!80000 ENCRYPTION='Y' */ COMMENT='x'":               "CREATE TABLE t (a INT) /*!80000 ENCRYPTION='N' */ COMMENT='x'",
+		"CREATE TABLE t (encryption VARCHAR(9) DEFAULT 'Y')":                          "CREATE TABLE t (encryption VARCHAR(9) DEFAULT 'Y')",
 		"CREATE TABLE t (a INT) /*!50100 TABLESPACE `ts` */ ENGINE=InnoDB":            "CREATE TABLE t (a INT) /*!50100  */ ENGINE=InnoDB",
 	} {
 		j := Judge{Flavor: mysql8}
@@ -205,7 +222,7 @@ func TestCheckChange(t *testing.T) {
 	for change, want := range map[string]string{
 		"engine=innodb": "", "ADD COLUMN a INT COMMENT 'x; y'": "", "ADD COLUMN a INT;": "",
 		"ADD COLUMN a INT; DROP TABLE t": "more than one", "ENGINE=FEDERATED CONNECTION='x'": WhyHosts, "DATA DIRECTORY='/x'": WhyFiles,
-		"DISCARD TABLESPACE": WhyFiles, " ": "empty",
+		"DISCARD TABLESPACE": WhyFiles, " ": "empty", "EXCHANGE PARTITION p WITH TABLE u": "two tables at once",
 	} {
 		got := j.CheckChange(change)
 		if want == "" && got != "" || !strings.Contains(got, want) {

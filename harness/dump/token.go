@@ -133,7 +133,7 @@ func (r *tokenizer) conditional(rest []byte) {
 		at++
 	}
 	number := 0
-	for digits := 0; at < len(rest) && digits < 6 && rest[at] >= '0' && rest[at] <= '9'; at, digits = at+1, digits+1 {
+	for digits := 0; at < len(rest) && digits < r.flavor.CommentDigits() && rest[at] >= '0' && rest[at] <= '9'; at, digits = at+1, digits+1 {
 		number = number*10 + int(rest[at]-'0')
 	}
 	if r.flavor.RunsComment(mariaDB, number) {

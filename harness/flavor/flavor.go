@@ -108,6 +108,15 @@ func (f Flavor) RunsComment(mariaDBOnly bool, number int) bool {
 	return number <= f.Version.Major*10000+f.Version.Minor*100+f.Version.Patch
 }
 
+// CommentDigits is how many digits of a conditional comment's number the server reads at most: MySQL before 8.0 has five
+// (sql/sql_lex.cc), every other server six.
+func (f Flavor) CommentDigits() int {
+	if !f.IsMariaDB() && f.Version.Major < 8 {
+		return 5
+	}
+	return 6
+}
+
 // Crosses says whether a change of server from f to another of the same vendor goes over the release at: f is older, and the
 // other is that release or newer. Percona Server counts as MySQL.
 func (f Flavor) Crosses(to, at Flavor) bool {

@@ -138,6 +138,12 @@ func (m *Matrix) ResolveTool(argument string) (ToolRef, error) {
 	return refs[0], nil
 }
 
+// ToolOptions are the options that matrix migrate gives a tool.
+func (m *Matrix) ToolOptions(name string) []string {
+	t, _ := m.tool(name)
+	return t.Options
+}
+
 func isPath(s string) bool {
 	return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.HasPrefix(s, "../")
 }

@@ -73,6 +73,8 @@ type Tool struct {
 	Name     string        `yaml:"name" json:"name" jsonschema:"required"`
 	Suites   []string      `yaml:"suites" json:"suites" jsonschema:"required,minItems=1,enum=migration,enum=failover,enum=pseudogtid,enum=upgrade,description=suites that test it"`
 	Versions []ToolVersion `yaml:"versions" json:"versions" jsonschema:"required,minItems=1,description=the first is the default"`
+	// Options are those that matrix migrate gives it on a user's own tables, before the ones that the user gives.
+	Options []string `yaml:"options" json:"options,omitempty" jsonschema:"description=options that matrix migrate gives it; each with its value as --name=value"`
 	// Declare is for a tool that the project has no driver for.
 	Declare *OwnTool `yaml:"declare" json:"declare,omitempty" jsonschema:"description=how a migration tool of your own is run"`
 	At      Position `yaml:"-" json:"-"`

@@ -15,6 +15,11 @@ func (m *Matrix) validateTool(d *decoder, t *Tool) {
 		d.suite(suite, t.At.Item("suites", i), what)
 	}
 	d.some(t.At, "versions", len(t.Versions), what, "list at least one")
+	for i, option := range t.Options {
+		if !strings.HasPrefix(option, "-") {
+			d.problem(t.At.Item("options", i), "write it as --name=value", "%s: %q is no option", what, option)
+		}
+	}
 	m.validateDeclaration(d, t, what)
 	seen := map[string]int{}
 	for i := range t.Versions {

@@ -57,9 +57,11 @@ type Descriptor struct {
 	ReasonWords, Noise *regexp.Regexp
 	// Begun is what it prints once it does more than look at the table and the change.
 	Begun *regexp.Regexp
-	// Reserved are options that a user must not add; Abbreviates says that it takes shortened ones as well.
-	Reserved    []string
-	Abbreviates bool
+	// Reserved are options that a user must not add, ReservedValues those with such values; Abbreviates says that it
+	// takes shortened ones as well.
+	Reserved       []string
+	ReservedValues *regexp.Regexp
+	Abbreviates    bool
 	// ServerAlter is the change that the server is to make where the tool, as documented, wants it written otherwise;
 	// nil is as it stands. names are those of the table's foreign keys.
 	ServerAlter func(alter string, names []string) string

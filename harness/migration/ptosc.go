@@ -73,7 +73,7 @@ var _ = register(&Descriptor{
 
 	Failure: []*regexp.Regexp{ptoscError}, ReasonWords: ptoscReasonWords, Noise: ptoscNoise,
 	Begun:    regexp.MustCompile(`Creating triggers\.\.\.|Copying `),
-	Reserved: ptoscReserved, Abbreviates: true,
+	Reserved: ptoscReserved, ReservedValues: ptoscReservedValues, Abbreviates: true,
 	ServerAlter: ptoscServerAlter,
 })
 

@@ -36,7 +36,10 @@ func (d *Descriptor) Reason(output string) string {
 // Reserves is which of some options must not be given by a user: they would turn off what a comparison of the tables
 // needs, or send the tool elsewhere. "" is none.
 func (d *Descriptor) Reserves(options []string) string {
-	for _, option := range options {
+	for i, option := range options {
+		if d.ReservedValues != nil && (d.ReservedValues.MatchString(option) || i > 0 && d.ReservedValues.MatchString(options[i-1]+"="+option)) {
+			return option
+		}
 		name, _, _ := strings.Cut(strings.TrimLeft(option, "-"), "=")
 		if !strings.HasPrefix(option, "-") || name == "" {
 			continue
@@ -70,7 +73,7 @@ var (
 	ghostReserved = []string{"host", "port", "user", "password", "conf", "database", "table", "alter", "ask-pass", "assume-master-host",
 		"master-user", "master-password", "allow-on-master", "test-on-replica", "migrate-on-replica", "execute", "noop",
 		"postpone-cut-over-flag-file", "serve-socket-file", "test-on-replica-skip-replica-stop", "version", "help", "check-flag",
-		"storage-engine", "force-named-panic", "revert", "ssl-ca", "azure", "gcp", "aliyun-rds", "throttle-http"}
+		"storage-engine", "force-named-panic", "revert", "ssl-ca", "azure", "gcp", "aliyun-rds", "throttle-http", "throttle-control-replicas", "force-table-names"}
 )
 
 var (
@@ -88,5 +91,7 @@ var (
 	// ptoscReserved are options of the harness's own.
 	ptoscReserved = []string{"host", "h", "-h", "port", "P", "-P", "user", "u", "-u", "password", "p", "-p", "socket", "S", "-S", "defaults-file", "F", "-F",
 		"database", "D", "-D", "alter", "config", "plugin", "execute", "dry-run", "swap-tables", "ask-pass", "data-dir",
-		"version-check", "version", "help", "pid", "drop-triggers", "where"}
+		"version-check", "version", "help", "pid", "drop-triggers", "where", "check-slave-lag", "check-replica-lag", "new-table-name"}
+	// ptoscReservedValues are values by which it would keep its writes from replicas, or connect to another host.
+	ptoscReservedValues = regexp.MustCompile(`(?i)\bsql_log_bin\b|\bbinlog_format\b|^--rec[a-z-]*=dsn`)
 )

@@ -27,6 +27,8 @@ var (
 	nextKey    = regexp.MustCompile(` AUTO_INCREMENT=(\d+)`)
 	foreignKey = regexp.MustCompile("^CONSTRAINT `((?:[^`]|``)*)` (FOREIGN KEY .*)$")
 	checkName  = regexp.MustCompile("CONSTRAINT `((?:[^`]|``)*)_chk_(\\d+)`")
+	// numberedCheck is MariaDB's name for a CHECK without one; pt-online-schema-change puts _ before every name.
+	numberedCheck = regexp.MustCompile("^CONSTRAINT `_*CONSTRAINT_(\\d+)` CHECK")
 )
 
 // structure reads a table's definition.
@@ -86,6 +88,9 @@ func lastLine(text string) string {
 
 // ownCheck writes the name of a CHECK alike wherever the server made it of the table's name.
 func ownCheck(line, table string) string {
+	if numbered := numberedCheck.FindStringSubmatch(line); numbered != nil {
+		return strings.Replace(line, numbered[0], "CONSTRAINT `chk_"+numbered[1]+"` CHECK", 1)
+	}
 	match := checkName.FindStringSubmatch(line)
 	if match == nil || !strings.HasPrefix(line, "CONSTRAINT ") {
 		return line
@@ -131,6 +136,22 @@ func references(ctx context.Context, s *server.Server, t workload.Table) ([]stri
 		}
 	}
 	slices.Sort(list)
+	return list, nil
+}
+
+// referring are the other tables with foreign keys to this one.
+func referring(ctx context.Context, s *server.Server, t workload.Table) (list []workload.Table, err error) {
+	rows, err := s.Rows(ctx, "SELECT DISTINCT TABLE_SCHEMA AS db, TABLE_NAME AS name, REFERENCED_TABLE_NAME AS parent FROM information_schema.KEY_COLUMN_USAGE"+
+		" WHERE REFERENCED_TABLE_SCHEMA = "+server.Quote(t.Database)+" AND REFERENCED_TABLE_NAME = "+server.Quote(t.Name))
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		one := workload.Table{Database: row["db"], Name: row["name"]}
+		if row["parent"] == t.Name && one != t {
+			list = append(list, one)
+		}
+	}
 	return list, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/workload"
 )
 
 // LoadError is a dump that the server did not take.
@@ -111,10 +112,10 @@ func (l *loader) part(ctx context.Context, part dump.Part) (err error) {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		if err == nil {
-			err = l.statement(ctx, splitter, st)
+		if err != nil { // a compressed file that was cut short, a statement that is too long
+			return l.explain(&unfit{"cannot be read to its end: " + err.Error()}, st)
 		}
-		if err != nil {
+		if err := l.statement(ctx, splitter, st); err != nil {
 			return l.explain(err, st)
 		}
 	}
@@ -139,6 +140,8 @@ func (l *loader) statement(ctx context.Context, splitter *dump.Splitter, st dump
 		l.pass(st.Line, left)
 	}
 	switch {
+	case d.Wrong != "":
+		return &unfit{d.Wrong}
 	case d.Text == "":
 		return nil
 	case d.Unknown:
@@ -150,15 +153,24 @@ func (l *loader) statement(ctx context.Context, splitter *dump.Splitter, st dump
 		return l.settings(ctx, splitter)
 	}
 	_, err := l.conn.ExecContext(ctx, d.Text)
-	number, _, _ := refused(err)
+	number, message, _ := refused(err)
 	switch {
 	case number == databaseExists && l.madeFor(d.Text):
 		return nil
 	case number == emptyQuery: // comments alone
 		return nil
+	case number != 0 && number != syntaxError && d.Idle: // a function that only the dump's server has
+		l.pass(st.Line, dump.Left{What: firstWords(string(st.Text)), Why: dump.WhyIdle + ": " + message})
+		return nil
 	}
 	return err
 }
+
+// unfit is a dump that cannot be loaded, whatever the server.
+type unfit struct{ why string }
+
+// Error is why.
+func (u *unfit) Error() string { return u.why }
 
 // The servers' error numbers.
 const (
@@ -198,7 +210,7 @@ func (l *loader) set(ctx context.Context, d dump.Decision, st dump.Statement) er
 	if err == nil || number == emptyQuery {
 		return nil
 	}
-	if !slices.Contains(settingErrors, number) && number != syntaxError {
+	if !slices.Contains(settingErrors, number) && number != syntaxError && !slices.ContainsFunc(d.Assignments, ofServer) {
 		return err
 	}
 	for _, one := range d.Assignments {
@@ -207,6 +219,12 @@ func (l *loader) set(ctx context.Context, d dump.Decision, st dump.Statement) er
 		}
 	}
 	return nil
+}
+
+// ofServer says whether an assignment is to a server's variable, and not to one of the dump's own, @name.
+func ofServer(assignment string) bool {
+	name := strings.TrimSpace(strings.TrimPrefix(assignment, "SET "))
+	return !strings.HasPrefix(name, "@") || strings.HasPrefix(name, "@@")
 }
 
 // unknownMode finds the mode that a server does not have (MySQL 8 removed NO_AUTO_CREATE_USER).
@@ -219,7 +237,7 @@ func (l *loader) assign(ctx context.Context, text string, st dump.Statement) err
 		if err == nil || !isRefusal {
 			return err
 		}
-		if !slices.Contains(settingErrors, number) && number != syntaxError {
+		if !slices.Contains(settingErrors, number) && number != syntaxError && !ofServer(text) {
 			return err
 		}
 		mode := unknownMode.FindStringSubmatch(message)
@@ -267,6 +285,10 @@ func (l *loader) pass(line int, left dump.Left) {
 
 // explain makes a server's refusal a LoadError. Everything else is the machine's or this program's.
 func (l *loader) explain(err error, st dump.Statement) error {
+	var wrong *unfit
+	if errors.As(err, &wrong) {
+		return &LoadError{File: l.file, Line: max(st.Line, 1), Text: shorten(dump.Line(l.file, st.Line, shownLine), shownLine), Server: "the dump", Message: wrong.why}
+	}
 	number, message, ok := refused(err)
 	if !ok {
 		return fmt.Errorf("load %s, line %d: %w", l.file, st.Line, err)
@@ -287,6 +309,9 @@ func (p *place) loaded(ctx context.Context, path string) error {
 		return &Mistake{fmt.Errorf("schema %s: the replicas do not take what the primary took: %w", path, err)}
 	}
 	if err := p.strict(ctx); err != nil {
+		return err
+	}
+	if err := p.ownDatabases(ctx); err != nil {
 		return err
 	}
 	all, err := tables(ctx, p.primary)
@@ -318,6 +343,22 @@ func (p *place) loaded(ctx context.Context, path string) error {
 		}
 	}
 	p.own = all
+	return nil
+}
+
+// ownDatabases finds a database of the dump whose name is that of one that is made and dropped here.
+func (p *place) ownDatabases(ctx context.Context) error {
+	rows, err := p.primary.Rows(ctx, "SHOW DATABASES")
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		for _, reserved := range []string{scratchDatabase, workload.HeartbeatDatabase} {
+			if strings.EqualFold(row["Database"], reserved) {
+				return &Mistake{fmt.Errorf("the dump has a database %s, which is made and dropped here: rename it in the dump", reserved)}
+			}
+		}
+	}
 	return nil
 }
 

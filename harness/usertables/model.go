@@ -67,18 +67,18 @@ var notThatWay = []uint16{syntaxError, 1221, 1235, 1800, 1801, 1845, 1846}
 // saysHow finds a change that names its algorithm or lock itself.
 var saysHow = regexp.MustCompile(`(?i)\b(algorithm|lock)\b\s*=?\s*(default|instant|nocopy|inplace|copy|none|shared|exclusive)\b`)
 
-// changeTime is what the model's clock says while it changes a table: rows that get the time of the change are known by it.
+// changeTime is the first of the times that the model's clock may say while it changes a table (see clock).
 var changeTime = time.Date(1971, 3, 5, 1, 46, 40, 0, time.UTC)
 
 // change has the model's server change the table, in the cheapest way that it takes. A refusal is a *refusal.
-func change(ctx context.Context, s *server.Server, t workload.Table, alter string) (own ServerChange, err error) {
+func change(ctx context.Context, s *server.Server, t workload.Table, alter string, at time.Time) (own ServerChange, err error) {
 	ways := attempts
 	if saysHow.MatchString(alter) {
 		ways = nil
 	}
 	for _, way := range append(slices.Clone(ways), attempt{}) {
 		begin := time.Now()
-		err = alterTable(ctx, s, t, way.clause()+alter)
+		err = alterTable(ctx, s, t, way.clause()+alter, at)
 		own = ServerChange{Algorithm: way.algorithm, Lock: way.lock, Seconds: time.Since(begin).Seconds()}
 		number, message, isRefusal := refused(err)
 		if err == nil || !isRefusal {
@@ -92,7 +92,7 @@ func change(ctx context.Context, s *server.Server, t workload.Table, alter strin
 			// Perhaps of this way alone: the change without one has the last word.
 			ways = nil
 			begin = time.Now()
-			err = alterTable(ctx, s, t, alter)
+			err = alterTable(ctx, s, t, alter, at)
 			own = ServerChange{Seconds: time.Since(begin).Seconds()}
 			if number, message, isRefusal := refused(err); isRefusal {
 				own.Refusal = fmt.Sprintf("%s (%d)", message, number)
@@ -117,8 +117,8 @@ func (a attempt) clause() string {
 }
 
 // alterTable changes a table as the user would: in the server's own sql_mode, in the table's database.
-func alterTable(ctx context.Context, s *server.Server, t workload.Table, alter string) error {
-	return session(ctx, s, "SET SESSION sql_mode = DEFAULT, time_zone = DEFAULT", fmt.Sprintf("SET SESSION timestamp = %d", changeTime.Unix()),
+func alterTable(ctx context.Context, s *server.Server, t workload.Table, alter string, at time.Time) error {
+	return session(ctx, s, "SET SESSION sql_mode = DEFAULT, time_zone = DEFAULT", fmt.Sprintf("SET SESSION timestamp = %d", at.Unix()),
 		"USE "+server.Ident(t.Database), "ALTER TABLE "+server.Ident(t.Name)+" "+alter)
 }
 
@@ -140,7 +140,7 @@ func tryEmpty(ctx context.Context, s *server.Server, t workload.Table, alter str
 	err = session(ctx, s, slices.Concat([]string{"DROP DATABASE IF EXISTS " + scratchDatabase, "CREATE DATABASE " + scratchDatabase}, lenient,
 		[]string{"USE " + scratchDatabase, withoutForeignKeys(d.statement)})...)
 	if err == nil {
-		err = alterTable(ctx, s, empty, alter)
+		err = alterTable(ctx, s, empty, alter, changeTime)
 	}
 	number, message, ok := refused(err)
 	switch {

@@ -22,6 +22,7 @@ type place struct {
 	primary, replica, model *server.Server
 	writers                 *server.Server // the primary, with the server's own settings
 	own                     []workload.Table
+	deployed                []map[string]string // its state when it was deployed, for a Pool
 }
 
 func newPlace(t *topology.Topology) (p *place, err error) {
@@ -45,6 +46,15 @@ func (p *place) close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// leave ends the place, or lets go of it if it is to be kept.
+func (p *place) leave(keep bool) error {
+	err := p.close()
+	if keep {
+		return errors.Join(err, p.topology.Disconnect())
+	}
+	return errors.Join(err, p.topology.Close())
 }
 
 // others are the tables on a node that are not the user's: the tool's.
@@ -150,15 +160,17 @@ func ctxLeft(ctx context.Context) time.Duration {
 
 // follow has the model replicate again, from where the primary is now: it has had every write, and what the tool did
 // is not for it.
-func (p *place) follow(ctx context.Context) error {
+func (p *place) follow(ctx context.Context) error { return p.follows(ctx, p.model) }
+
+func (p *place) follows(ctx context.Context, s *server.Server) error {
 	at, _, err := p.primary.BinaryLogStatus(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.model.PointTo(ctx, server.Source{Endpoint: p.topology.Primary().Sandbox.ReplicationEndpoint(), At: at, Heartbeat: time.Second}); err != nil {
+	if err := s.PointTo(ctx, server.Source{Endpoint: p.topology.Primary().Sandbox.ReplicationEndpoint(), At: at, Heartbeat: time.Second}); err != nil {
 		return err
 	}
-	return p.model.StartReplica(ctx, "")
+	return s.StartReplica(ctx, "")
 }
 
 // underWrites runs the tool while rows are written, and returns when it has ended. The tool keeps from exchanging the

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mysqlmatrix/harness/dump"
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
@@ -48,6 +49,8 @@ type Config struct {
 	Dir    string // for servers and the tools' working folders; the scope of every process
 	Logs   string // for what the tools printed
 	Keep   bool   // leave the servers running
+	// Pool, when it is set, has servers of earlier runs, and gets those of this one.
+	Pool *Pool
 	// Progress is told of what was done; it may be called by several goroutines.
 	Progress func(string)
 }
@@ -66,6 +69,10 @@ var serverOptions = []string{
 	"innodb_buffer_pool_size=128M", "loose-innodb_redo_log_capacity=128M", "loose-innodb_log_file_size=128M",
 	"max_allowed_packet=1G", "event_scheduler=OFF", "log_bin_trust_function_creators=1",
 }
+
+// wideText is the default of MySQL 8.0 and MariaDB 11.6: a dump whose tables name no character set may have any letters.
+// Servers that have no generated columns index 767 bytes alone, for which its names would be too long.
+const wideText = "character_set_server=utf8mb4"
 
 // Run changes every chosen table and reports. The report is there, as far as it goes, when ctx ends.
 // Unless they are to be kept, no server is left, whatever happens.
@@ -139,22 +146,15 @@ func (r *runner) deploy(ctx context.Context) (_ *place, err error) {
 	dir := filepath.Join(r.Dir, "t"+strconv.Itoa(r.deployed))
 	first := r.deployed == 1
 	r.mu.Unlock()
-	options := slices.Concat(r.Mode.ServerOptions(), serverOptions, r.Options)
-	// A replica takes what the dump's sessions were lenient about.
-	lenientNode := []string{"loose-innodb_strict_mode=OFF"}
-	t, err := topology.Deploy(ctx, r.Golden, topology.Options{Shape: shape, Server: options, PerNode: map[int][]string{1: lenientNode, 2: lenientNode}}, dir, r.Dir)
+	p, err := r.place(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	p, err := newPlace(t)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.leave(p))
 		}
 	}()
-	if err != nil {
-		return nil, err
-	}
 	begin := time.Now()
 	passed, err := load(ctx, r.Schema, p.primary, r.say)
 	if first {
@@ -182,16 +182,48 @@ func (r *runner) deploy(ctx context.Context) (_ *place, err error) {
 	return p, nil
 }
 
+// place is a place without tables: a new one, or one of an earlier run.
+func (r *runner) place(ctx context.Context, dir string) (p *place, err error) {
+	if r.pooled() {
+		if p, err = r.Pool.take(ctx, r.poolKey()); p != nil || err != nil {
+			return p, err
+		}
+	}
+	options := slices.Concat(r.Mode.ServerOptions(), serverOptions)
+	if r.Golden.Capabilities[flavor.CapGeneratedColumns] {
+		options = append(options, wideText)
+	}
+	options = append(options, r.Options...)
+	// A replica takes what the dump's sessions were lenient about.
+	lenientNode := []string{"loose-innodb_strict_mode=OFF"}
+	t, err := topology.Deploy(ctx, r.Golden, topology.Options{Shape: shape, Server: options, PerNode: map[int][]string{1: lenientNode, 2: lenientNode}}, dir, r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	p, err = newPlace(t)
+	if err == nil && r.pooled() {
+		p.deployed, err = p.state(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.leave(p))
+	}
+	return p, nil
+}
+
+// pooled says whether the run's servers may be another run's.
+func (r *runner) pooled() bool { return r.Pool != nil && !r.Keep && len(r.Options) == 0 }
+
+// poolKey tells servers apart.
+func (r *runner) poolKey() string {
+	return r.Golden.Dir + "\n" + strings.Join(r.Mode.ServerOptions(), "\n")
+}
+
 // leave ends a place, or lets go of it if it is to be kept.
 func (r *runner) leave(p *place) error {
 	if p == nil {
 		return nil
 	}
-	err := p.close()
-	if r.Keep {
-		return errors.Join(err, p.topology.Disconnect())
-	}
-	return errors.Join(err, p.topology.Close())
+	return p.leave(r.Keep)
 }
 
 // plan lists the tables and tries the change on an empty one like the first, so that a change that no table could have
@@ -250,6 +282,11 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			outcome.Message = strings.TrimPrefix(outcome.Message+"; nothing was written meanwhile, since the server refuses the change with the rows that were: "+why, "; ")
 		}
 		r.done(outcome)
+		if !more && err == nil && r.pooled() && outcome.Verdict != VerdictFailed {
+			r.Pool.put(r.poolKey(), p)
+			p = nil
+			continue
+		}
 		spoiled := outcome.Verdict == VerdictFailed || err != nil
 		if !spoiled && task.kept != nil {
 			spoiled = p.restore(ctx, task.kept) != nil

@@ -20,12 +20,15 @@ const (
 	scratchDatabase = "matrix_scratch"
 )
 
+// standing are databases that every sandbox has.
+var standing = []string{"mysql", "sys", "information_schema", "performance_schema", sandbox.ProofDatabase}
+
 // tables lists the base tables that are no server's own, by database and name. Names are ordered by their bytes: two
 // may differ in case alone.
 func tables(ctx context.Context, s *server.Server) ([]workload.Table, error) {
 	rows, err := s.Rows(ctx, "SELECT TABLE_SCHEMA AS db, TABLE_NAME AS name FROM information_schema.TABLES"+
-		" WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('mysql', 'sys', 'information_schema',"+
-		" 'performance_schema', '"+sandbox.ProofDatabase+"', '"+scratchDatabase+"', '"+workload.HeartbeatDatabase+"')")
+		" WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN ('"+strings.Join(standing, "', '")+"', '"+
+		scratchDatabase+"', '"+workload.HeartbeatDatabase+"')")
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type task struct {
 	before  definition
 	columns []column // before the change
 	kept    *spare
+	clock   clock // of the server's own change
 	writer  *writer
 }
 
@@ -182,7 +183,10 @@ func (t *task) ownChange(ctx context.Context) (own ownChange, err error) {
 		}
 	}
 	own.table = t.table
-	own.ServerChange, err = change(ctx, t.model, t.table, t.serverAlter())
+	if t.clock, err = newClock(ctx, t.model, t.table, t.columns, t.alter); err != nil {
+		return own, err
+	}
+	own.ServerChange, err = change(ctx, t.model, t.table, t.serverAlter(), t.clock.at)
 	var no *refusal
 	if errors.As(err, &no) {
 		own.no, t.refusal, err = no, no, nil
@@ -277,11 +281,14 @@ func (t *task) differences(ctx context.Context, o *Outcome, target migration.Tar
 	if target.Node == migration.NodePrimary {
 		sides = append([]side{{t.primary, sides[0].table}}, sides...)
 	}
-	over, not, err := comparable(ctx, t.model, t.columns, own.table, own.want.statement, t.alter)
+	over, not, err := t.comparable(ctx, own.table, own.want.statement)
 	if err != nil {
 		return 0, err
 	}
 	o.NotCompared = not
+	if err := t.children(ctx, o, sides, own); err != nil {
+		return 0, err
+	}
 	for _, one := range sides {
 		got, err := structure(ctx, one.server, one.table)
 		if err != nil {
@@ -310,6 +317,38 @@ func (t *task) differences(ctx context.Context, o *Outcome, target migration.Tar
 	}
 	o.Differences = slices.Compact(o.Differences)
 	return rows, nil
+}
+
+// children compares the tables that refer to this one by foreign keys: what the tool does to the table must not reach them.
+func (t *task) children(ctx context.Context, o *Outcome, sides []side, own ownChange) error {
+	list, err := referring(ctx, t.model, t.table)
+	if err != nil || own.table != t.table {
+		return err
+	}
+	for _, child := range list {
+		all, err := columns(ctx, t.model, child)
+		if err != nil {
+			return err
+		}
+		keys, err := indexes(ctx, t.model, child)
+		if err != nil {
+			return err
+		}
+		over := comparison{key: rowKey(keys)}
+		for _, c := range all {
+			over.columns = append(over.columns, c.name)
+		}
+		for _, one := range sides {
+			compared, err := over.compare(ctx, side{t.model, child}, side{one.server, child})
+			if err != nil {
+				return err
+			}
+			for _, difference := range compared.differs {
+				o.Differences = append(o.Differences, "table "+Display(child)+", which refers to it: "+difference)
+			}
+		}
+	}
+	return nil
 }
 
 // shared leaves out the columns that the other side lacks; the structure has told of them.

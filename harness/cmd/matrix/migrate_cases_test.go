@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -20,7 +21,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/spf13/pflag"
 
+	"mysqlmatrix/harness/dump"
+	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/usertables"
 )
@@ -74,7 +78,7 @@ func readCase(t *testing.T, file string) migrateCase {
 		switch key {
 		case "alter":
 			c.alter = value
-		case "option", "writes", "table":
+		case "option", "writes", "table", "rows":
 			c.args = append(c.args, "--"+key, value)
 		case "tool-option":
 			fields := strings.Fields(value)
@@ -89,6 +93,8 @@ func readCase(t *testing.T, file string) migrateCase {
 			c.passed = append(c.passed, regexp.MustCompile(value))
 		case "without", "silent":
 			c.without = append(c.without, value)
+		case "generate":
+			c.files = append(c.files, txtar.File{Name: "schema.sql", Data: []byte(generated[value]())})
 		case "exit":
 			c.exit = strings.TrimPrefix(value, "2 ")
 		case "expect":
@@ -98,6 +104,32 @@ func readCase(t *testing.T, file string) migrateCase {
 		}
 	}
 	return c
+}
+
+// TestCasesAreListed holds that every case stands in the table of kinds, and nothing else does.
+func TestCasesAreListed(t *testing.T) {
+	table, err := os.ReadFile("../../usertables/testdata/kinds.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, name := range regexp.MustCompile(`[a-z][a-z0-9]*(?:-[a-z0-9]+)+`).FindAllString(string(table), -1) {
+		listed[name] = true
+	}
+	files, err := filepath.Glob("../../usertables/testdata/cases/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		if !listed[name] {
+			t.Errorf("kinds.md does not list the case %s", name)
+		}
+		delete(listed, name)
+	}
+	for name := range listed {
+		t.Errorf("kinds.md lists %s, and there is no such case", name)
+	}
 }
 
 // readExpectation reads [TOOL|*] [DATABASE.TABLE] VERDICT[|VERDICT…] [REGULAR EXPRESSION].
@@ -162,6 +194,9 @@ func (c migrateCase) write(t *testing.T, port int) string {
 			}
 			text = w.EncodeAll(text, nil)
 		}
+		if c.ending == "cut" {
+			text = text[:len(text)*2/3]
+		}
 		if err := os.WriteFile(filepath.Join(dir, file.Name), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -195,11 +230,7 @@ func listener(t *testing.T) (port int, came *atomic.Int32) {
 }
 
 // toolIsUnfit are the words of a tool that does not work on a server at all.
-var toolIsUnfit = regexp.MustCompile(`Unknown system variable 'transaction_isolation'|near 'REPLICAS' at line 1`)
-
-// always are options by which a tool works on every server: pt-online-schema-change 3.7.1 looks for replicas in words that
-// distributions' builds of MariaDB do not know.
-var always = map[string][]string{migration.NamePTOSC: {"--recursion-method=none"}}
+var toolIsUnfit = regexp.MustCompile(`Unknown system variable 'transaction_isolation'|near '(REPLICAS|log status)' at line 1`)
 
 func TestMigrateCases(t *testing.T) {
 	needsServer(t)
@@ -207,46 +238,46 @@ func TestMigrateCases(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases: %v", err)
 	}
-	entries, tools := strings.Split(*caseEntries, ","), strings.Split(*caseTools, ",")
-	if *caseTier == "short" {
-		entries = []string{shortEntry}
-	}
+	var cases []migrateCase
 	for _, file := range files {
-		c := readCase(t, file)
-		for _, entry := range entries {
-			for _, tool := range tools {
-				if !c.on(entry) || *caseTier == "short" && !slices.Contains(c.short, tool) {
-					continue
-				}
-				t.Run(c.name+"/"+entry+"/"+tool, func(t *testing.T) {
+		cases = append(cases, readCase(t, file))
+	}
+	if *caseTier == "short" {
+		for _, c := range cases {
+			for _, tool := range c.short {
+				t.Run(c.name+"/"+shortEntry+"/"+tool, func(t *testing.T) {
 					t.Parallel()
-					c.run(t, entry, tool)
+					c.command(t, tool)
 				})
 			}
 		}
+		return
+	}
+	for entry := range strings.SplitSeq(*caseEntries, ",") {
+		t.Run(entry, func(t *testing.T) {
+			t.Parallel()
+			farm := newCaseFarm(t, entry)
+			for _, tool := range strings.Split(*caseTools, ",") {
+				for _, c := range cases {
+					if c.on(entry) {
+						t.Run(tool+"/"+c.name, func(t *testing.T) { farm.run(t, c, tool) })
+					}
+				}
+			}
+		})
 	}
 }
 
-func (c migrateCase) run(t *testing.T, entry, tool string) {
+// command runs a case as a user would.
+func (c migrateCase) command(t *testing.T, tool string) {
 	port, came := listener(t)
 	out := t.TempDir()
-	alter := strings.ReplaceAll(c.alter, "LISTEN", strconv.Itoa(port))
-	args := slices.Concat([]string{"migrate", "--entry", entry, "--tool", tool, "--schema", c.write(t, port), "--alter", alter, "--out", out, "--jobs", "1"},
-		c.args, []string{"--"}, always[tool], c.options[tool])
+	args := slices.Concat([]string{"migrate", "--entry", shortEntry, "--tool", tool, "--schema", c.write(t, port), "--alter", c.change(port), "--out", out, "--jobs", "1"},
+		c.args, []string{"--"}, c.options[tool])
 	code, output := start(t, runFolder(t), args...).wait(t, 10*time.Minute)
-	if n := came.Load(); n > 0 {
-		t.Errorf("%d connections to the host that the dump speaks of", n)
-	}
-	for _, text := range c.without {
-		if strings.Contains(output, text) {
-			t.Errorf("output says %q:\n%s", text, output)
-		}
-	}
 	if c.exit != "" {
 		exitCodeIs(t, code, exitUsage, output)
-		if !regexp.MustCompile(c.exit).MatchString(output) {
-			t.Errorf("output does not say %q:\n%s", c.exit, output)
-		}
+		c.refused(t, came, output)
 		return
 	}
 	var report usertables.Report
@@ -257,17 +288,139 @@ func (c migrateCase) run(t *testing.T, entry, tool string) {
 	if err != nil {
 		t.Fatalf("exit code %d, %v\n%s", code, err, output)
 	}
-	c.judge(t, tool, report, output)
+	c.judge(t, tool, report, came, output)
+}
+
+// change is what follows ALTER TABLE t.
+func (c migrateCase) change(port int) string {
+	return strings.ReplaceAll(c.alter, "LISTEN", strconv.Itoa(port))
+}
+
+// refused holds what was said of a mistake.
+func (c migrateCase) refused(t *testing.T, came *atomic.Int32, output string) {
+	t.Helper()
+	c.quiet(t, came, output)
+	if !regexp.MustCompile(c.exit).MatchString(output) {
+		t.Errorf("output does not say %q:\n%s", c.exit, output)
+	}
+}
+
+// quiet holds that nobody was connected to and nothing was told that must not be.
+func (c migrateCase) quiet(t *testing.T, came *atomic.Int32, output string) {
+	t.Helper()
+	if n := came.Load(); n > 0 {
+		t.Errorf("%d connections to the host that the dump speaks of", n)
+	}
+	for _, text := range c.without {
+		if strings.Contains(output, text) {
+			t.Errorf("output says %q:\n%s", text, output)
+		}
+	}
+}
+
+// caseFarm runs many cases on one server: what matrix migrate does, on servers that are used again while they are as new.
+type caseFarm struct {
+	app    *app
+	matrix *matrix.Matrix
+	entry  string
+	pool   usertables.Pool
+	runs   string
+	number int
+	unfit  map[string]string // tools that do not work on the server, with their words
+}
+
+func newCaseFarm(t *testing.T, entry string) *caseFarm {
+	runs := runFolder(t)
+	f := &caseFarm{app: &app{runDir: runs}, entry: entry, runs: runs, unfit: map[string]string{}}
+	t.Cleanup(func() {
+		if err := f.pool.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	var err error
+	if f.matrix, err = f.app.loadMatrix(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *caseFarm) run(t *testing.T, c migrateCase, tool string) {
+	if why := f.unfit[tool]; why != "" {
+		t.Skipf("%s does not work on this server: %s", tool, why)
+	}
+	port, came := listener(t)
+	report, err := f.change(t, c, tool, port)
+	var output strings.Builder
+	if textErr := report.WriteText(&output); textErr != nil {
+		t.Fatal(textErr)
+	}
+	var mistake *usertables.Mistake
+	switch {
+	case c.exit != "" && errors.As(err, &mistake):
+		c.refused(t, came, err.Error())
+		return
+	case err != nil:
+		t.Fatalf("%v\n%s", err, output.String())
+	}
+	for _, o := range report.Tables {
+		if toolIsUnfit.MatchString(o.Message) {
+			f.unfit[tool] = o.Message
+			if o.Verdict != usertables.VerdictRefused {
+				t.Errorf("it is %s, want refused:\n%s", o.Verdict, o)
+			}
+			return
+		}
+	}
+	c.judge(t, tool, *report, came, output.String())
+}
+
+// change does what the command does for one tool on one server.
+func (f *caseFarm) change(t *testing.T, c migrateCase, tool string, port int) (*usertables.Report, error) {
+	schema, err := dump.Open(c.write(t, port))
+	if err != nil {
+		return &usertables.Report{}, &usertables.Mistake{Err: err}
+	}
+	ref, err := f.matrix.ResolveTool(tool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := f.matrix.Resolve(f.entry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags := migrateFlags{}
+	set := pflag.NewFlagSet("migrate", pflag.ContinueOnError)
+	flags.register(set)
+	if err := set.Parse(c.args); err != nil {
+		t.Fatal(err)
+	}
+	f.number++
+	config := usertables.Config{Schema: schema, Alter: c.change(port), Tables: flags.tables, Jobs: 1, Limit: flags.limit, Options: flags.options,
+		ToolOptions: slices.Concat(f.matrix.ToolOptions(tool), c.options[tool]), Writes: flags.writes, Rows: flags.rows, Seed: flags.seed,
+		Dir: filepath.Join(f.runs, "c"+strconv.Itoa(f.number)), Logs: t.TempDir(), Pool: &f.pool}
+	cache, err := f.app.openCache(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &migrateRun{app: f.app, flags: flags, matrix: f.matrix}
+	if err := r.obtain(t.Context(), cache, migrateSubject{entry, ref, true}, &config); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return usertables.Run(t.Context(), config)
 }
 
 // judge compares verdicts with what is right.
-func (c migrateCase) judge(t *testing.T, tool string, report usertables.Report, output string) {
+func (c migrateCase) judge(t *testing.T, tool string, report usertables.Report, came *atomic.Int32, output string) {
 	t.Helper()
+	c.quiet(t, came, output)
+	if c.exit != "" {
+		t.Errorf("want a mistake that says %q:\n%s", c.exit, output)
+	}
 	seen := map[string]bool{}
 	for _, o := range report.Tables {
-		if toolIsUnfit.MatchString(o.Message) && o.Verdict != usertables.VerdictMigrated {
-			t.Skipf("%s does not work on this server: %s", tool, o.Message)
-		}
 		name := o.Database + "." + o.Table
 		for i, e := range c.expect {
 			if e.tool != "" && e.tool != tool || e.table != "" && e.table != name {

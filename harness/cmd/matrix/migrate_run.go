@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,7 +146,7 @@ func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrat
 func (r *migrateRun) change(ctx context.Context, s migrateSubject, out string) (*usertables.Report, error) {
 	o := r.flags
 	c := usertables.Config{Schema: r.schema, Alter: o.alter, Tables: o.tables, Jobs: o.jobs, Limit: o.limit, Options: o.options, Logs: out,
-		ToolOptions: o.toolOptions, Writes: o.writes, Rows: o.rows, Seed: o.seed, Keep: o.keep, Progress: logLine}
+		ToolOptions: slices.Concat(r.matrix.ToolOptions(s.tool.Name), o.toolOptions), Writes: o.writes, Rows: o.rows, Seed: o.seed, Keep: o.keep, Progress: logLine}
 	cache, err := r.openCache(ctx)
 	if err != nil {
 		return nil, err
