@@ -16,6 +16,8 @@ type values struct {
 	random *rand.Rand
 	// hints are literals that stand in a column's CHECK constraints.
 	hints map[string][]string
+	// documents are columns of text whose CHECK wants JSON: MariaDB's type of that name.
+	documents map[string]bool
 	// serial is counted up for columns whose values must differ.
 	serial int64
 }
@@ -31,7 +33,7 @@ var (
 
 // newValues reads the constraints in a table's definition.
 func newValues(seed int64, statement string, list []column) *values {
-	v := &values{random: rand.New(rand.NewPCG(uint64(seed), 0x7ab1e5)), hints: map[string][]string{}, serial: 1}
+	v := &values{random: rand.New(rand.NewPCG(uint64(seed), 0x7ab1e5)), hints: map[string][]string{}, documents: map[string]bool{}, serial: 1}
 	for line := range strings.Lines(statement) {
 		check := checkLine.FindStringSubmatch(line)
 		if check == nil {
@@ -39,6 +41,7 @@ func newValues(seed int64, statement string, list []column) *values {
 		}
 		for _, c := range list {
 			if strings.Contains(check[1], server.Ident(c.name)) {
+				v.documents[c.name] = v.documents[c.name] || strings.Contains(strings.ToLower(check[1]), "json_valid("+strings.ToLower(server.Ident(c.name)))
 				v.hints[c.name] = append(v.hints[c.name], hintsIn(check[1], c)...)
 			}
 		}
@@ -232,7 +235,7 @@ func (v *values) ofOther(c column, n int64, unique bool) string {
 	}
 	switch base := c.base(); base {
 	case "char", "varchar", "tinytext", "text", "mediumtext", "longtext":
-		if strings.Contains(c.extra, "JSON") {
+		if v.documents[c.name] {
 			return fmt.Sprintf(`'{"n": %d}'`, n)
 		}
 		if c.digits {

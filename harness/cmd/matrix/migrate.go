@@ -53,7 +53,7 @@ Nothing in a dump makes a server talk to another host, write files, load plug-in
 such statements are passed over, and listed.
 
 The default is what gh-ost's own production tests do: --test-on-replica, which leaves the primary alone, with a
-change that changes nothing (engine=innodb). Options after -- go to the tool. With --jobs N, N topologies share the tables.
+change that changes nothing (engine=innodb). Options after -- go to the tool, behind those of matrix.yaml. With --jobs N, N topologies share the tables.
 
 ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path). With several entries
 and tools, or --all-versions, there is one table of verdicts, in which the server itself is a contestant; what cannot be

@@ -107,6 +107,7 @@ func (r *migrateRun) one(ctx context.Context, w io.Writer, s migrateSubject) err
 func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrateSubject) error {
 	var summary usertables.Summary
 	var mistakes []error
+	refused := false // a server that was named does not take the dump or the change
 	for _, s := range subjects {
 		logLine(fmt.Sprintf("%s with %s", s.entry.Name, s.tool.Flag()))
 		out := filepath.Join(r.out, strings.NewReplacer("/", "_", ":", "_", "=", "-").Replace(s.entry.Name+"-"+s.tool.Flag()))
@@ -126,6 +127,7 @@ func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrat
 		case s.named && !errors.As(err, &mistake):
 			return errors.Join(err, r.tellSummary(w, &summary))
 		default:
+			refused = refused || s.named
 			mistakes = append(mistakes, err)
 			summary.Missing = append(summary.Missing, usertables.Missing{Entry: s.entry.Name, Tool: s.tool.Flag(), Why: err.Error()})
 		}
@@ -136,7 +138,7 @@ func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrat
 	if err := r.tellSummary(w, &summary); err != nil {
 		return err
 	}
-	if !summary.Good() {
+	if refused || !summary.Good() {
 		return codeError{exitFailed}
 	}
 	return nil
