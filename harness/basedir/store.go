@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"mysqlmatrix/harness/apt"
@@ -34,6 +36,8 @@ type Store struct {
 	MariaDBAPI string                               // base URL of MariaDB's downloads API; "" means the vendor's own
 	Machine    release.Machine                      // that archives have to fit; the zero value is this one
 	Stall      time.Duration                        // how long a server may say nothing; 0 means a minute
+
+	ran sync.Map // paths of basedirs whose servers have run
 }
 
 // content is what a source has put into a folder.
@@ -66,8 +70,8 @@ type source interface {
 // first source that works. projectDir is what relative paths in the entry are relative to. When no source
 // works the error is an *UnavailableError with the reason for each.
 func (s *Store) Obtain(ctx context.Context, e matrix.Entry, projectDir string) (*Basedir, error) {
-	if b, ok := s.cached(e, projectDir); ok {
-		return b, nil
+	if b, err := s.usable(ctx, e, projectDir); b != nil || err != nil {
+		return b, err
 	}
 	unavailable := &UnavailableError{Entry: e.Name}
 	for i, declared := range e.Sources {
@@ -87,31 +91,56 @@ func (s *Store) Obtain(ctx context.Context, e matrix.Entry, projectDir string) (
 	return nil, unavailable
 }
 
-// Cached gives an entry's basedir when it is there already, whichever of its sources it came from. It fetches
-// nothing. Relative paths in the entry are relative to the lock file's folder, which is the project's.
+// Cached gives an entry's basedir when it is there already and its server runs, whichever of its sources it came from. It
+// fetches and changes nothing. Relative paths in the entry are relative to the lock file's folder, which is the project's.
 func (s *Store) Cached(e matrix.Entry) (*Basedir, bool) {
-	return s.cached(e, filepath.Dir(s.LockFile))
-}
-
-func (s *Store) cached(e matrix.Entry, projectDir string) (*Basedir, bool) {
-	for _, declared := range e.Sources {
-		src, err := s.open(e, declared, projectDir)
-		if err != nil {
-			continue
-		}
-		key, err := src.key()
-		if err != nil {
-			continue
-		}
-		path, ok := s.Cache.Lookup(cacheKind, key)
-		if !ok {
-			continue
-		}
-		if b, err := load(path, e.Name); err == nil && match(e, b) == nil {
+	for _, b := range s.cached(e, filepath.Dir(s.LockFile)) {
+		if s.sound(context.Background(), b) == nil {
 			return b, true
 		}
 	}
 	return nil, false
+}
+
+// usable is the entry's basedir when it is there and its server runs, or can be made to run.
+func (s *Store) usable(ctx context.Context, e matrix.Entry, projectDir string) (*Basedir, error) {
+	for key, b := range s.cached(e, projectDir) {
+		err := s.sound(ctx, b)
+		if errors.As(err, new(*UnsoundError)) {
+			var ok bool
+			if ok, err = s.mended(ctx, e, key, b, err); err == nil && !ok {
+				continue
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("obtain %s: %w", e.Name, err)
+		}
+		return b, nil
+	}
+	return nil, nil
+}
+
+// cached are the basedirs of an entry that were built before, by their keys, the best source's first.
+func (s *Store) cached(e matrix.Entry, projectDir string) iter.Seq2[string, *Basedir] {
+	return func(yield func(string, *Basedir) bool) {
+		for _, declared := range e.Sources {
+			src, err := s.open(e, declared, projectDir)
+			if err != nil {
+				continue
+			}
+			key, err := src.key()
+			if err != nil {
+				continue
+			}
+			path, ok := s.Cache.Lookup(cacheKind, key)
+			if !ok {
+				continue
+			}
+			if b, err := load(path, e.Name); err == nil && match(e, b) == nil && !yield(key, b) {
+				return
+			}
+		}
+	}
 }
 
 func (s *Store) obtain(ctx context.Context, e matrix.Entry, declared matrix.Source, projectDir string) (*Basedir, error) {

@@ -53,7 +53,23 @@ func load(dir string) (*Program, error) {
 	if err := json.Unmarshal(text, p); err != nil {
 		return nil, fmt.Errorf("cached tool %s: %w", dir, err)
 	}
+	p.rebase(dir)
 	return p, nil
+}
+
+// rebase makes the program speak of the folder that it is in, where the cache was moved since.
+func (p *Program) rebase(dir string) {
+	at := strings.Index(p.Path, filepath.Join("/", kind, filepath.Base(dir))+"/")
+	if at < 0 {
+		return
+	}
+	old, now := filepath.Join(p.Path[:at], kind)+"/", filepath.Dir(dir)+"/"
+	for _, text := range []*string{&p.Path, &p.Dir} {
+		*text = strings.ReplaceAll(*text, old, now)
+	}
+	for i := range p.Env {
+		p.Env[i] = strings.ReplaceAll(p.Env[i], old, now)
+	}
 }
 
 // versionLimit bounds how long a program may take to say its version.

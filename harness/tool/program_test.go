@@ -298,3 +298,27 @@ func TestCacheKeyChangesWithItsSource(t *testing.T) {
 
 // checkoutSource says where a checkout that writeCheckout makes has its command.
 var checkoutSource = matrix.ToolVersion{Module: &matrix.Module{Path: "github.com/github/gh-ost", Command: "go/cmd/gh-ost"}}
+
+// A tool whose cache was moved speaks of where it lies now, and of what lies beside it.
+func TestMovedTool(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "old", kind, "x-1")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p := &Program{Name: "x", Path: filepath.Join(dir, "root", "x"), Dir: filepath.Join(dir, "root"), Env: []string{"PERL5LIB=" + base + "/old/tools/libraries-2/a:" + dir + "/b"}}
+	if err := p.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(base, "old"), filepath.Join(base, "new")); err != nil {
+		t.Fatal(err)
+	}
+	now := filepath.Join(base, "new", kind)
+	p, err := load(filepath.Join(now, "x-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := now + "/x-1/root"; p.Dir != want || p.Path != want+"/x" || p.Env[0] != "PERL5LIB="+now+"/libraries-2/a:"+now+"/x-1/b" {
+		t.Errorf("%+v", p)
+	}
+}

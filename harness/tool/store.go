@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"mysqlmatrix/harness/cache"
@@ -85,11 +86,28 @@ func (s *Store) cached(ctx context.Context, ref matrix.ToolRef, what any, build 
 	if err != nil {
 		return nil, err
 	}
-	path, err := s.Cache.Build(ctx, kind, key, build)
-	if err != nil {
-		return nil, unavailable(ctx, ref, err)
+	for attempt := 0; ; attempt++ {
+		path, err := s.Cache.Build(ctx, kind, key, build)
+		if err != nil {
+			return nil, unavailable(ctx, ref, err)
+		}
+		p, err := load(path)
+		if err == nil {
+			_, err = p.askVersion(ctx)
+		}
+		var ended *exec.ExitError
+		if err == nil || ctx.Err() != nil || errors.As(err, &ended) && ended.ExitCode() < 0 {
+			return p, err
+		}
+		// That its folder is there says little: the cache may have been moved, or come from another machine.
+		if attempt > 0 || s.Cache.ReadOnly() {
+			return nil, unavailable(ctx, ref, fmt.Errorf("it does not run: %w", err))
+		}
+		s.log("the cached %s %s does not run and is obtained anew", ref.Name, ref.Version)
+		if err := s.Cache.Remove(ctx, kind, key); err != nil {
+			return nil, err
+		}
 	}
-	return load(path)
 }
 
 // unavailable makes a failure to obtain a tool an *UnavailableError, unless it is a mistake in what was
