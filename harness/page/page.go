@@ -46,6 +46,7 @@ type view struct {
 	Policy string
 	Head   head
 	Broken []brokenEntry
+	Causes []cause
 	Diff   *changes
 	Grid   grid
 	Charts []chartGroup
@@ -65,7 +66,7 @@ func Write(w io.Writer, in Input) error {
 		return fmt.Errorf("compatibility page: %w", err)
 	}
 	v := view{CSS: template.CSS(pageCSS), JS: template.JS(pageJS), Policy: policy(), Data: template.JS(text),
-		Head: newHead(in.Run), Grid: newGrid(in.Run), Charts: charts(in.Run), Notes: notes(in.Run)}
+		Head: newHead(in.Run), Grid: newGrid(in.Run), Charts: charts(in.Run), Notes: notes(in.Run), Causes: causes(in.Run)}
 	var diff *report.Diff
 	if in.Base != nil {
 		d := report.Compare(in.Base, in.Run)

@@ -170,6 +170,16 @@ func newBrokenCell(index int, c *report.Cell, fresh map[string]bool) brokenCell 
 	return b
 }
 
+// cause is an error that several failures have in common.
+type cause struct{ Verdict, Mark, Size, Text string }
+
+func causes(run *report.Run) (list []cause) {
+	for _, c := range report.Causes(run) {
+		list = append(list, cause{c.Verdict.String(), c.Verdict.Mark(false), c.Size(), c.Text})
+	}
+	return list
+}
+
 // web reports whether a link may be followed from a page; html/template would make others harmless, but not say so.
 func web(link string) bool {
 	return strings.HasPrefix(link, "https://") || strings.HasPrefix(link, "http://")

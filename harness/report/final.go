@@ -38,31 +38,48 @@ func WriteFinal(w io.Writer, run *Run, o Options) error {
 
 func head(title string) line { return line{{styleBold, title}} }
 
-// failureLines shows findings one by one: what failed, and with both outcomes what is flaky.
+// failureLines shows what failed, and with both outcomes what is flaky: an error that several have in common once, with
+// the first of them whole and the others by name.
 func failureLines(run *Run, o Options, title string, choose func(Verdict) bool) []line {
 	found := findings(run, choose)
 	if len(found) == 0 {
 		return nil
 	}
 	lines := []line{head(fmt.Sprintf("%s (%d)", title, len(found)))}
-	for i, f := range found {
+	for i, c := range causes(found) {
 		if i > 0 {
 			lines = append(lines, nil)
 		}
-		lines = append(lines, line{{verdicts[f.Verdict].style, f.Verdict.Mark(o.ASCII) + " " + f.Verdict.String()},
-			{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}, {styleDim, "  [" + f.id() + "]"}})
-		if len(f.Attempts) > 0 {
-			lines = append(lines, plainLine("    "+attemptsText(f.Outcome)))
+		if len(c.found) > 1 {
+			lines = append(lines, line{{verdicts[c.Verdict].style, c.Verdict.Mark(o.ASCII) + " " + c.Size()}, {stylePlain, ": " + c.Text}})
 		}
-		for _, text := range excerpt(f.why(), excerptLines, excerptWidth, o.ASCII) {
-			lines = append(lines, plainLine("    | "+text))
+		lines = append(lines, failureLine(c.found[0], o)...)
+		named, rest := c.others()
+		for _, f := range named {
+			lines = append(lines, line{{stylePlain, "  likewise " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}, {styleDim, "  [" + f.id() + "]"}})
 		}
-		if f.Evidence != "" {
-			lines = append(lines, plainLine("    evidence: "+evidence(f.Evidence, o)))
+		if rest != "" {
+			lines = append(lines, plainLine("  "+rest))
 		}
-		if f.Repro != "" {
-			lines = append(lines, plainLine("    repro:    "+Command(f.Repro)))
-		}
+	}
+	return lines
+}
+
+// failureLine shows one finding whole.
+func failureLine(f finding, o Options) []line {
+	lines := []line{{{verdicts[f.Verdict].style, f.Verdict.Mark(o.ASCII) + " " + f.Verdict.String()},
+		{stylePlain, "  " + f.what() + " (" + clock(f.Seconds.Duration()) + ")"}, {styleDim, "  [" + f.id() + "]"}}}
+	if len(f.Attempts) > 0 {
+		lines = append(lines, plainLine("    "+attemptsText(f.Outcome)))
+	}
+	for _, text := range excerpt(f.why(), excerptLines, excerptWidth, o.ASCII) {
+		lines = append(lines, plainLine("    | "+text))
+	}
+	if f.Evidence != "" {
+		lines = append(lines, plainLine("    evidence: "+evidence(f.Evidence, o)))
+	}
+	if f.Repro != "" {
+		lines = append(lines, plainLine("    repro:    "+Command(f.Repro)))
 	}
 	return lines
 }

@@ -105,14 +105,19 @@ func TestJUnitIsXMLAndAddsUp(t *testing.T) {
 	})
 }
 
-// big is a run of many failures, each with a long error.
+// big is a run of many failures, each with a long error of its own.
 func big(failures, length int) *Run {
 	events := []Event{{Time: at0, Type: EventCellStarted, Cell: cellA, Total: failures}}
 	for i := range failures {
 		events = append(events, Event{Time: at0, Type: EventSpecFinished, Cell: cellA, Spec: fmt.Sprintf("spec %d", i), Verdict: VerdictFailed,
-			Error: strings.Repeat("e", length), Measurements: []Measurement{{Name: "m", Value: 1}}})
+			Error: strings.Repeat("e", length) + words(i), Measurements: []Measurement{{Name: "m", Value: 1}}})
 	}
 	return Fold(append(events, Event{Time: at0, Type: EventCellFinished, Cell: cellA}, Event{Time: at0, Type: EventRunFinished}))
+}
+
+// words is a number in letters: errors that differ in numbers alone have one cause.
+func words(n int) string {
+	return strings.Map(func(r rune) rune { return r - '0' + 'k' }, fmt.Sprint(n))
 }
 
 func TestMarkdownLimit(t *testing.T) {

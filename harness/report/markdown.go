@@ -70,20 +70,8 @@ func markdownBlocks(run *Run, o Options) []block {
 	if n := len(run.Unproven()); n > 0 {
 		blocks = append(blocks, block{"unproven line", fmt.Sprintf("\n%s unproven: none of their servers could be had.\n", plural(n, "declaration"))})
 	}
-	for i, f := range findings(run, Verdict.Bad) {
-		title := ""
-		if i == 0 {
-			title = "\n#### Failures\n"
-		}
-		blocks = append(blocks, block{"failure", title + markdownFailure(f, o)})
-	}
-	for i, f := range findings(run, only(VerdictFlaky)) {
-		title := ""
-		if i == 0 {
-			title = "\n#### Flaky\n"
-		}
-		blocks = append(blocks, block{"flaky spec", title + markdownFailure(f, o)})
-	}
+	blocks = append(blocks, markdownFailures(findings(run, Verdict.Bad), "failure", "Failures", o)...)
+	blocks = append(blocks, markdownFailures(findings(run, only(VerdictFlaky)), "flaky spec", "Flaky", o)...)
 	for i, g := range groups(findings(run, only(VerdictKnown))) {
 		text := "\n#### Known failures, as declared\n\n"
 		if i > 0 {
@@ -155,6 +143,29 @@ func markdownTotals(run *Run) string {
 		b.WriteString(". ")
 	}
 	return "\n" + strings.TrimSpace(b.String()) + "\n"
+}
+
+// markdownFailures shows an error that several have in common once.
+func markdownFailures(found []finding, noun, title string, o Options) []block {
+	var blocks []block
+	for i, c := range causes(found) {
+		text := ""
+		if i == 0 {
+			text = "\n#### " + title + "\n"
+		}
+		if len(c.found) > 1 {
+			text += fmt.Sprintf("\n**%s %s: %s**\n", prose(c.Verdict.Mark(o.ASCII)), c.Size(), code(c.Text))
+		}
+		blocks = append(blocks, block{noun, text + markdownFailure(c.found[0], o)})
+		for j, f := range c.found[1:] {
+			text := fmt.Sprintf("- likewise %s (%s) %s\n", code(f.what()), clock(f.Seconds.Duration()), code(f.id()))
+			if j == 0 {
+				text = "\n" + text
+			}
+			blocks = append(blocks, block{noun, text})
+		}
+	}
+	return blocks
 }
 
 func markdownFailure(f finding, o Options) string {
