@@ -3,6 +3,7 @@ package basedir
 import (
 	"archive/tar"
 	"bufio"
+	"compress/bzip2"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -95,7 +96,7 @@ func (x *extractor) tar(ctx context.Context, file io.Reader, name string) error 
 }
 
 // archiveSuffixes are the names of archives that decompress reads.
-var archiveSuffixes = []string{".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.zstd"}
+var archiveSuffixes = []string{".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.zstd", ".tar.bz2", ".tbz2", ".tar"}
 
 func isArchiveName(name string) bool {
 	for _, suffix := range archiveSuffixes {
@@ -122,6 +123,10 @@ func decompress(r io.Reader, name string) (io.ReadCloser, error) {
 			return nil, err
 		}
 		return stream.IOReadCloser(), nil
+	case strings.HasSuffix(name, ".tar.bz2"), strings.HasSuffix(name, ".tbz2"):
+		return io.NopCloser(bzip2.NewReader(r)), nil
+	case strings.HasSuffix(name, ".tar"):
+		return io.NopCloser(r), nil
 	default:
 		return nil, fmt.Errorf("%s: want a file of %s", name, strings.Join(archiveSuffixes, ", "))
 	}

@@ -28,6 +28,8 @@ type download struct {
 	client   *http.Client
 	name     string // for humans
 	file     string
+	summed   bool  // its checksum is known
+	local    bool  // the user's own file, which is only read
 	limit    int64 // bytes at most
 	stall    time.Duration
 	progress func(name string, done, total int64)
@@ -105,7 +107,9 @@ func (d *download) attempt(ctx context.Context, url string) error {
 	have := d.resumable(url)
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
-		request.Header.Set("If-Range", d.part().Validator)
+		if validator := d.part().Validator; validator != "" {
+			request.Header.Set("If-Range", validator)
+		}
 	}
 	watch := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing came for %s", d.stall)) })
 	defer watch.Stop()
@@ -178,6 +182,9 @@ func (d *download) begin(p part) error {
 
 // discard removes everything that has arrived.
 func (d *download) discard() error {
+	if d.local {
+		return nil
+	}
 	for _, path := range []string{d.file, d.file + ".json"} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("discard a download: %w", err)
@@ -202,9 +209,10 @@ func (d *download) part() (p part) {
 	return p
 }
 
-// resumable is how much of a URL's file there is that a server can be asked to go on with.
+// resumable is how much of a URL's file there is that a server can be asked to go on with: where the server does not say
+// which version of the file it is, only what a checksum will tell.
 func (d *download) resumable(url string) int64 {
-	if p := d.part(); p.URL != url || p.Validator == "" {
+	if p := d.part(); p.URL != url || p.Validator == "" && !d.summed {
 		return 0
 	}
 	return d.size()

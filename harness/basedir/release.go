@@ -186,7 +186,7 @@ func (p *published) first(list []*Tarball, try func(*tarball) error) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return unreached(errs)
 }
 
 // vouched says whether somebody's word on an archive that is not listed is there, or can be asked for.

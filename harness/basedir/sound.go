@@ -21,7 +21,7 @@ type UnsoundError struct {
 
 // Error says what is wrong.
 func (e *UnsoundError) Error() string {
-	return fmt.Sprintf("the cached server in %s does not run: %v: it was unpacked elsewhere; delete that folder, so that it is obtained anew", e.Path, e.Err)
+	return fmt.Sprintf("the cached server in %s does not run: %s: it was unpacked elsewhere; delete that folder, so that it is obtained anew", e.Path, firstLine(e.Err))
 }
 
 // Unwrap gives the reason.

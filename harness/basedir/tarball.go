@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path"
 	"strings"
 
@@ -34,7 +35,7 @@ func (e *NoChecksumError) Error() string {
 func (e *NoChecksumError) Unwrap() error { return e.Err }
 
 func init() {
-	matrix.Register(matrix.Kind{Name: "tarball", New: func() matrix.Declaration { return new(Tarball) }})
+	matrix.Register(matrix.Kind{Name: "tarball", New: func() matrix.Declaration { return new(Tarball) }, Refer: referTarball})
 }
 
 // Tarball is a vendor's archive.
@@ -47,6 +48,7 @@ type Tarball struct {
 	UnpackedSize  int64           `yaml:"unpacked_size" json:"unpacked_size,omitempty" jsonschema:"description=bytes beyond which unpacking is refused"`
 	VendorAPI     bool            `yaml:"vendor_api" json:"vendor_api,omitempty" jsonschema:"description=ask MariaDB's REST API for the SHA-256"`
 	TrustFirstUse bool            `yaml:"-" json:"-"` // the user's word, for one command
+	Own           bool            `yaml:"-" json:"-"` // the user's own archive, of any layout; see referTarball
 	At            matrix.Position `yaml:"-" json:"-"`
 }
 
@@ -67,11 +69,13 @@ func (t *Tarball) Check(c matrix.Checker) {
 	c.Some(t.At, "urls", len(t.URLs), "list at least one")
 	for i, one := range t.URLs {
 		u, err := url.Parse(one)
+		_, local := localPath(one)
 		switch {
+		case local && isArchiveName(u.Path):
 		case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "":
-			c.Problem(t.At.Item("urls", i), "want https://…", ": URL %q", one)
+			c.Problem(t.At.Item("urls", i), "want https://… or file:///…", ": URL %q", one)
 		case !isArchiveName(u.Path):
-			c.Problem(t.At.Item("urls", i), "want a .tar.gz, .tar.xz or .tar.zst", ": URL %q", one)
+			c.Problem(t.At.Item("urls", i), "want a "+strings.Join(archiveSuffixes, ", "), ": URL %q", one)
 		}
 	}
 	t.checkChecksums(c)
@@ -142,7 +146,13 @@ func (t *tarball) ask(ctx context.Context) error {
 	}
 	var errs []error
 	for _, one := range t.source.URLs {
-		err := t.store.head(ctx, one)
+		path, local := localPath(one)
+		var err error
+		if local {
+			_, err = os.Stat(path)
+		} else {
+			err = t.store.head(ctx, one)
+		}
 		if err == nil {
 			return nil
 		}
@@ -153,6 +163,10 @@ func (t *tarball) ask(ctx context.Context) error {
 
 func (t *tarball) key() (string, error) {
 	s := t.source
+	if s.Own {
+		id, err := s.id()
+		return cacheKey("tarball-"+fileName(s.URLs[0]), digest(recipe, "tarball", id)), err
+	}
 	sum := digest(append([]string{recipe, "tarball", s.MD5, s.SHA256, s.SHA512, s.Version}, s.URLs...)...)
 	return cacheKey(t.vendor.String()+"-"+s.Version, sum), nil
 }
@@ -175,8 +189,15 @@ func (t *tarball) build(ctx context.Context, dir, _ string) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	if err := extract(ctx, d.file, file, dir, t.unpackedSize()); err != nil {
+	unpack := extract
+	if t.source.Own {
+		unpack = extractAny
+	}
+	if err := unpack(ctx, d.file, file, dir, t.unpackedSize()); err != nil {
 		return content{}, errors.Join(err, d.discard())
+	}
+	if t.source.Own {
+		return content{id: got.sha256}, nil
 	}
 	done := content{id: got.sha256, accept: func(ctx context.Context) error {
 		return errors.Join(t.store.record(ctx, file, got.sha256), d.discard())
@@ -193,7 +214,7 @@ func (t *tarball) build(ctx context.Context, dir, _ string) (content, error) {
 // wanted collects what the archive's checksums must be, and by whose word.
 func (t *tarball) wanted(ctx context.Context, file string) (sums, string, error) {
 	want := sums{md5: t.source.MD5, sha256: t.source.SHA256, sha512: t.source.SHA512}
-	if want.known() {
+	if want.known() || t.source.Own {
 		return want, "matrix.yaml", nil
 	}
 	seen, err := t.store.seen(file)
@@ -228,27 +249,48 @@ func (t *tarball) archive(ctx context.Context, file string, want sums, by string
 	}
 	d := &download{
 		client: t.store.client(), name: file, file: at, limit: t.unpackedSize(),
-		stall: t.store.stall(), progress: t.store.Progress,
+		stall: t.store.stall(), progress: t.store.Progress, summed: want.known(),
 	}
 	if got, err := t.verify(d, file, want, by); err == nil && want.known() {
 		return d, got, nil // kept by an earlier call
 	}
 	var attempts []error
 	for _, u := range t.source.URLs {
-		err := d.fetch(ctx, u)
-		if err == nil {
-			var got sums
-			if got, err = t.verify(d, file, want, by); err == nil {
-				return d, got, nil
+		if path, local := localPath(u); local {
+			here := &download{file: path, local: true}
+			got, err := t.verify(here, file, want, by)
+			if err == nil {
+				return here, got, nil
 			}
-			err = errors.Join(fmt.Errorf("download %s: %w", u, err), d.discard())
+			attempts = append(attempts, err)
+			continue
+		}
+		resumed := d.resumable(u) > 0
+		got, err := t.fetch(ctx, d, u, file, want, by)
+		if resumed && errors.As(err, new(*ChecksumError)) { // what was there was of another file
+			got, err = t.fetch(ctx, d, u, file, want, by)
+		}
+		if err == nil {
+			return d, got, nil
 		}
 		attempts = append(attempts, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return nil, sums{}, errors.Join(attempts...)
+	return nil, sums{}, unreached(attempts)
+}
+
+// fetch brings an archive from one place and verifies it.
+func (t *tarball) fetch(ctx context.Context, d *download, url, file string, want sums, by string) (sums, error) {
+	if err := d.fetch(ctx, url); err != nil {
+		return sums{}, err
+	}
+	got, err := t.verify(d, file, want, by)
+	if err != nil {
+		return sums{}, errors.Join(fmt.Errorf("download %s: %w", url, err), d.discard())
+	}
+	return got, nil
 }
 
 // verify compares an archive with what is wanted, and with the lock file in any case.
@@ -257,8 +299,8 @@ func (t *tarball) verify(d *download, file string, want sums, by string) (sums, 
 	if err != nil {
 		return sums{}, err
 	}
-	if err := got.check(file, want, by); err != nil {
-		return sums{}, err
+	if err := got.check(file, want, by); err != nil || t.source.Own {
+		return got, err
 	}
 	seen, err := t.store.seen(file)
 	if err != nil {

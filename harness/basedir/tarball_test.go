@@ -126,16 +126,38 @@ func TestBrokenDownloadGoesOnLater(t *testing.T) {
 	}
 }
 
-func TestBrokenDownloadWithoutValidatorIsDiscarded(t *testing.T) {
+// A server that does not say which version of a file it has is asked to go on only where a checksum will tell whether the
+// parts fit; if they do not, all of it is fetched once more.
+func TestBrokenDownloadWithoutValidator(t *testing.T) {
 	file := gzipped(t, tarOf(t, serverEntries(mysqlVersion)))
-	site := newVendor(t, file)
-	site.cut, site.cuts, site.etag = len(file)/2, -1, ""
-	s := newStore(t)
-	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
-	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*brokenError)) {
-		t.Fatalf("error %v, want a broken connection", err)
+	other := append([]byte("older"), file...)
+	for _, c := range []struct {
+		name, sum string
+		first     []byte // what the server has while the connection breaks
+		requests  int    // afterwards
+	}{{"unknown checksum", "", file, 1}, {"known checksum", sha256Of(file), file, 1}, {"another file", sha256Of(file), other, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			site := newVendor(t, c.first)
+			site.cut, site.cuts, site.etag, site.noRanges = len(file)/2, -1, "", true
+			s := newStore(t)
+			e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: c.sum, TrustFirstUse: c.sum == "", URLs: []string{site.URL + "/m.tar.gz"}})
+			if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*brokenError)) {
+				t.Fatalf("error %v, want a broken connection", err)
+			}
+			if c.sum == "" {
+				wantNothingLeft(t, s)
+			}
+			before := len(site.seen())
+			site.cut, site.noRanges, site.file = 0, false, file
+			if _, err := s.Obtain(t.Context(), e, ""); err != nil {
+				t.Fatal(err)
+			}
+			after := site.seen()[before:]
+			if ranged := after[0].Get("Range") != ""; len(after) != c.requests || ranged != (c.sum != "") || after[0].Get("If-Range") != "" {
+				t.Errorf("requests afterwards: %v", after)
+			}
+		})
 	}
-	wantNothingLeft(t, s)
 }
 
 func TestSlowServer(t *testing.T) {
@@ -163,7 +185,7 @@ func TestSilentServer(t *testing.T) {
 	t.Cleanup(hang.Close)
 	s := newStore(t)
 	s.Stall = 50 * time.Millisecond
-	e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: strings.Repeat("0", 64), URLs: []string{hang.URL + "/m.tar.gz"}})
+	e := tarballEntry(flavor.MySQL, "8.0", Tarball{TrustFirstUse: true, URLs: []string{hang.URL + "/m.tar.gz"}})
 	_, err := s.Obtain(t.Context(), e, "")
 	if err == nil || !strings.Contains(err.Error(), "nothing came for 50ms") {
 		t.Errorf("error %v, want that nothing came", err)

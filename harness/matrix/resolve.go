@@ -8,13 +8,14 @@ import (
 	"mysqlmatrix/harness/flavor"
 )
 
-const forms = "an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path"
+const forms = "an exact release is written mysql@8.0.21, percona@8.0.36-28 or mariadb@10.6.9, an installation dir:/path, an archive of one tarball:/path"
 
 // vendorAliases are other words for vendors: those that dbdeployer's users prefix versions with.
 var vendorAliases = map[string]string{"ps": "percona", "maria": "mariadb"}
 
 // Resolve finds the entry that a reference means: a name of the file (mysql-8.0), an exact release by the
-// vendors' URL patterns (mysql@8.0.21, percona@8.0.36-28, mariadb@10.6.9), or an installation (dir:/path).
+// vendors' URL patterns (mysql@8.0.21, percona@8.0.36-28, mariadb@10.6.9), an installation (dir:/path), or an archive of one
+// (tarball:/path, file:///path).
 func (m *Matrix) Resolve(ref string) (Entry, error) {
 	if kind, rest, ok := referenceKind(ref); ok {
 		declared, err := kind.Refer(rest)
@@ -85,5 +86,5 @@ func (m *Matrix) badRelease(ref string, vendor flavor.Vendor, release string) er
 		text += fmt.Sprintf("; that is how Percona's are written: percona@%s", release)
 	}
 	near := closest(vendor.String()+"-"+release, m.entryNames(), 3)
-	return fmt.Errorf("%s; the nearest entries are %s; an installation is written dir:/path", text, strings.Join(near, ", "))
+	return fmt.Errorf("%s; the nearest entries are %s; an installation is written dir:/path, an archive of one tarball:/path", text, strings.Join(near, ", "))
 }

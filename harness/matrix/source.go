@@ -75,6 +75,9 @@ func registered() []Kind {
 // referenceKind is the kind that a reference such as dir:/path names.
 func referenceKind(ref string) (_ Kind, rest string, ok bool) {
 	name, rest, found := strings.Cut(ref, ":")
+	if name == "file" { // a URL, as archives have them
+		name = "tarball"
+	}
 	kind, known := kinds[name]
 	return kind, rest, found && known && kind.Refer != nil
 }

@@ -62,15 +62,21 @@ func Settings() string {
 	return strings.Join(slices.Concat([]string{"HOME=" + noHome}, fixed, []string{fmt.Sprintf("umask=%04o", Umask)}), " ")
 }
 
+// diverting are the variables that lead clients to other servers than they are told of.
+var diverting = []string{"MYSQL_HOST", "MYSQL_TCP_PORT", "MYSQL_UNIX_PORT", "MARIADB_HOST", "MARIADB_TCP_PORT", "MARIADB_UNIX_PORT"}
+
 var variable = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=`)
 
 // Vary gives all programs from now on these variables (NAME=VALUE) as well, in place of those that Environment has. It
-// refuses what is no variable and those that the harness itself needs.
+// refuses what is no variable, those that lead clients elsewhere and those that the harness itself needs.
 func Vary(options []string) error {
 	for _, option := range options {
 		name := variable.FindStringSubmatch(option)
 		if name == nil {
 			return fmt.Errorf("environment variable %q: want NAME=VALUE", option)
+		}
+		if slices.Contains(diverting, name[1]) {
+			return fmt.Errorf("environment variable %q: it leads clients to other servers than the sandboxes: leave it out", option)
 		}
 		if strings.HasPrefix(name[1], "MATRIX_") || strings.ContainsRune(option, 0) {
 			return fmt.Errorf("environment variable %q: the harness needs it itself", option)

@@ -48,7 +48,7 @@ func TestEnvironmentIsMade(t *testing.T) {
 
 func TestVary(t *testing.T) {
 	t.Setenv(OptionsEnv, "")
-	for _, bad := range []string{"TZ", "=x", "A B=x", "MATRIX_CELL=x", ""} {
+	for _, bad := range []string{"TZ", "=x", "A B=x", "MATRIX_CELL=x", "MYSQL_HOST=db.example.org", ""} {
 		if err := Vary([]string{bad}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}

@@ -37,7 +37,7 @@ func (c CellID) ToolID() string {
 
 // cellName takes a name apart. The path of an installation may have any of the signs that part a name, so that suite and
 // tool are looked for from the end; names of entries in matrix.yaml and exact releases have no slash.
-var cellName = regexp.MustCompile(`^(dir:.*|[^/]*)/([^/@]+)(?:/([^/@]+)(?:@(.*))?)?$`)
+var cellName = regexp.MustCompile(`^((?:dir|tarball|file):.*|[^/]*)/([^/@]+)(?:/([^/@]+)(?:@(.*))?)?$`)
 
 // ParseCellID reads what String writes.
 func ParseCellID(name string) (CellID, error) {

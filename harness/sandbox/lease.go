@@ -44,7 +44,7 @@ func LeasePort() (*Lease, error) {
 			return lease, nil
 		}
 	}
-	return nil, fmt.Errorf("lease a port: all of %d to %d are taken", firstPort, lastPort)
+	return nil, fmt.Errorf("lease a port: all of %d to %d are taken: see with ss -ltnp by whom, and end what is not needed", firstPort, lastPort)
 }
 
 // tryLease is nil without an error when somebody has the port.

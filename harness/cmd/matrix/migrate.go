@@ -55,7 +55,7 @@ such statements are passed over, and listed.
 The default is what gh-ost's own production tests do: --test-on-replica, which leaves the primary alone, with a
 change that changes nothing (engine=innodb). Options after -- go to the tool, behind those of matrix.yaml. With --jobs N, N topologies share the tables.
 
-ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path). With several entries
+ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path) or an archive of one (tarball:/path). With several entries
 and tools, or --all-versions, there is one table of verdicts, in which the server itself is a contestant; what cannot be
 had here is listed. --rows N gives tables without rows some, by their columns' types and constraints.
 
@@ -78,7 +78,7 @@ change that is no SQL; 3 the harness failed; 130 interrupted.`,
 
 // register adds the flags.
 func (o *migrateFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.entries, "entry", nil, "server: a name or pattern of matrix.yaml, vendor@release or dir:/path; may be repeated")
+	f.StringArrayVar(&o.entries, "entry", nil, "server: a name or pattern of matrix.yaml, vendor@release, dir:/path or tarball:/path; may be repeated")
 	f.BoolVar(&o.allVersions, "all-versions", false, "every server that can be had here")
 	f.StringVar(&o.schema, "schema", "", "SQL file, plain, .gz or .zst, or a folder of them")
 	f.StringVar(&o.alter, "alter", "engine=innodb", "what follows ALTER TABLE t")

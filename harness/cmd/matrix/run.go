@@ -48,7 +48,7 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `run runs every chosen cell: one entry (server version) × one suite × one tool version.
 
 --entry and --suite take names, patterns such as 'mysql-*', and entries also exact releases (mysql@8.0.21)
-and installations of your own (dir:/path). --tool chooses a version (gh-ost=v1.1.8) or a build of your own
+installations of your own (dir:/path) and archives of them (tarball:/path). --tool chooses a version (gh-ost=v1.1.8) or a build of your own
 (gh-ost=/path/to/gh-ost).
 
 A spec of which some attempts passed and some did not is flaky. With --retries it is reported and the run goes on as
@@ -71,7 +71,7 @@ Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 b
 }
 
 func (o *runFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release or dir:/path; may be repeated")
+	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release, dir:/path or tarball:/path; may be repeated")
 	f.StringArrayVar(&o.selection.Suites, "suite", nil, "suites: migration, failover, pseudogtid, or a pattern; may be repeated")
 	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
 	f.StringVar(&o.selection.Baseline, "baseline", "", "listed version by whose known failures a build of your own is judged, or none (default: the newest listed)")

@@ -32,7 +32,7 @@ func (a *app) upCommand() *cobra.Command {
 node, and prints how to connect. It keeps running until matrix down.
 
 ENTRY is a name of matrix.yaml (mysql-8.4), an exact release (mysql@8.0.21, percona@8.0.36-28,
-mariadb@10.6.9), or an installation of your own (dir:/path/to/basedir).`,
+mariadb@10.6.9), an installation of your own (dir:/path/to/basedir), or an archive of one (tarball:/path).`,
 		Example: `  matrix up mariadb-10.11
   matrix up mysql-9.7 --topology chain:2 --profile durable
   matrix up mysql@8.0.21 --trust-first-use --topology single

@@ -46,7 +46,7 @@ switchover, the old primary last, under load). Without --way all are tried, and 
 SQL, a slow log or a general log; all of its statements run in one transaction that is rolled back. Statements that
 would leave the sandbox (replication, files, other hosts, libraries) are not run, and listed.
 
-ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path). Versions in
+ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path) or an archive of one (tarball:/path). Versions in
 between are found by the vendors' rules, where they can be had.
 
 Exit codes: 0 nothing differs; 1 something does; 2 bad usage; 3 the harness failed; 130 interrupted.`,
@@ -57,7 +57,7 @@ Exit codes: 0 nothing differs; 1 something does; 2 bad usage; 3 the harness fail
 		RunE: func(c *cobra.Command, _ []string) error { return a.upgrade(c.Context(), c.OutOrStdout(), o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.from, "from", "", "old server: a name of matrix.yaml, vendor@release or dir:/path")
+	f.StringVar(&o.from, "from", "", "old server: a name of matrix.yaml, vendor@release, dir:/path or tarball:/path")
 	f.StringVar(&o.to, "to", "", "new server, named as the old one")
 	f.StringVar(&o.schema, "schema", "", "dump: an SQL file, plain or compressed, or a folder of them")
 	f.StringVar(&o.queries, "queries", "", "statements to compare: a file of SQL, a slow log or a general log")
