@@ -47,6 +47,9 @@ type Description struct {
 	Evidence string        `json:"evidence"`
 	Limit    time.Duration `json:"limit"` // how long the spec may take
 	Seed     int64         `json:"seed"`
+	// Histories is how many random histories a suite that has them tries; History is one to be tried instead.
+	Histories int    `json:"histories,omitempty"`
+	History   string `json:"history,omitempty"`
 	// Cache is the root of the cache, for programs that a spec needs beside the tool.
 	Cache    string `json:"cache"`
 	Keep     bool   `json:"keep"`      // leave the servers of a failed spec running

@@ -54,6 +54,8 @@ type Capabilities struct {
 	AuditsRefusals bool
 	// NamesErrantReplica says that an alert about errant transactions names the replica, and not only its primary.
 	NamesErrantReplica bool
+	// ReportsLiveFaults says that it names what is wrong while every server answers, and what to do.
+	ReportsLiveFaults bool
 	// Fences says that it makes a replaced primary read-only when that comes back.
 	Fences bool
 	// OwnAddresses says that it may reach a server by another address than replicas do.

@@ -46,6 +46,9 @@ const (
 	StoppedReplica           // a thread of a replica was stopped by hand
 	ReadOnlyPrimary          // no server takes writes, though the primary is alive
 	LostBinlogEnd            // a replica has transactions of its live primary that the primary lacks
+	MisplacedEvents          // events of the scheduler that run nowhere, or on a replica as well
+	SlowToNotice             // a replica waits for long until it misses a primary that hangs
+	StalledWrites            // a primary answers, and commits nothing
 	CannotFollowAfterFailure // a replica could not be wired to the new primary
 )
 
@@ -53,7 +56,7 @@ var problemNames = map[Problem]string{
 	NoProblem: "none", UnreachablePrimary: "unreachable primary", DeadPrimary: "dead primary",
 	DeadPrimaryAndReplicas: "dead primary and replicas", DeadIntermediate: "dead intermediate primary",
 	ReplicasNotReplicating: "replicas not replicating", BrokenReplica: "broken replica",
-	ErrantServer: "errant server", BlockedPrimary: "blocked primary", OtherProblem: "other", StoppedReplica: "stopped replica", ReadOnlyPrimary: "read-only primary", LostBinlogEnd: "lost end of the binary log", CannotFollowAfterFailure: "replica lost in recovery",
+	ErrantServer: "errant server", BlockedPrimary: "blocked primary", OtherProblem: "other", StoppedReplica: "stopped replica", ReadOnlyPrimary: "read-only primary", LostBinlogEnd: "lost end of the binary log", MisplacedEvents: "misplaced events", SlowToNotice: "slow to notice", StalledWrites: "stalled writes", CannotFollowAfterFailure: "replica lost in recovery",
 }
 
 // String is the problem in words.

@@ -57,11 +57,27 @@ type Observation struct {
 	// Wrote is what the binary log holds by the server that wrote it: on MySQL the same as Executed, on
 	// MariaDB gtid_binlog_state. It shows transactions that did not come from the primary.
 	Wrote server.GTIDSet `json:"wrote"`
+	// Lost are transactions that it was seen to have received, and has no more: a crash may take relay logs along.
+	Lost server.GTIDSet `json:"lost"`
+	// Survey is what was asked at longer intervals, and no decision rests on.
+	Survey Survey `json:"survey,omitzero"`
 	// Applied is the position that it was restored at or has replicated up to, its own writes left out (MariaDB).
 	Applied server.GTIDSet `json:"applied"`
 	// Purged are the GTIDs that it has executed and has no longer in its binary logs (MySQL).
 	Purged server.GTIDSet `json:"purged"`
 	Links  []Link         `json:"links,omitempty"` // sources that it replicates from
+}
+
+// Survey is what only reports of a server's health rest on.
+type Survey struct {
+	// Events are events that run on it, while its scheduler is on. IdleEvents do not run, since the server has replicated them.
+	Events     []string `json:"events,omitempty"`
+	IdleEvents []string `json:"idle_events,omitempty"`
+	// NetTimeout is how long its receivers wait for a source that says nothing.
+	NetTimeout time.Duration `json:"net_timeout,omitempty"`
+	// Waiting are statements that have waited for long to be committed or for a global lock, and Wait in what state.
+	Waiting int    `json:"waiting,omitempty"`
+	Wait    string `json:"wait,omitempty"`
 }
 
 // Link is one replication channel of a server.
@@ -88,6 +104,8 @@ type Link struct {
 	// Lost says that the receiver had lost its source before the manager stopped it. A receiver that was stopped by hand
 	// has not: it says nothing of the source.
 	Lost bool `json:"lost,omitempty"`
+	// TLS says that it connects with TLS.
+	TLS bool `json:"tls,omitempty"`
 	// Connected says that the source has sent something since the receiver was pointed to it.
 	Connected bool `json:"connected,omitempty"`
 	// Delay is how much later than its source it applies, by configuration.

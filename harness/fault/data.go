@@ -49,3 +49,42 @@ func (f DataLost) Heal(ctx context.Context) error {
 		return statuses[0].String(), statuses[0].Healthy(), nil
 	})
 }
+
+// DataReverted crashes a server and starts it with the data that it had at an earlier time: what it has committed since, and its
+// GTIDs, are gone, as after the restoration of a snapshot or a crash with sync_binlog = 0.
+type DataReverted struct {
+	Node *topology.Node
+	copy string // of the data directory
+}
+
+// String is "revert the data of " and the node's name.
+func (f *DataReverted) String() string { return "revert the data of " + f.Node.Name }
+
+// Snapshot shuts the server down, copies its data, and returns when it answers again.
+func (f *DataReverted) Snapshot(ctx context.Context) error {
+	down := Shutdown{Node: f.Node}
+	if err := down.Inject(ctx); err != nil {
+		return err
+	}
+	f.copy = f.Node.Sandbox.DataDir() + ".snapshot"
+	if err := os.CopyFS(f.copy, os.DirFS(f.Node.Sandbox.DataDir())); err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	return down.Heal(ctx)
+}
+
+// Inject returns when the server answers, with the data of the snapshot.
+func (f *DataReverted) Inject(ctx context.Context) error {
+	kill := Kill{Node: f.Node}
+	if err := kill.Inject(ctx); err != nil {
+		return err
+	}
+	dir := f.Node.Sandbox.DataDir()
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(f.copy, dir)); err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	return kill.Heal(ctx)
+}
+
+// Heal does nothing: what is gone is gone.
+func (f *DataReverted) Heal(context.Context) error { return nil }

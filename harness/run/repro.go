@@ -16,6 +16,12 @@ func (c *Config) repro(one matrix.Cell, spec string) string {
 	if c.Limit != DefaultLimit {
 		words = append(words, "--limit", c.Limit.String())
 	}
+	if c.Histories != 0 && c.Histories != DefaultHistories {
+		words = append(words, "--histories", strconv.Itoa(c.Histories))
+	}
+	if c.History != "" {
+		words = append(words, "--history", shellQuote(c.History))
+	}
 	if one.Tool.Path != "" {
 		words = append(words, "--baseline", cmp.Or(one.Tool.Baseline, matrix.NoBaseline))
 	}

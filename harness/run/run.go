@@ -49,11 +49,17 @@ type Config struct {
 	Attempts
 	Seed  int64         // 0 draws one
 	Limit time.Duration // for one spec
+	// Histories is how many random histories the failover suite tries; History is one that it tries instead.
+	Histories int
+	History   string
 	// Checksum and TrustFirstUse are the user's word on archives, which the cells' entries have already.
 	Checksum      string
 	TrustFirstUse bool
 	Emit          func(report.Event)
 }
+
+// DefaultHistories is how many random histories are tried where the user does not say.
+const DefaultHistories = 3
 
 // DefaultLimit is the time limit of one spec where the user gives none.
 const DefaultLimit = 5 * time.Minute

@@ -125,6 +125,8 @@ type Source struct {
 	Channel  string      // "" is the default channel
 	GTID     bool        // by GTID; otherwise from At
 	At       Coordinates // in the source's binary logs
+	// TLS asks for a connection with TLS; the replica keeps the certificates that it has.
+	TLS bool
 	// ConnectRetry is how long the replica waits before it connects again, rounded up to seconds; 0 means 1 s.
 	ConnectRetry time.Duration
 	// Heartbeat is how often an idle source says that it is alive; 0 leaves the server's default.
@@ -184,7 +186,10 @@ func (s *Server) changeSource(src Source) (string, error) {
 	if d.PublicKeyOption != "" {
 		options = append(options, d.PublicKeyOption+"=1")
 	}
-	if d.PlainTransport != "" {
+	switch {
+	case src.TLS:
+		add("SSL", "1")
+	case d.PlainTransport != "":
 		options = append(options, d.PlainTransport)
 	}
 	return s.onChannel(d.ChangeSource, src.Channel, strings.Join(options, ", "))

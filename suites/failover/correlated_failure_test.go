@@ -11,9 +11,6 @@ import (
 )
 
 var _ = Describe("a correlated failure", func() {
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
-	}
 	It("of the primary and an intermediate primary leaves every other server below the new primary", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true, Shape: topology.MustShape("tree")})
 		s.manage(ctx, nil)

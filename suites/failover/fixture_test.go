@@ -44,6 +44,7 @@ type fixture struct {
 	*topology.Topology
 	ledger   *workload.Ledger
 	load     *workload.Load
+	gate     gate // where the application can be held between two writes
 	manager  failover.Manager
 	samplers sync.WaitGroup
 	samples  *samples // what the servers said of themselves while the manager watched
@@ -101,18 +102,23 @@ func (s *fixture) write(ctx context.Context) {
 			return s.target
 		},
 		OnAcknowledged: func(at time.Time) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			switch {
-			case !s.moved:
-				s.lastBefore = at
-			case s.firstAfter.IsZero():
-				s.firstAfter = at
-			}
+			s.noteWrite(at)
+			s.gate.pass()
 		},
 	})
 	DeferCleanup(s.load.Stop)
 	s.waitForWrites(ctx, some)
+}
+
+func (s *fixture) noteWrite(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !s.moved:
+		s.lastBefore = at
+	case s.firstAfter.IsZero():
+		s.firstAfter = at
+	}
 }
 
 // waitForWrites waits until so many more writes are acknowledged.
@@ -138,6 +144,14 @@ func (s *fixture) end(ctx context.Context) {
 	Expect(s.load.Stop()).To(Succeed())
 	suitekit.NoFault(s.endManager(ctx))
 	suitekit.NoFault(s.Close())
+}
+
+// pauseWrites returns when every writer waits between two writes, until the gate is opened.
+func (s *fixture) pauseWrites(ctx context.Context) {
+	GinkgoHelper()
+	s.gate.close()
+	DeferCleanup(s.gate.open)
+	Eventually(ctx, s.gate.holds).WithTimeout(writeLimit).WithPolling(auditPoll).Should(Equal(writers), "a writer does not come to rest")
 }
 
 // killPrimary crashes the primary.

@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -26,11 +27,7 @@ type liveFault struct {
 var liveFaults = []liveFault{
 	{"a replica whose source has purged what it needs", func(s *fixture, ctx context.Context) {
 		s.stopReceiving(ctx, "replica1")
-		primary := s.Primary().Server
-		suitekit.NoFault(primary.Exec(ctx, "FLUSH BINARY LOGS"))
-		at, _, err := primary.BinaryLogStatus(ctx)
-		suitekit.NoFault(err)
-		suitekit.NoFault(primary.Exec(ctx, "PURGE BINARY LOGS TO '"+at.File+"'"))
+		s.rotateAndPurge(ctx, "primary")
 		suitekit.NoFault(s.named("replica1").Server.StartIOThread(ctx, ""))
 	}, failover.BrokenReplica, "replica1"},
 	{"a replica with an errant transaction", func(s *fixture, ctx context.Context) {
@@ -39,6 +36,26 @@ var liveFaults = []liveFault{
 	{"a replica whose applier was stopped", func(s *fixture, ctx context.Context) {
 		s.inject(ctx, fault.StopThread{Node: s.named("replica1"), Thread: fault.SQLThread})
 	}, failover.StoppedReplica, "replica1"},
+	{"a replica that waits for a hanging primary as long as servers do by default", func(s *fixture, ctx context.Context) {
+		n := s.named("replica1").Server
+		suitekit.NoFault(n.Exec(ctx, "SET GLOBAL "+n.Dialect.ReplicaNetTime+" = 60"))
+	}, failover.SlowToNotice, "replica1"},
+	{"a replica that takes writes", func(s *fixture, ctx context.Context) {
+		suitekit.NoFault(s.named("replica1").Server.SetReadOnly(ctx, false))
+	}, failover.ErrantServer, "replica1"},
+	{"a replica that runs events of its own", func(s *fixture, ctx context.Context) {
+		suitekit.NoFault(s.named("replica1").Server.Unlogged(ctx, "SET GLOBAL event_scheduler = ON", "CREATE EVENT "+table.Database+".tick ON SCHEDULE EVERY 1 DAY DO SET @a = 1"))
+	}, failover.MisplacedEvents, "replica1"},
+	{"a primary whose writes wait for a lock of all tables", func(s *fixture, ctx context.Context) {
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE TABLE "+aside.String()+" (id BIGINT PRIMARY KEY)"))
+		lock := &fault.GlobalLock{Node: s.Primary()}
+		s.inject(ctx, lock)
+		written := make(chan error, 1) // by a client that has no limit: MariaDB ends a statement whose client is gone
+		go func() {
+			written <- s.Primary().Server.Exec(context.WithoutCancel(ctx), "INSERT INTO "+aside.String()+" VALUES (1)")
+		}()
+		DeferCleanup(func(ctx context.Context) error { return errors.Join(lock.Heal(ctx), <-written) })
+	}, failover.StalledWrites, "primary"},
 	{"a primary that is read-only", func(s *fixture, ctx context.Context) {
 		Expect(s.load.Stop()).To(Succeed())
 		suitekit.NoFault(s.Primary().Server.SetReadOnly(ctx, true))
@@ -46,8 +63,8 @@ var liveFaults = []liveFault{
 }
 
 var _ = Describe("while every server answers, the manager reports", func() {
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
+	if !underTest().ReportsLiveFaults {
+		return
 	}
 	for _, c := range liveFaults {
 		It(c.what, Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
@@ -59,6 +76,37 @@ var _ = Describe("while every server answers, the manager reports", func() {
 			s.expectNoRecovery(ctx)
 		})
 	}
+
+	It("events that run nowhere after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, Server: []string{"event_scheduler=ON"}})
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE EVENT "+table.Database+".tick ON SCHEDULE EVERY 1 SECOND DO SET @a = 1"))
+		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.waitForFailover(ctx)
+		s.waitForAudit(ctx, "no report of the events", func(a failover.Audit) bool {
+			return a.Plan.Problem == failover.MisplacedEvents && a.Plan.Dead == audit.Plan.Promote
+		})
+		s.finishWrites(ctx)
+		s.expectAfterFailover(ctx, audit)
+	})
+
+	It("a primary that has lost the end of its binary log", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE TABLE "+aside.String()+" (id BIGINT PRIMARY KEY)"))
+		lost := &fault.DataReverted{Node: s.Primary()}
+		suitekit.NoFault(lost.Snapshot(ctx))
+		s.waitForReceivers(ctx)
+		suitekit.NoFault(s.Primary().Server.Exec(ctx, "INSERT INTO "+aside.String()+" VALUES (1)"))
+		suitekit.NoFault(s.WaitCaughtUp(ctx))
+		s.inject(ctx, lost)
+		s.manage(ctx, nil)
+		s.waitForAudit(ctx, "no report of the primary", func(a failover.Audit) bool {
+			return a.Plan.Problem == failover.LostBinlogEnd && a.Plan.Dead == "primary"
+		})
+		Expect(s.manager.Audits()).NotTo(ContainElement(Satisfy(acts)))
+	})
 
 	It("an old primary that comes back writable, also after its restart", inPRTier(fastManagers), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
@@ -80,9 +128,21 @@ var _ = Describe("while every server answers, the manager reports", func() {
 // manageRestartably starts the manager; the function that it returns stops it and starts another one in its place.
 func (s *fixture) manageRestartably(ctx context.Context) (restart func(context.Context)) {
 	GinkgoHelper()
+	return s.manageRestartablyWith(ctx, nil)
+}
+
+// manageRestartablyWith is manageRestartably with other settings.
+func (s *fixture) manageRestartablyWith(ctx context.Context, change func(*embedded.Config)) (restart func(context.Context)) {
+	GinkgoHelper()
 	var config embedded.Config
 	stateFile := s.stateFile()
-	s.manage(ctx, func(c *embedded.Config) { c.StateFile = stateFile; config = *c })
+	s.manage(ctx, func(c *embedded.Config) {
+		if change != nil {
+			change(c)
+		}
+		c.StateFile = stateFile
+		config = *c
+	})
 	return func(ctx context.Context) {
 		GinkgoHelper()
 		suitekit.NoFault(s.manager.Stop(ctx))

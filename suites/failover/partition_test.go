@@ -114,9 +114,6 @@ var _ = Describe("a primary behind a network fault", func() {
 		s.expectAfterFailover(ctx, audit)
 	})
 
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
-	}
 	It("with receivers stopped by an operator, is not replaced", inPRTier(fastManagers), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)

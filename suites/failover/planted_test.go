@@ -112,6 +112,57 @@ var _ = Describe("the oracle", func() {
 		Expect(s.load.Stop()).To(Succeed())
 	})
 
+	It("detects a manager that points replicas anew without TLS", Label(cell.LabelFull), func(ctx SpecContext) {
+		if suitekit.Flavor(sandbox.ProfileDurable).Dialect().PlainTransport == "" {
+			suitekit.Unsupported("a replica keeps its TLS options here unless it is told otherwise")
+		}
+		s, audit := failOverWithTLS(ctx, embedded.ForgettingTLS)
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReplication))
+	})
+
+	It("detects a manager that waits for commits of a replaced primary", Label(cell.LabelFull), func(ctx SpecContext) {
+		for range 2 * purgedRounds { // it resumes with a commit that waits, or with none
+			s := resumeSemiSync(ctx, embedded.FencingPolitely)
+			readOnly := false
+			for begin := time.Now(); !readOnly && time.Since(begin) < fenceLimit; {
+				var err error
+				readOnly, err = s.Primary().Server.ReadOnly(ctx)
+				suitekit.NoFault(err)
+			}
+			if !readOnly {
+				Expect(s.load.Stop()).To(Succeed())
+				return
+			}
+			s.end(ctx)
+		}
+		Fail("no commit of a replaced primary waited")
+	})
+
+	It("detects a manager that promotes a replica that has lost what it had acknowledged", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true, Shape: topology.MustShape("star:1"), Server: []string{"relay_log_recovery=1"}})
+		s.crashWithRelayLogs(ctx, embedded.ForgettingReceived)
+		s.waitForFailover(ctx)
+		Expect(s.load.Stop()).To(Succeed())
+		account, err := s.ledger.Account(ctx, s.named("replica1").Server, table)
+		suitekit.NoFault(err)
+		Expect(account.Lost).NotTo(BeEmpty())
+	})
+
+	It("detects a manager that takes a receiver that runs for one that receives", Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
+		if suitekit.Flavor(sandbox.ProfileDurable).IsMariaDB() {
+			suitekit.Unsupported("a receiver runs here only once the source has begun to send")
+		}
+		for range 4 * purgedRounds { // it is a race
+			s, audit := failOverToPurged(ctx, embedded.BelievingFirstYes)
+			if slices.Contains(audit.Followers, "replica2") {
+				Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReplication))
+				return
+			}
+			s.end(ctx)
+		}
+		Fail("no receiver ran before the error arrived")
+	})
+
 	It("detects a manager that keeps the count of acknowledgements whoever is left", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploySemiSyncCount(ctx)
 		s.manage(ctx, embedded.SkippingSemiSyncCounts)

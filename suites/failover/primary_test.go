@@ -139,6 +139,15 @@ var _ = Describe("a dead primary under load", func() {
 		s.expectAfterFailover(ctx, audit)
 	})
 
+	It("with semi-synchronous replication, that hangs, is read-only when it resumes, though its commits wait for ever", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := resumeSemiSync(ctx, nil)
+		Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
+		audit := s.waitForFailover(ctx)
+		s.finishWrites(ctx)
+		account := s.expectAfterFailover(ctx, audit)
+		Expect(account.Lost).To(BeEmpty(), account.String())
+	})
+
 	It("without GTID, is replaced, and replicas that cannot be repointed are reported", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{})
 		s.manage(ctx, func(c *embedded.Config) { prefer(c, "replica2") })
@@ -150,6 +159,19 @@ var _ = Describe("a dead primary under load", func() {
 		s.expectAfterFailover(ctx, audit)
 	})
 })
+
+// resumeSemiSync has a semi-synchronous primary hang under load until it is replaced, and resumes it.
+func resumeSemiSync(ctx SpecContext, plant func(*embedded.Config)) *fixture {
+	GinkgoHelper()
+	s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
+	s.manage(ctx, plant)
+	s.write(ctx)
+	hang := fault.Pause{Node: s.Primary()}
+	s.injectAtRandom(ctx, hang)
+	s.waitForFailover(ctx)
+	s.heal(ctx, hang)
+	return s
+}
 
 // prefer gives one server the rule prefer.
 func prefer(c *embedded.Config, name string) {

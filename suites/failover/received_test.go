@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -14,9 +15,6 @@ import (
 )
 
 var _ = Describe("received transactions", func() {
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
-	}
 	It("with semi-synchronous replication and both appliers stopped, survive the death of the primary", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
 		audit := s.failOverWithStoppedAppliers(ctx, nil, "replica1", "replica2")
@@ -29,27 +27,53 @@ var _ = Describe("received transactions", func() {
 		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
 		audit := s.failOverWithStoppedAppliers(ctx, nil, "replica1")
 		s.finishWrites(ctx)
-		Expect(audit.Plan.Promote).To(Equal("replica2"), describeOne(audit))
+		Expect(audit.Plan.Promote).To(Equal("replica2"), "the replica that has not applied what it received was promoted: %s", describeOne(audit))
 		account := s.expectAfterFailover(ctx, audit)
+		Expect(account.Lost).To(BeEmpty(), account.String())
+	})
+
+	It("that a replica has lost in a crash since it acknowledged them keep it from being promoted", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true, Shape: topology.MustShape("star:1"), Server: []string{"relay_log_recovery=1"}})
+		s.crashWithRelayLogs(ctx, nil)
+		s.waitForAudit(ctx, "no refusal", func(a failover.Audit) bool {
+			return a.Plan.Action == failover.Refuse && strings.Contains(a.Plan.Reason, "acknowledged writes would be lost")
+		})
+		Expect(s.writable(ctx)).To(BeEmpty(), "a replica was promoted that has lost acknowledged writes")
+		s.heal(ctx, fault.Kill{Node: s.Primary()})
+		s.finishWrites(ctx)
+		account := s.expectCluster(ctx, cluster{primary: s.Primary()})
 		Expect(account.Lost).To(BeEmpty(), account.String())
 	})
 
 	It("of a replica whose threads are both stopped survive the death of the primary", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
-		link := s.replicateThroughLink(ctx, "replica2")
+		cut := s.lagging(ctx, "replica2")
 		s.manage(ctx, nil)
 		s.write(ctx)
 		s.inject(ctx, fault.StopThread{Node: s.named("replica1"), Thread: fault.SQLThread})
-		s.inject(ctx, fault.Cut{Link: link})
-		s.waitForWrites(ctx, some) // which replica1 alone receives
+		cut() // what is written now replica1 alone receives
 		s.inject(ctx, fault.StopThread{Node: s.named("replica1"), Thread: fault.IOThread})
 		s.killPrimary(ctx)
 		audit := s.waitForFailover(ctx)
 		s.finishWrites(ctx)
-		Expect(audit.Plan.Promote).To(Equal("replica1"), describeOne(audit))
+		Expect(audit.Plan.Promote).To(Equal("replica1"), "the replica with less data was promoted: %s", describeOne(audit))
 		s.expectAfterFailover(ctx, audit)
 	})
 })
+
+// crashWithRelayLogs crashes both servers of a star of two while the replica has acknowledged what it has not applied, and starts
+// the replica, which throws its relay logs away.
+func (s *fixture) crashWithRelayLogs(ctx context.Context, change func(*embedded.Config)) {
+	GinkgoHelper()
+	s.manage(ctx, change)
+	s.write(ctx)
+	s.inject(ctx, fault.StopThread{Node: s.named("replica1"), Thread: fault.SQLThread})
+	s.waitForWrites(ctx, rate*int(underTest().DetectsWithin.Seconds())) // until the manager has seen them received
+	crash := fault.Kill{Node: s.named("replica1")}
+	s.inject(ctx, crash)
+	s.inject(ctx, fault.Kill{Node: s.Primary()})
+	s.heal(ctx, crash)
+}
 
 // failOverWithStoppedAppliers stops the appliers of some replicas as an operator does, and kills the primary once they have
 // received more.

@@ -160,3 +160,10 @@ func (m *samples) severalWritable() time.Duration {
 	defer m.mu.Unlock()
 	return m.several
 }
+
+// resetSeveral begins to count anew.
+func (m *samples) resetSeveral() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.several = 0
+}

@@ -12,9 +12,6 @@ import (
 )
 
 var _ = Describe("a new semi-synchronous primary", func() {
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
-	}
 	It("with one replica left of the two that commits waited for, takes writes", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploySemiSyncCount(ctx)
 		s.manage(ctx, nil)

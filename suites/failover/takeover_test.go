@@ -1,6 +1,9 @@
 package failover_test
 
 import (
+	"context"
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -10,6 +13,9 @@ import (
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
+
+// takeoverLimit is how long a takeover that cannot be done may take until it says so.
+const takeoverLimit = 30 * time.Second
 
 var _ = Describe("a planned takeover under load", func() {
 	It("loses no write, and the old primary becomes a replica", inPRTier(fastManagers), func(ctx SpecContext) {
@@ -40,18 +46,17 @@ var _ = Describe("a planned takeover under load", func() {
 		Expect(s.named("replica1").Server.Variable(ctx, name)).To(Equal("2"))
 	})
 
-	if !underTest().PollsFast {
-		return // not watched with orchestrator yet
-	}
-
 	It("behind a table lock fails within its limit, and writes go on", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, nil)
 		s.write(ctx)
 		suitekit.NoFault(s.Primary().Server.Exec(ctx, "CREATE TABLE "+aside.String()+" (id BIGINT PRIMARY KEY)"))
 		unlock := s.lockTable(ctx, s.Primary(), aside)
-		err := s.manager.(failover.Switcher).Takeover(ctx, "replica1")
+		limited, cancel := context.WithTimeout(ctx, takeoverLimit)
+		defer cancel()
+		err := s.manager.(failover.Switcher).Takeover(limited, "replica1")
 		suitekit.NoFault(unlock())
+		Expect(limited.Err()).NotTo(HaveOccurred(), "the takeover has not given up after %s", takeoverLimit)
 		if err == nil { // a server that does not wait for such locks
 			s.finishWrites(ctx)
 			s.expectCluster(ctx, cluster{primary: s.named("replica1")})

@@ -35,6 +35,8 @@ type runFlags struct {
 	strict      bool
 	plain, live bool
 	seed        int64
+	histories   int
+	history     string
 	limit       time.Duration
 	checksum    string
 	trust       bool
@@ -93,6 +95,8 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 func (o *runFlags) registerRunning(f *pflag.FlagSet, limit time.Duration) {
 	f.StringVar(&o.out, "out", "", "folder for results (default: build/runs/<time>)")
 	forceFlag(f, &o.force)
+	f.IntVar(&o.histories, "histories", run.DefaultHistories, "random histories of faults, heals and takeovers that suite failover tries on each server")
+	f.StringVar(&o.history, "history", "", "one such history that it tries instead, as a failed one is printed")
 	f.IntVar(&o.jobs, "jobs", runtime.NumCPU()+1, "cells prepared or run at once")
 	f.IntVar(&o.procs, "procs", runtime.NumCPU()+1, "specs run at once, over all cells, of those that mostly wait four times as many; fewer where memory is short")
 	f.BoolVar(&o.plain, "plain", false, "plain lines even on a terminal (the default where CI, GITHUB_ACTIONS, BUILDKITE or TERM=dumb is set)")
@@ -251,6 +255,7 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: m.Digest, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
 			AllKnown: o.allKnown, Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
+			Histories: o.histories, History: o.history,
 			Checksum: o.checksum, TrustFirstUse: o.trust, Expected: recorded.Expected},
 		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
 }

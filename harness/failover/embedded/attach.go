@@ -53,7 +53,7 @@ func (r *recovery) stop(ctx context.Context, i *involved) {
 // follow attaches one replica to the new primary and waits until it replicates.
 func (r *recovery) follow(ctx context.Context, i, primary *involved) error {
 	source := server.Source{Endpoint: primary.poller.member.Replication, Channel: i.link.Channel,
-		GTID: i.link.GTID && primary.link.GTID}
+		GTID: i.link.GTID && primary.link.GTID, TLS: i.link.TLS && r.manager.config.planted != forgetTLS}
 	if !source.GTID {
 		at, err := r.findPosition(ctx, i, primary)
 		if err != nil {
@@ -113,15 +113,23 @@ func (r *recovery) point(ctx context.Context, i *involved, source server.Source)
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.manager.config.ActionLimit)
 	defer cancel()
-	return r.step(i, "point to "+source.Endpoint.Addr(), func() error {
-		if err := i.server.PointTo(ctx, source); err != nil {
+	if i.waits { // it was to be promoted: the commits of its applier would wait for replicas
+		if err := r.step(i, "semi-synchronous replication off", func() error { return stopWaiting(ctx, i.server) }); err != nil {
 			return err
 		}
-		if !i.seen.ReadOnly {
-			if err := i.server.SetReadOnly(ctx, true); err != nil {
-				return err
-			}
+	}
+	if err := r.step(i, "point to "+source.Endpoint.Addr(), func() error {
+		if err := i.server.PointTo(ctx, source); err != nil || i.seen.ReadOnly {
+			return err
 		}
-		return i.server.StartReplica(ctx, i.link.Channel)
-	})
+		return i.server.SetReadOnly(ctx, true)
+	}); err != nil {
+		return err
+	}
+	return r.step(i, "start replication", func() error { return i.server.StartReplica(ctx, i.link.Channel) })
+}
+
+// stopWaiting lets a server's commits wait for replicas no more.
+func stopWaiting(ctx context.Context, s *server.Server) error {
+	return s.Exec(ctx, "SET GLOBAL "+s.Dialect.SemiSync.SourceEnabled+" = 0")
 }

@@ -20,6 +20,10 @@ const (
 	stopReceiverFirst         // stops the receiver of a replica before it starts its applier
 	skipSemiSyncCounts        // has commits wait for as many replicas as before, whoever is left
 	believeFirstYes           // takes a receiver that runs for proof that it receives
+	fencePolitely             // waits for commits of a replaced primary that wait for acknowledgements
+	forgetTLS                 // points replicas anew without TLS
+	forgetReceived            // promotes a replica that lacks what it, or one that is gone, had acknowledged
+	forgetUnfinished          // does not go on with what a manager before it was doing
 )
 
 // decide is Decide, unless a bug is planted.
@@ -28,7 +32,7 @@ func (c *Config) decide(s failover.State) failover.Plan {
 		s = withoutWitnesses(s)
 	}
 	policy := c.Policy
-	policy.byName = c.planted == chooseByName
+	policy.byName, policy.believes, policy.forgets = c.planted == chooseByName, c.planted == believeFirstYes, c.planted == forgetReceived
 	if c.planted == trustStoppedReceivers {
 		s = withLostSources(s)
 	}

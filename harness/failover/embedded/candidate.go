@@ -46,7 +46,7 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 	})
 	slices.SortFunc(best, p.preference)
 	chosen := best[0]
-	if reason := wouldLose(chosen, all, byGTID, dead); reason != "" && !p.AllowLoss {
+	if reason := wouldLose(s, p, chosen, all, byGTID, dead); reason != "" && !p.AllowLoss {
 		plan.Reason = reason + "; not to be promoted: " + strings.Join(reasons, "; ")
 		return plan
 	}
@@ -86,11 +86,25 @@ func followers(s failover.State, p Policy, dead failover.Observation, all []cand
 	return repoint, excluded
 }
 
-// wouldLose is why no replica may be promoted under semi-synchronous replication: one that answers has acknowledged what
-// the best candidate lacks. "" when none has.
-func wouldLose(chosen candidate, all []candidate, byGTID bool, dead failover.Observation) string {
-	if !dead.SemiSync {
+// wouldLose is why no replica may be promoted under semi-synchronous replication: one has acknowledged what the best candidate
+// lacks, be it that it answers, does not answer, or has lost it since. "" when none has.
+func wouldLose(s failover.State, p Policy, chosen candidate, all []candidate, byGTID bool, dead failover.Observation) string {
+	if !dead.SemiSync || p.forgets {
 		return ""
+	}
+	for _, o := range s.Servers {
+		link, replica := o.LinkTo(dead.Addr)
+		if !replica || !o.Acknowledges || !byGTID || !o.Flavor.ReceivesWholeTransactions() {
+			continue
+		}
+		had, how := o.Lost, "and has it no more: its relay logs are gone; start the old primary"
+		if !o.Reachable {
+			had, how = received(o), "and does not answer: start it, or the old primary"
+		}
+		// What the primary was not seen to have committed may never have been acknowledged.
+		if gone := intersection(had, dead.Executed).Minus(chosen.link.Received).Minus(chosen.Executed); link.GTID && !gone.IsEmpty() {
+			return fmt.Sprintf("acknowledged writes would be lost: %s had received %s, which %s, the best candidate, lacks, %s", o.Name, gone, chosen.Name, how)
+		}
 	}
 	for _, c := range all {
 		if c.Acknowledges && hasMore(c, chosen, byGTID) {
@@ -100,6 +114,8 @@ func wouldLose(chosen candidate, all []candidate, byGTID bool, dead failover.Obs
 	}
 	return ""
 }
+
+func intersection(a, b server.GTIDSet) server.GTIDSet { return a.Minus(a.Minus(b)) }
 
 // qualify tells who may be promoted, and of the others why they may not.
 func qualify(all []candidate, s failover.State, p Policy, dead failover.Observation) (eligible []candidate, reasons []string) {
@@ -132,14 +148,14 @@ func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
 	case c.link.Error != "":
 		return "its applier has stopped: " + c.link.Error
 	case len(c.Links) > 1:
-		return "it replicates from several sources"
+		return fmt.Sprintf("it replicates from several sources: move its channel %q to the new primary by hand, from where its data is; the others go on", c.link.Channel)
 	case !c.errant.IsEmpty():
 		return "it has transactions that the primary never had: " + c.errant.String()
 	case !chosen.errant.IsEmpty():
 		return "the new primary has transactions that the old one never had: " + chosen.errant.String()
 	case hasMore(c, chosen, byGTID):
 		return "it has more than the new primary: " + describe(c, byGTID)
-	case c.link.GTID && chosen.link.GTID && !c.link.Received.Contains(chosen.Purged):
+	case !p.believes && c.link.GTID && chosen.link.GTID && !c.link.Received.Contains(chosen.Purged):
 		return "the new primary has purged transactions that it has not received: " + chosen.Purged.Minus(c.link.Received).String()
 	case !(c.link.GTID && chosen.link.GTID) && !p.FindsPositions:
 		return "it does not use GTID, and there is no way to find its position in the new primary's log"

@@ -36,7 +36,8 @@ type Config struct {
 	FindPosition failover.PositionFinder
 
 	// planted is a bug that a suite has put in; see the build tag of that name.
-	planted bug
+	planted      bug
+	interruption *interruption
 }
 
 // Policy is what an operator allows.
@@ -55,7 +56,7 @@ type Policy struct {
 	// FindsPositions says that replicas that do not use GTID can be repointed.
 	FindsPositions bool
 
-	byName bool // a planted bug
+	byName, believes, forgets bool // planted bugs
 }
 
 func (p Policy) confirmations() int {

@@ -3,6 +3,7 @@ package embedded
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"mysqlmatrix/harness/failover"
 )
@@ -29,6 +30,11 @@ func Health(s failover.State) (faults []failover.Plan) {
 		}
 		if len(o.Links) == 1 && !inRing(s, o) {
 			dataFaults(s, o, add)
+		}
+	}
+	for _, o := range s.Servers {
+		if o.Reachable && s.Replaced[o.Name] == "" {
+			settingFaults(s, o, add)
 		}
 	}
 	if primary, ok := readOnlyPrimary(s); ok {
@@ -63,8 +69,35 @@ func dataFaults(s failover.State, o failover.Observation, add func(failover.Prob
 		add(failover.ErrantServer, o.Name, "has transactions that its primary %s never had: %s; it cannot be promoted, and cannot be followed once they are purged", root.Name, own)
 	}
 	l := o.Links[0]
-	if more := l.Received.Minus(root.Executed).Minus(o.Wrote.Without(root.UUID)); l.GTID && l.Source == root.Addr && !o.Flavor.IsMariaDB() && !more.IsEmpty() && root.At.After(o.At) {
+	more := l.Received.Minus(root.Executed).Minus(o.Wrote.Without(root.UUID))
+	if o.Flavor.IsMariaDB() {
+		more = o.Wrote.Minus(o.Wrote.WithoutServer(root.ServerID)).Minus(root.Wrote).Minus(o.Wrote.RestoredAt(root.Applied, root.Wrote, o.ServerID))
+	}
+	if l.GTID && l.Source == root.Addr && !more.IsEmpty() && root.At.After(o.At) {
 		add(failover.LostBinlogEnd, root.Name, "lacks transactions of its own that %s has: %s; it has lost the end of its binary log, and will use their GTIDs again", o.Name, more)
+	}
+}
+
+// tooLong is a network time-out by which a primary that hangs is missed long after its writes have stopped.
+const tooLong = 30 * time.Second
+
+// settingFaults are those of what a server is told to do, while nothing has failed.
+func settingFaults(s failover.State, o failover.Observation, add func(failover.Problem, string, string, ...any)) {
+	replica, primary := len(o.Links) > 0 && !inRing(s, o), len(o.Links) == 0 && hasReplicas(s, o)
+	switch {
+	case primary && len(o.Survey.IdleEvents) > 0:
+		add(failover.MisplacedEvents, o.Name, "is the primary and does not run the events %s, since it has replicated them: ALTER EVENT … ENABLE, or they run nowhere", strings.Join(o.Survey.IdleEvents, ", "))
+	case replica && len(o.Survey.Events) > 0:
+		add(failover.MisplacedEvents, o.Name, "is a replica and runs the events %s: ALTER EVENT … DISABLE ON SLAVE (REPLICA), or they run on the primary as well", strings.Join(o.Survey.Events, ", "))
+	}
+	if replica && o.Survey.NetTimeout > tooLong {
+		add(failover.SlowToNotice, o.Name, "misses a primary that hangs after %s only, and until then nothing can be decided: set slave_net_timeout (replica_net_timeout) to a few seconds, and restart its receiver", o.Survey.NetTimeout)
+	}
+	if replica && !o.ReadOnly && len(o.Links) == 1 {
+		add(failover.ErrantServer, o.Name, "is a replica and takes writes: set read_only = 1, also in its option file")
+	}
+	if primary && o.Survey.Waiting > 0 && !o.SemiSync {
+		add(failover.StalledWrites, o.Name, "has %d statements that have waited for more than %s (%s): look for a full disk in its error log, for a lock of all tables, and at its storage", o.Survey.Waiting, longWait, o.Survey.Wait)
 	}
 }
 

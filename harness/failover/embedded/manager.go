@@ -16,7 +16,7 @@ import (
 // Capabilities are the embedded manager's.
 var Capabilities = failover.Capabilities{
 	DetectsWithin: 2 * time.Second, PollsFast: true, AuditsRefusals: true, NamesErrantReplica: true, Fences: true,
-	OwnAddresses: true, PlantsBugs: true,
+	OwnAddresses: true, PlantsBugs: true, ReportsLiveFaults: true,
 }
 
 // Manager watches a cluster and recovers it.
@@ -39,12 +39,13 @@ type Manager struct {
 	faults       map[string]int // how often in a row Health has found each
 
 	requests chan func(context.Context) // what an operator asks for
+	ended    chan struct{}              // it watches no more
 }
 
 // New makes a manager; no server is asked until Start.
 func New(c Config) (*Manager, error) {
 	c.setDefaults()
-	m := &Manager{config: c, polled: make(chan struct{}, 1), members: standings{}, requests: make(chan func(context.Context))}
+	m := &Manager{config: c, polled: make(chan struct{}, 1), members: standings{}, requests: make(chan func(context.Context)), ended: make(chan struct{})}
 	names := map[string]bool{}
 	for _, member := range c.Members {
 		switch {
@@ -98,7 +99,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		m.running.Go(func() { p.run(watching, m.config.Interval) })
 	}
 	m.running.Go(func() {
-		m.resume(watching)
+		defer close(m.ended)
 		m.watch(watching)
 	})
 	return nil
@@ -163,6 +164,9 @@ func (m *Manager) watch(ctx context.Context) {
 func (m *Manager) consider(ctx context.Context) {
 	state := m.state()
 	m.fence(ctx, state)
+	if m.resume(context.WithoutCancel(ctx), state) {
+		return
+	}
 	if m.rejoinReplicas(ctx, state) {
 		return // what was known before is out of date
 	}
@@ -219,6 +223,9 @@ func (m *Manager) pollAll(ctx context.Context, limit time.Duration) {
 func (m *Manager) act(ctx context.Context, member failover.Member, do func(context.Context, *server.Server) error) error {
 	ctx, cancel := context.WithTimeout(ctx, m.config.ActionLimit)
 	defer cancel()
+	if err := m.pass(); err != nil {
+		return err
+	}
 	s, err := m.open(ctx, member)
 	if err != nil {
 		return err

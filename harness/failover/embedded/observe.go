@@ -176,6 +176,8 @@ func linkOf(s *server.Server, o *failover.Observation, status server.ReplicaStat
 	link.FetchErrno, link.Relay, link.Connected = status.IOErrno, status.Relay, !status.Read.IsZero() && status.Read.File != ""
 	for column, value := range status.Raw {
 		switch {
+		case strings.HasSuffix(column, "_SSL_Allowed"):
+			link.TLS = value == "Yes"
 		case strings.HasSuffix(column, "_UUID"):
 			link.SourceUUID = strings.ToLower(value)
 		case column == "Master_Server_Id" || column == "Source_Server_Id":

@@ -27,3 +27,30 @@ func SkippingSemiSyncCounts(c *Config) { c.planted = skipSemiSyncCounts }
 
 // BelievingFirstYes is a manager that takes a receiver that runs for proof that it receives.
 func BelievingFirstYes(c *Config) { c.planted = believeFirstYes }
+
+// EndingAt is a manager that ends at one point of its recoveries, counted from 1 on, as a killed process does. passed says how many
+// points it has reached.
+func EndingAt(c *Config, point int) (passed func() int) {
+	planted := &interruption{at: int64(point)}
+	c.interruption = planted
+	return func() int { return int(planted.passed.Load()) }
+}
+
+// FailingAt is a manager to which one thing that it does fails once, counted from 1 on.
+func FailingAt(c *Config, point int) (passed func() int) {
+	planted := &interruption{at: int64(point), fails: true}
+	c.interruption = planted
+	return func() int { return int(planted.passed.Load()) }
+}
+
+// ForgettingUnfinished is a manager that does not go on with what one before it was doing.
+func ForgettingUnfinished(c *Config) { c.planted = forgetUnfinished }
+
+// ForgettingReceived is a manager that promotes a replica though it lacks what it, or one that is gone, had acknowledged.
+func ForgettingReceived(c *Config) { c.planted = forgetReceived }
+
+// FencingPolitely is a manager that waits for commits of a replaced primary that wait for acknowledgements.
+func FencingPolitely(c *Config) { c.planted = fencePolitely }
+
+// ForgettingTLS is a manager that points replicas anew without TLS.
+func ForgettingTLS(c *Config) { c.planted = forgetTLS }

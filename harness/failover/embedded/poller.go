@@ -22,8 +22,10 @@ type poller struct {
 	passed atomic.Int64  // ticks that found a poll under way
 	server *server.Server
 
-	mu   sync.Mutex
-	last failover.Observation
+	mu     sync.Mutex
+	last   failover.Observation
+	had    server.GTIDSet // all that it was ever seen to have received
+	survey failover.Survey
 }
 
 func newPoller(m failover.Member, limit time.Duration, ended func()) *poller {
@@ -38,6 +40,7 @@ func (p *poller) run(ctx context.Context, interval time.Duration) {
 	defer tick.Stop()
 	var polls sync.WaitGroup
 	defer polls.Wait()
+	polls.Go(func() { p.runSurvey(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -76,7 +79,9 @@ func (p *poller) pollWithin(ctx context.Context, limit time.Duration) failover.O
 func (p *poller) observation() failover.Observation {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.last
+	o := p.last
+	o.Survey = p.survey
+	return o
 }
 
 // pollHeld polls with the gate held.
@@ -99,6 +104,10 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	defer p.mu.Unlock()
 	if err == nil {
 		o.Reachable, o.At, o.Failures, o.Since, o.Error = true, begin, 0, time.Time{}, ""
+		if has := received(o); o.Flavor.ReceivesWholeTransactions() { // else it may have had the beginning of one
+			p.had = p.had.Union(has)
+			o.Lost = p.had.Minus(has)
+		}
 		p.last = o
 		return
 	}
@@ -138,4 +147,13 @@ func (p *poller) close() error {
 	err := p.server.Close()
 	p.server = nil
 	return err
+}
+
+// received is all that a server has, applied or not.
+func received(o failover.Observation) server.GTIDSet {
+	set := o.Executed
+	for _, l := range o.Links {
+		set = set.Union(l.Received)
+	}
+	return set
 }

@@ -23,7 +23,9 @@ func (r *recovery) promote(ctx context.Context, i *involved, plan failover.Plan)
 		return err
 	}
 	// Before anything that cannot be undone: a manager that is started again goes on from here.
-	if err := r.manager.remember(func(m *memory) { m.Promoting, m.Old, m.SemiSync = i.name(), r.old.Name, r.old.SemiSync }); err != nil {
+	if err := r.manager.remember(func(m *memory) {
+		m.Promoting, m.Old, m.SemiSync, m.GTID = i.name(), r.old.Name, r.old.SemiSync, i.link.GTID
+	}); err != nil {
 		return err
 	}
 	if err := r.step(i, "forget the old primary", func() error { return s.ResetReplica(ctx, i.link.Channel) }); err != nil {
@@ -68,6 +70,12 @@ func (r *recovery) keepSemiSync(ctx context.Context, i *involved, plan failover.
 		count = max(count, 1)
 	case able == 0:
 		return r.step(i, fmt.Sprintf("asynchronous replication: commits waited for %d replicas, and none is left to acknowledge", r.old.WaitsFor), func() error { return nil })
+	}
+	if !i.seen.SemiSync {
+		if err := r.manager.remember(func(m *memory) { m.Waits = i.name() }); err != nil {
+			return err
+		}
+		i.waits = true
 	}
 	what := "semi-synchronous replication on"
 	if count < r.old.WaitsFor {

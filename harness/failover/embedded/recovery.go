@@ -24,9 +24,11 @@ type recovery struct {
 // involved is a server that a recovery changes: a replica of the old server, as a rule.
 type involved struct {
 	poller *poller
-	server *server.Server       // nil when it does not answer
-	seen   failover.Observation // after its receiver was stopped
-	link   failover.Link        // to the old server
+	server *server.Server // nil when it does not answer
+	// waits says that this recovery has made its commits wait for replicas.
+	waits bool
+	seen  failover.Observation // after its receiver was stopped
+	link  failover.Link        // to the old server
 }
 
 func (i *involved) name() string { return i.poller.member.Name }
@@ -46,7 +48,7 @@ func (m *Manager) carryOut(ctx context.Context, a failover.Audit, old failover.O
 			a.Error = err.Error()
 		}
 	})
-	if forgetErr := m.remember(func(m *memory) { m.Stopped, m.Promoting, m.Old = nil, "", "" }); forgetErr != nil {
+	if forgetErr := m.remember((*memory).finish); forgetErr != nil {
 		r.change(func(a *failover.Audit) { a.Error = errors.Join(err, forgetErr).Error() })
 	}
 	r.hook(ctx, "hook finished", m.config.Hooks.Finished)
@@ -88,6 +90,9 @@ func (r *recovery) hook(ctx context.Context, what string, hook func(context.Cont
 	if hook == nil {
 		return
 	}
+	if r.manager.pass() != nil {
+		return
+	}
 	begin := time.Now()
 	r.manager.journal.note(r.audit, begin, "", what, hook(ctx, r.manager.journal.get(r.audit)))
 }
@@ -100,7 +105,10 @@ func (r *recovery) phase(set func(*failover.Phases, time.Time)) {
 // step does something to one server and enters it into the audit.
 func (r *recovery) step(i *involved, what string, do func() error) error {
 	begin := time.Now()
-	err := do()
+	err := r.manager.pass()
+	if err == nil {
+		err = do()
+	}
 	r.manager.journal.note(r.audit, begin, i.name(), what, err)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

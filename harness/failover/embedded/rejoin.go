@@ -17,7 +17,7 @@ func (m *Manager) rejoinReplicas(ctx context.Context, state failover.State) (don
 		for _, link := range o.Links {
 			old, _ := observationAt(state, link.Source)
 			past := m.members[old.Name]
-			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped && !slices.Contains(m.memory.Stopped, o.Name) {
+			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped && !m.memory.stopped(o.Name) {
 				continue
 			}
 			if !observationOf(state, past.by).Reachable && !m.members.replaced(past.by) {
@@ -38,10 +38,13 @@ func (m *Manager) rejoinReplica(ctx context.Context, late *involved, old failove
 	plan := failover.Plan{Action: failover.Alert, Problem: failover.CannotFollowAfterFailure, Dead: name, Source: past.by,
 		Reason: name + " did not answer while " + old.Name + " was replaced, and answers again"}
 	r := &recovery{manager: m, old: old, audit: m.journal.begin(failover.Audit{State: state, Plan: plan})}
-	reason := r.attach(ctx, late, past, state)
-	var err error
+	err := m.remember(func(m *memory) { m.Touched = append(slices.Clone(m.Touched), name) })
+	reason := ""
+	if err == nil {
+		reason = r.attach(ctx, late, past, state)
+	}
 	if late.server != nil {
-		err = late.server.Close()
+		err = errors.Join(err, late.server.Close())
 	}
 	r.change(func(a *failover.Audit) {
 		a.Done = true
@@ -56,9 +59,9 @@ func (m *Manager) rejoinReplica(ctx context.Context, late *involved, old failove
 		a.Plan.Problem, a.Plan.Repoint, a.Followers = failover.NoProblem, []string{name}, []string{name}
 		a.Plan.Reason += "; it follows " + past.by
 	})
-	_ = m.remember(func(m *memory) {
-		m.Stopped = slices.DeleteFunc(m.Stopped, func(one string) bool { return one == name })
-	})
+	if err := m.remember(func(m *memory) { m.started(name) }); err != nil {
+		r.change(func(a *failover.Audit) { a.Error = err.Error() })
+	}
 	late.poller.poll(ctx)
 }
 
@@ -107,10 +110,11 @@ func (r *recovery) followSuccessor(ctx context.Context, late *involved, past sta
 // new primary when that has all that it has, and is excluded otherwise, with the difference.
 func (m *Manager) rejoinPrimaries(ctx context.Context, state failover.State) {
 	for i, o := range state.Servers {
-		if m.members[o.Name].status != demoted || !o.Reachable || !o.ReadOnly || len(o.Links) > 0 {
+		if m.members[o.Name].status != demoted || !o.Reachable || !o.ReadOnly {
 			continue
 		}
-		if primary, ok := m.primaryOf(state); ok {
+		primary, ok := m.primaryOf(state)
+		if _, follows := o.LinkTo(primary.Addr); ok && (follows || len(o.Links) == 0) {
 			m.rejoinPrimary(ctx, m.pollers[i], o, primary, state)
 		}
 	}
@@ -135,12 +139,14 @@ func (m *Manager) rejoinPrimary(ctx context.Context, p *poller, o, primary failo
 	defer m.journal.change(audit, func(a *failover.Audit) { a.Done = true })
 	if len(plan.Repoint) == 0 {
 		m.members.exclude(o.Name)
+		// Without it a manager that is started again reports it once more.
+		_ = m.remember(nil)
 		return
 	}
 	m.members.rejoin(o.Name)
 	begin := time.Now()
 	err := m.act(ctx, p.member, func(ctx context.Context, s *server.Server) error {
-		return followAsOldPrimary(ctx, s, o, m.pollerOf(primary.Name).member.Replication)
+		return followAsOldPrimary(ctx, s, o, primary, server.Source{Endpoint: m.pollerOf(primary.Name).member.Replication, GTID: true, TLS: usesTLS(state, primary)})
 	})
 	m.journal.note(audit, begin, o.Name, "follow "+primary.Name, err)
 	if err == nil {
@@ -148,6 +154,7 @@ func (m *Manager) rejoinPrimary(ctx context.Context, p *poller, o, primary failo
 	} else {
 		m.members.exclude(o.Name)
 	}
+	err = errors.Join(err, m.remember(nil))
 	m.journal.change(audit, func(a *failover.Audit) {
 		if err != nil {
 			a.Error = err.Error()
@@ -163,7 +170,11 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 	plan := failover.Plan{Action: failover.Alert, Problem: failover.ErrantServer, Dead: o.Name, Source: primary.Name,
 		Reason: o.Name + " was replaced and has come back: "}
 	own := o.Wrote.Minus(primary.Wrote)
+	_, follows := o.LinkTo(primary.Addr)
 	switch {
+	case follows:
+		plan.Problem, plan.Repoint = failover.NoProblem, []string{o.Name}
+		plan.Reason += "it follows " + primary.Name + " already"
 	case primary.Wrote.IsEmpty() || o.Wrote.IsEmpty() || !usesGTID(state, primary):
 		plan.Reason += "it is excluded, since without GTID it is not known what it has that " + primary.Name + " lacks"
 	case !own.IsEmpty():
@@ -187,9 +198,22 @@ func usesGTID(s failover.State, primary failover.Observation) bool {
 	return false
 }
 
+// usesTLS says whether a primary's replicas connect with TLS.
+func usesTLS(s failover.State, primary failover.Observation) bool {
+	for _, o := range s.Servers {
+		if link, ok := o.LinkTo(primary.Addr); ok && link.TLS {
+			return true
+		}
+	}
+	return false
+}
+
 // followAsOldPrimary makes a primary a replica. MariaDB replicates from the position that a server has
 // replicated up to, and what this one has written itself has to be entered there.
-func followAsOldPrimary(ctx context.Context, s *server.Server, o failover.Observation, source server.Endpoint) error {
+func followAsOldPrimary(ctx context.Context, s *server.Server, o, primary failover.Observation, source server.Source) error {
+	if _, follows := o.LinkTo(primary.Addr); follows { // it was pointed there by a manager that has ended since
+		return s.StartReplica(ctx, "")
+	}
 	if o.Flavor.IsMariaDB() {
 		if err := s.Exec(ctx, "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_current_pos"); err != nil {
 			return err
@@ -200,5 +224,5 @@ func followAsOldPrimary(ctx context.Context, s *server.Server, o failover.Observ
 	if o.SemiSync {
 		errs = append(errs, s.Exec(ctx, "SET GLOBAL "+d.SourceEnabled+" = 0"), s.Exec(ctx, "SET GLOBAL "+d.ReplicaEnabled+" = 1"))
 	}
-	return errors.Join(append(errs, s.SetReadOnly(ctx, true), s.PointTo(ctx, server.Source{Endpoint: source, GTID: true}), s.StartReplica(ctx, ""))...)
+	return errors.Join(append(errs, s.SetReadOnly(ctx, true), s.PointTo(ctx, source), s.StartReplica(ctx, ""))...)
 }

@@ -24,6 +24,33 @@ type memory struct {
 	Promoting string `json:"promoting,omitempty"`
 	Old       string `json:"old,omitempty"`
 	SemiSync  bool   `json:"semi_sync,omitempty"` // the old primary's commits waited for replicas
+	GTID      bool   `json:"gtid,omitempty"`      // it replicated by GTID
+	// Switching is the primary that the takeover under way makes read-only.
+	Switching string `json:"switching,omitempty"`
+	// Touched are replicas that a takeover or a rejoin under way may have stopped. Unlike those of Stopped they had not lost
+	// their source.
+	Touched []string `json:"touched,omitempty"`
+	// Waits is the replica whose commits were made to wait for replicas, since it is to be promoted.
+	Waits string `json:"waits,omitempty"`
+}
+
+// finish forgets the recovery that was under way.
+func (m *memory) finish() { *m = memory{Replaced: m.Replaced} }
+
+// unfinished says whether a recovery was under way when the manager before this one ended.
+func (m *memory) unfinished() bool {
+	return m.Promoting != "" || m.Switching != "" || len(m.Stopped)+len(m.Touched) > 0
+}
+
+// stopped says whether a recovery under way may have stopped a replica.
+func (m *memory) stopped(name string) bool {
+	return slices.Contains(m.Stopped, name) || slices.Contains(m.Touched, name)
+}
+
+// started says that a replica is known to be started again.
+func (m *memory) started(name string) {
+	is := func(one string) bool { return one == name }
+	m.Stopped, m.Touched = slices.DeleteFunc(slices.Clone(m.Stopped), is), slices.DeleteFunc(slices.Clone(m.Touched), is)
 }
 
 // replacement is a standing as it is stored.
@@ -38,6 +65,9 @@ type replacement struct {
 
 // remember stores the memory, changed, before what it speaks of is done. Without a file it is kept in the process only.
 func (m *Manager) remember(change func(*memory)) error {
+	if err := m.pass(); err != nil {
+		return fmt.Errorf("failover manager: state file: %w", err)
+	}
 	if change != nil {
 		change(&m.memory)
 	}

@@ -18,9 +18,20 @@ func (m *Manager) Takeover(ctx context.Context, to string) error {
 	done := make(chan error, 1)
 	select {
 	case m.requests <- func(watching context.Context) { done <- m.takeover(context.WithoutCancel(watching), to) }:
-		return <-done
+	case <-m.ended:
 	case <-ctx.Done():
 		return fmt.Errorf("failover manager: takeover by %s: %w", to, ctx.Err())
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-m.ended:
+	}
+	select {
+	case err := <-done:
+		return err
+	default:
+		return fmt.Errorf("failover manager: takeover by %s: the manager has ended", to)
 	}
 }
 
@@ -77,6 +88,11 @@ func (r *recovery) switchTo(ctx context.Context, plan failover.Plan, state failo
 	}
 	defer old.server.Close()
 	chosen := r.find(plan.Promote)
+	if err := r.manager.remember(func(m *memory) {
+		m.Switching, m.Touched = r.old.Name, append([]string{plan.Promote}, plan.Repoint...)
+	}); err != nil {
+		return err
+	}
 	if err := r.makeReadOnly(ctx, old); err != nil {
 		return errors.Join(err, r.giveUp(ctx, old, nil))
 	}
@@ -90,8 +106,11 @@ func (r *recovery) switchTo(ctx context.Context, plan failover.Plan, state failo
 	}
 	r.install(ctx, chosen, plan)
 	if err := r.step(old, "follow "+plan.Promote, func() error {
-		return followAsOldPrimary(ctx, old.server, r.old, chosen.poller.member.Replication)
+		return followAsOldPrimary(ctx, old.server, r.old, chosen.seen, server.Source{Endpoint: chosen.poller.member.Replication, GTID: true, TLS: chosen.link.TLS})
 	}); err != nil {
+		r.change(func(a *failover.Audit) {
+			a.Excluded = append(a.Excluded, failover.Exclusion{Name: plan.Dead, Reason: err.Error()})
+		})
 		return err
 	}
 	r.manager.members.activate(plan.Dead)
@@ -156,7 +175,7 @@ func (r *recovery) giveUp(ctx context.Context, old, chosen *involved) error {
 func (r *recovery) followAgain(ctx context.Context, old, chosen *involved) error {
 	s := chosen.server
 	if chosen.seen.CanWait && !chosen.seen.SemiSync {
-		if err := s.Exec(ctx, "SET GLOBAL "+s.Dialect.SemiSync.SourceEnabled+" = 0"); err != nil {
+		if err := stopWaiting(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -165,7 +184,7 @@ func (r *recovery) followAgain(ctx context.Context, old, chosen *involved) error
 		return err
 	}
 	if len(statuses) == 0 {
-		if err := s.PointTo(ctx, server.Source{Endpoint: old.poller.member.Replication, GTID: true}); err != nil {
+		if err := s.PointTo(ctx, server.Source{Endpoint: old.poller.member.Replication, GTID: true, TLS: chosen.link.TLS}); err != nil {
 			return err
 		}
 	}

@@ -18,7 +18,7 @@ func (m *Manager) unblock(ctx context.Context, plan failover.Plan, state failove
 			continue
 		}
 		err := m.act(ctx, p.member, func(ctx context.Context, s *server.Server) error {
-			return s.Exec(ctx, "SET GLOBAL "+s.Dialect.SemiSync.SourceEnabled+" = 0")
+			return stopWaiting(ctx, s)
 		})
 		m.journal.note(audit, begin, plan.Dead, "semi-synchronous replication off", err)
 		m.journal.change(audit, func(a *failover.Audit) {

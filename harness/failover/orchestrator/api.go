@@ -123,6 +123,11 @@ type blockedRecovery struct {
 	BlockingRecoveryID int64 `json:"BlockingRecoveryId"`
 }
 
+type instance struct {
+	Key              instanceKey
+	IsLastCheckValid bool
+}
+
 type downtimed struct {
 	Key              instanceKey
 	IsLastCheckValid bool

@@ -58,13 +58,17 @@ func (o *Manager) refresh(ctx context.Context) error {
 	if err := o.api.get(ctx, "audit-recovery", &recoveries); err != nil {
 		return err
 	}
+	var instances []instance
+	if err := o.api.get(ctx, "all-instances", &instances); err != nil {
+		return err
+	}
 	var audits []failover.Audit
 	for _, r := range slices.Backward(recoveries) { // the last comes first
 		var steps []recoveryStep
 		if err := o.api.get(ctx, "audit-recovery-steps/"+r.UID, &steps); err != nil {
 			return err
 		}
-		audits = append(audits, o.audit(r, steps))
+		audits = append(audits, o.audit(r, steps, instances))
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -119,8 +123,9 @@ func (o *Manager) alert(a failover.Audit) {
 	}
 }
 
-// audit translates a recovery. Whom orchestrator has not lost it says to have rewired.
-func (o *Manager) audit(r topologyRecovery, steps []recoveryStep) failover.Audit {
+// audit translates a recovery. Whom orchestrator has not lost it says to have rewired; one that had died as well is in neither
+// list, and follows nobody: it did not answer when the recovery ended.
+func (o *Manager) audit(r topologyRecovery, steps []recoveryStep, instances []instance) failover.Audit {
 	entry := r.AnalysisEntry
 	a := failover.Audit{Plan: failover.Plan{Action: failover.Promote, Problem: problemOf(entry.Analysis), Dead: o.nameOf(entry.AnalyzedInstanceKey),
 		Reason: strings.TrimSpace(entry.Analysis + " " + entry.Description)}}
@@ -135,7 +140,6 @@ func (o *Manager) audit(r topologyRecovery, steps []recoveryStep) failover.Audit
 			a.Plan.Repoint = append(a.Plan.Repoint, o.nameOf(key))
 		}
 	}
-	a.Followers = a.Plan.Repoint
 	for _, s := range steps {
 		at, err := parseTime(s.AuditAt)
 		step := failover.Step{At: at, What: s.Message}
@@ -155,8 +159,20 @@ func (o *Manager) audit(r topologyRecovery, steps []recoveryStep) failover.Audit
 	if a.Done && phases.Following.IsZero() {
 		phases.Following = time.Now()
 		o.stages[r.UID] = phases
+		for _, i := range instances {
+			if name := o.nameOf(i.Key); !i.IsLastCheckValid && slices.Contains(a.Plan.Repoint, name) {
+				o.silent[r.UID] = append(o.silent[r.UID], name)
+			}
+		}
 	}
 	a.Phases = phases
+	for _, name := range a.Plan.Repoint {
+		if slices.Contains(o.silent[r.UID], name) {
+			a.Excluded = append(a.Excluded, failover.Exclusion{Name: name, Reason: "it did not answer when the recovery ended"})
+		} else {
+			a.Followers = append(a.Followers, name)
+		}
+	}
 	return a
 }
 

@@ -61,6 +61,7 @@ type Manager struct {
 	audits   []failover.Audit
 	alerts   []failover.Audit
 	stages   map[string]failover.Phases // when hooks were called, by recovery
+	silent   map[string][]string        // servers that did not answer when it ended, by recovery
 	detected time.Time                  // when the last failure was
 }
 
@@ -83,7 +84,7 @@ func New(c Config) (*Manager, error) {
 	if len(c.Members) == 0 {
 		return nil, errors.New("orchestrator: no servers")
 	}
-	return &Manager{config: c, stages: map[string]failover.Phases{}}, nil
+	return &Manager{config: c, stages: map[string]failover.Phases{}, silent: map[string][]string{}}, nil
 }
 
 // Start starts the program, makes it discover every server, and returns when it may recover: it does not
