@@ -36,7 +36,7 @@ var liveFaults = []liveFault{
 	{"a replica whose applier was stopped", func(s *fixture, ctx context.Context) {
 		s.inject(ctx, fault.StopThread{Node: s.named("replica1"), Thread: fault.SQLThread})
 	}, failover.StoppedReplica, "replica1"},
-	{"a replica that waits for a hanging primary as long as servers do by default", func(s *fixture, ctx context.Context) {
+	{"a replica with the default network time-out", func(s *fixture, ctx context.Context) {
 		n := s.named("replica1").Server
 		suitekit.NoFault(n.Exec(ctx, "SET GLOBAL "+n.Dialect.ReplicaNetTime+" = 60"))
 	}, failover.SlowToNotice, "replica1"},

@@ -51,7 +51,7 @@ var _ = Describe("a manager that is killed", func() {
 	for _, c := range interruptions {
 		for group := range pointGroups {
 			first := group*pointsOfGroup + 1
-			It(fmt.Sprintf("in %s, at points %d to %d, is started again and leaves nothing half done", c.what, first, first+pointsOfGroup-1),
+			It(fmt.Sprintf("in %s at points %d to %d is started again, and leaves nothing half done", c.what, first, first+pointsOfGroup-1),
 				Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
 					past := false
 					for point := first; point < first+pointsOfGroup && !past; point++ {
@@ -64,7 +64,7 @@ var _ = Describe("a manager that is killed", func() {
 		}
 	}
 
-	It("and goes on with nothing when it is started again is caught", Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
+	It("and forgets what it was doing is caught", Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
 		c := interruptions[1]
 		for point := 1; point < pointsOfGroup; point++ {
 			s, ended := beginInterrupted(ctx, c, point, embedded.ForgettingUnfinished)
@@ -153,7 +153,7 @@ var _ = Describe("a takeover of which one step fails", func() {
 	}
 	for group := range pointGroups {
 		first := group*pointsOfGroup + 1
-		It(fmt.Sprintf("at points %d to %d, leaves one server that takes writes, and says what was undone", first, first+pointsOfGroup-1),
+		It(fmt.Sprintf("at points %d to %d leaves one writable server", first, first+pointsOfGroup-1),
 			Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
 				past := false
 				for point := first; point < first+pointsOfGroup && !past; point++ {

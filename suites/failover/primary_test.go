@@ -139,7 +139,7 @@ var _ = Describe("a dead primary under load", func() {
 		s.expectAfterFailover(ctx, audit)
 	})
 
-	It("with semi-synchronous replication, that hangs, is read-only when it resumes, though its commits wait for ever", Label(cell.LabelFull), func(ctx SpecContext) {
+	It("that hangs with commits that wait for acknowledgements is read-only when it resumes", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := resumeSemiSync(ctx, nil)
 		Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
 		audit := s.waitForFailover(ctx)

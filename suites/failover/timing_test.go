@@ -12,23 +12,35 @@ import (
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/fault"
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
 
 const (
 	measuredRounds = 20
+	hungRounds     = 5
 	// Kills at random moments, in groups that fit into the time of a spec.
 	killGroups, killsOfGroup = 10, 10
 )
 
 var _ = Describe("repeated failovers", func() {
 	It(fmt.Sprintf("of %d primaries are timed", measuredRounds), Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
-		measureRounds(ctx, measuredRounds, "", nil)
+		measureRounds(ctx, measuredRounds, "", fault.Kill{}, nil)
+	})
+
+	It(fmt.Sprintf("of %d hung primaries are timed, with the network time-out of the suite", hungRounds), Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
+		measureRounds(ctx, hungRounds, ", hung", fault.Pause{}, nil)
+	})
+
+	It("of a hung primary is timed once, with the servers' default network time-out", Label(cell.LabelFull), Label(cell.LabelLong), polling(), func(ctx SpecContext) {
+		name := suitekit.Flavor(sandbox.ProfileDurable).Dialect().ReplicaNetTime
+		measureRounds(ctx, 1, ", hung, default time-out", fault.Pause{}, nil, name+"=60")
 	})
 
 	It("with polls of 5 s are timed once, as published for orchestrator 3.0.6 (15 to 20 s)", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
-		measureRounds(ctx, 1, ", polls of 5 s", func(c *embedded.Config) { c.Interval = 5 * time.Second })
+		measureRounds(ctx, 1, ", polls of 5 s", fault.Kill{}, func(c *embedded.Config) { c.Interval = 5 * time.Second })
 	})
 
 	for group := range killGroups {
@@ -56,27 +68,40 @@ var _ = Describe("repeated failovers", func() {
 })
 
 // measureRounds crashes as many primaries and keeps the median, the 95th percentile and the worst of each
-// phase; how, what is otherwise than usual, is added to their names.
-func measureRounds(ctx context.Context, rounds int, how string, change func(*embedded.Config)) {
+// phase; how, what is otherwise than usual, is added to their names. The fault is of the kind that is given; options are the
+// servers'.
+func measureRounds(ctx context.Context, rounds int, how string, kind fault.Fault, change func(*embedded.Config), options ...string) {
 	GinkgoHelper()
 	phases := map[string][]float64{}
 	for round := range rounds {
-		s := deploy(ctx, topology.Options{GTID: true})
+		s := deploy(ctx, topology.Options{GTID: true, Server: options})
 		s.round = uint64(round)
 		s.manage(ctx, change)
 		s.write(ctx)
-		s.killPrimary(ctx)
+		if _, hangs := kind.(fault.Pause); hangs {
+			kind = fault.Pause{Node: s.Primary()}
+		} else {
+			kind = fault.Kill{Node: s.Primary()}
+		}
+		s.injectAtRandom(ctx, kind)
 		audit := s.waitForFailover(ctx)
 		s.finishWrites(ctx)
 		s.watchers.Wait()
 		Expect(s.check(ctx, s.clusterAfter(audit)).err()).NotTo(HaveOccurred(), "failover %d", round+1)
-		for name, at := range map[string]time.Time{"detected": audit.Phases.Detected, "first write": s.firstAfter, "all following": s.following} {
+		for name, at := range map[string]time.Time{"detected": audit.Phases.Detected, "decided": audit.Phases.ReceiversStopped, "promoted": audit.Phases.Writable,
+			"first write": s.firstAfter, "all following": s.following} {
+			if at.IsZero() {
+				continue // not every manager says
+			}
 			phases[name] = append(phases[name], float64(at.Sub(s.crashed).Microseconds())/1000)
 		}
 		s.end(ctx)
 	}
-	for _, name := range []string{"detected", "first write", "all following"} {
+	for _, name := range []string{"detected", "decided", "promoted", "first write", "all following"} {
 		list := phases[name]
+		if len(list) == 0 {
+			continue
+		}
 		slices.Sort(list)
 		for _, one := range list {
 			suitekit.Detail(name+how+", each", "ms", one)

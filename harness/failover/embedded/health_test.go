@@ -1,0 +1,91 @@
+package embedded
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"mysqlmatrix/harness/failover"
+)
+
+// wellCluster is a primary at its 100th transaction with two replicas that follow.
+func wellCluster() failover.State {
+	primary := deadPrimary()
+	primary.Reachable, primary.Failures, primary.Error, primary.At = true, 0, "", now
+	s := failover.State{Now: now, Servers: []failover.Observation{primary, replicaAt(1, 100), replicaAt(2, 100)}}
+	for i := 1; i < len(s.Servers); i++ {
+		s.Servers[i].Links[0].Fetch = failover.Running
+	}
+	return s
+}
+
+func TestHealthOfSettings(t *testing.T) {
+	for _, c := range []struct {
+		what    string
+		change  func(servers []failover.Observation)
+		problem failover.Problem
+		server  string
+		says    string
+	}{
+		{"events that run nowhere", func(s []failover.Observation) { s[0].Survey.IdleEvents = []string{"shop.tick"} }, failover.MisplacedEvents, "primary", "ENABLE"},
+		{"events on a replica", func(s []failover.Observation) { s[1].Survey.Events = []string{"shop.tick"} }, failover.MisplacedEvents, "replica1", "DISABLE"},
+		{"the default network time-out", func(s []failover.Observation) { s[2].Survey.NetTimeout = time.Minute }, failover.SlowToNotice, "replica2", "net_timeout"},
+		{"a replica that takes writes", func(s []failover.Observation) { s[1].ReadOnly = false }, failover.ErrantServer, "replica1", "read_only = 1"},
+		{"writes that wait", func(s []failover.Observation) {
+			s[0].Survey.Waiting, s[0].Survey.Wait = 3, "waiting for handler commit"
+		}, failover.StalledWrites, "primary", "full disk"},
+		{"a lost end of the binary log", func(s []failover.Observation) { s[1].Links[0].Received, s[1].At = upTo(103), now.Add(-time.Second) }, failover.LostBinlogEnd, "primary", "101-103"},
+	} {
+		s := wellCluster()
+		c.change(s.Servers)
+		found := Health(s)
+		if len(found) != 1 || found[0].Problem != c.problem || found[0].Dead != c.server || !strings.Contains(found[0].Reason, c.says) {
+			t.Errorf("%s: %+v", c.what, found)
+		}
+	}
+	if found := Health(wellCluster()); len(found) > 0 {
+		t.Errorf("of a cluster that is well: %+v", found)
+	}
+}
+
+func TestAcknowledgedWritesThatAreGoneAreNotForgotten(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		change func(servers []failover.Observation)
+		action failover.Action
+		reason string
+	}{
+		{"all are there", func([]failover.Observation) {}, failover.Promote, ""},
+		{"lost by the candidate", func(s []failover.Observation) {
+			s[1].Links[0].Received, s[2].Links[0].Received = upTo(90), upTo(90)
+			s[2].Lost = upTo(100).Minus(upTo(90))
+		}, failover.Refuse, "replica2 had received " + primaryUUID + ":100, which"},
+		{"lost by one, there on another", func(s []failover.Observation) {
+			s[2].Links[0].Received, s[2].Lost = upTo(90), upTo(100).Minus(upTo(90))
+		}, failover.Promote, ""},
+		{"with a replica that is gone", func(s []failover.Observation) {
+			s[1].Links[0].Received = upTo(90)
+			s[2].Reachable, s[2].Failures = false, 2
+		}, failover.Refuse, "does not answer"},
+		{"of a replica that did not acknowledge", func(s []failover.Observation) {
+			s[1].Links[0].Received = upTo(90)
+			s[2].Reachable, s[2].Failures, s[2].Acknowledges = false, 2, false
+		}, failover.Promote, ""},
+		{"that the primary had not committed", func(s []failover.Observation) {
+			s[0].Executed = upTo(90)
+			s[1].Links[0].Received = upTo(90)
+			s[2].Reachable, s[2].Failures = false, 2
+		}, failover.Promote, ""},
+	} {
+		primary := deadPrimary()
+		primary.SemiSync, primary.WaitsFor = true, 1
+		s := failover.State{Now: now, Servers: []failover.Observation{primary, replicaAt(1, 100), replicaAt(2, 100)}}
+		for i := range s.Servers {
+			s.Servers[i].Acknowledges, s.Servers[i].CanWait = true, true
+		}
+		c.change(s.Servers)
+		if plan := Decide(s, Policy{}); plan.Action != c.action || !strings.Contains(plan.Reason, c.reason) {
+			t.Errorf("%s: %s: %s", c.what, plan.Action, plan.Reason)
+		}
+	}
+}
