@@ -264,7 +264,7 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 		err = fmt.Errorf("acknowledged writes are lost: %s", account)
 	}
 	h.seen = len(h.audits())
-	h.samples.resetSeveral()
+	h.samples.begin()
 	return err
 }
 

@@ -161,9 +161,10 @@ func (m *samples) severalWritable() time.Duration {
 	return m.several
 }
 
-// resetSeveral begins to count anew.
-func (m *samples) resetSeveral() {
+// begin forgets what was seen to be wrong: all is well now.
+func (m *samples) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.several = 0
+	clear(m.lost)
 }

@@ -61,6 +61,7 @@ func (r *recovery) follow(ctx context.Context, i, primary *involved) error {
 		}
 		source.At = at
 	}
+	r.applyBefore(ctx, i)
 	written, _, err := primary.server.BinaryLogStatus(ctx)
 	if err != nil {
 		return err
@@ -81,6 +82,17 @@ func (r *recovery) follow(ctx context.Context, i, primary *involved) error {
 				}
 			})
 	})
+}
+
+// applyBefore lets a replica apply what it has received before it is pointed elsewhere, which deletes its relay logs: until it has
+// fetched that again, the new primary would be the only one to have it. One that needs long is not waited for.
+func (r *recovery) applyBefore(ctx context.Context, i *involved) {
+	c := candidate{Observation: i.seen, link: i.link}
+	if !i.link.GTID || i.link.Error != "" || i.link.Delay > 0 || c.left() == 0 || c.left() > readySoon {
+		return
+	}
+	// Its outcome is in the audit.
+	_ = r.apply(ctx, i, r.manager.config.CandidateLimit)
 }
 
 // receives says whether a replica has received what the new primary had written when it was pointed there. That its

@@ -26,8 +26,9 @@ func (m *Manager) fence(ctx context.Context, state failover.State) {
 }
 
 // refuseWrites makes a replaced primary read-only. That waits for commits, and those may wait for acknowledgements that no replica
-// will give: their sessions are ended. The clients get no answer, as from a primary that is dead. To let the commits go on instead
-// would be to acknowledge what the new primary lacks.
+// will give: their sessions are ended. The clients get no answer, as from a primary that is dead: to let the commits go on before
+// that would be to acknowledge what the new primary lacks. MySQL's go on waiting when their sessions have ended (seen on 9.7.4), and
+// are let go then. No other write begins meanwhile.
 func (m *Manager) refuseWrites(ctx context.Context, s *server.Server) error {
 	if m.config.planted == fencePolitely {
 		return s.SetReadOnly(ctx, true)
@@ -35,7 +36,7 @@ func (m *Manager) refuseWrites(ctx context.Context, s *server.Server) error {
 	done := make(chan error, 1)
 	go func() { done <- s.SetReadOnly(ctx, true) }()
 	var killErr error
-	for {
+	for round := 1; ; round++ {
 		patience := time.NewTimer(stopPatience)
 		select {
 		case err := <-done:
@@ -43,20 +44,37 @@ func (m *Manager) refuseWrites(ctx context.Context, s *server.Server) error {
 			return errors.Join(err, killErr)
 		case <-patience.C:
 			killErr = killWaiting(ctx, s)
+			if waits, err := isSemiSync(ctx, s); killErr == nil && round > 1 && waits {
+				killErr = errors.Join(err, stopWaiting(ctx, s))
+			}
 		}
 	}
 }
 
-// killWaiting ends the sessions whose commits wait for acknowledgements.
+// killWaiting ends the sessions that are at a write. One of a group of commits says that it waits for an acknowledgement, and the
+// others that they wait for it: all but reading ones are ended.
 func killWaiting(ctx context.Context, s *server.Server) error {
 	threads, err := s.Rows(ctx, "SHOW PROCESSLIST")
 	if err != nil {
 		return err
 	}
 	for _, thread := range threads {
-		if strings.Contains(strings.ToLower(thread["State"]), "semi-sync ack") {
-			err = errors.Join(err, killConnection(ctx, s, thread["Id"]))
+		if thread["Command"] != "Query" && thread["Command"] != "Execute" || thread["User"] == "system user" || harmless(thread["Info"]) {
+			continue
 		}
+		err = errors.Join(err, killConnection(ctx, s, thread["Id"]))
 	}
 	return err
+}
+
+// harmless says whether a statement only reads, or is the one that makes the server read-only.
+func harmless(statement string) bool {
+	words := strings.Fields(strings.ToUpper(statement))
+	return len(words) > 0 && (words[0] == "SELECT" || words[0] == "SHOW" || words[0] == "SET" && len(words) > 1 && words[1] == "GLOBAL")
+}
+
+// isSemiSync says whether a server's commits wait for replicas.
+func isSemiSync(ctx context.Context, s *server.Server) (bool, error) {
+	rows, err := s.Rows(ctx, "SHOW GLOBAL VARIABLES LIKE "+server.Quote(s.Dialect.SemiSync.SourceEnabled))
+	return len(rows) == 1 && on(rows[0]["Value"]), err
 }

@@ -144,6 +144,7 @@ func (m *Manager) state() failover.State {
 	}
 	identify(s.Servers)
 	m.witnesses(s.Servers)
+	m.recallPrimary(s.Servers)
 	return s
 }
 
@@ -171,6 +172,7 @@ func (m *Manager) consider(ctx context.Context) {
 		return // what was known before is out of date
 	}
 	m.rejoinPrimaries(ctx, state)
+	m.notePrimary(state)
 	m.reportHealth(state)
 	plan := m.config.decide(state)
 	switch plan.Action {

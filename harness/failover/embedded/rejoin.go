@@ -175,7 +175,7 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 	case follows:
 		plan.Problem, plan.Repoint = failover.NoProblem, []string{o.Name}
 		plan.Reason += "it follows " + primary.Name + " already"
-	case primary.Wrote.IsEmpty() || o.Wrote.IsEmpty() || !usesGTID(state, primary):
+	case primary.Wrote.IsEmpty() || o.Wrote.IsEmpty() || !usesGTID(state, primary) && !m.members[o.Name].link.GTID:
 		plan.Reason += "it is excluded, since without GTID it is not known what it has that " + primary.Name + " lacks"
 	case !own.IsEmpty():
 		plan.Reason += "it is excluded, since it has transactions that " + primary.Name + " lacks: " + own.String()

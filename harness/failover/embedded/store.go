@@ -18,6 +18,9 @@ import (
 // that was under way had done.
 type memory struct {
 	Replaced map[string]replacement `json:"replaced,omitempty"`
+	// Primary is the primary, and how many replicas its commits wait for: a manager that is started when it is dead cannot ask it.
+	Primary  string `json:"primary,omitempty"`
+	WaitsFor int    `json:"waits_for,omitempty"`
 	// Stopped are replicas whose receivers the recovery under way has stopped.
 	Stopped []string `json:"stopped,omitempty"`
 	// Promoting is the replica that the recovery under way promotes, in place of Old.
@@ -35,7 +38,9 @@ type memory struct {
 }
 
 // finish forgets the recovery that was under way.
-func (m *memory) finish() { *m = memory{Replaced: m.Replaced} }
+func (m *memory) finish() {
+	*m = memory{Replaced: m.Replaced, Primary: m.Primary, WaitsFor: m.WaitsFor}
+}
 
 // unfinished says whether a recovery was under way when the manager before this one ended.
 func (m *memory) unfinished() bool {
@@ -124,6 +129,31 @@ func (m *Manager) recall() error {
 		m.members[name] = standing{status: one.Status, by: one.By, style: one.Style, link: failover.Link{GTID: one.GTID, Received: received, Read: one.Read}}
 	}
 	return nil
+}
+
+// notePrimary stores what is known of the primary when that has changed.
+func (m *Manager) notePrimary(s failover.State) {
+	primary, ok := m.primaryOf(s)
+	waits := primary.WaitsFor
+	if !primary.SemiSync {
+		waits = 0
+	}
+	if !ok || !hasReplicas(s, primary) || m.memory.Primary == primary.Name && m.memory.WaitsFor == waits {
+		return
+	}
+	// When it cannot be stored, it is tried again after the next poll.
+	if m.remember(func(m *memory) { m.Primary, m.WaitsFor = primary.Name, waits }) != nil {
+		m.memory.Primary = ""
+	}
+}
+
+// recallPrimary tells of a primary that this manager has never seen alive what one before it had seen.
+func (m *Manager) recallPrimary(servers []failover.Observation) {
+	for i, o := range servers {
+		if !o.Reachable && o.At.IsZero() && o.Name == m.memory.Primary {
+			servers[i].SemiSync, servers[i].WaitsFor = m.memory.WaitsFor > 0, m.memory.WaitsFor
+		}
+	}
 }
 
 // witnesses marks the receivers that a recovery has stopped which was not finished: they had lost their source.
