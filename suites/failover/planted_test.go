@@ -112,6 +112,18 @@ var _ = Describe("the oracle", func() {
 		Expect(s.load.Stop()).To(Succeed())
 	})
 
+	It("detects a manager that forgets whom it has replaced when it is started again", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, topology.Options{GTID: true})
+		restart := s.manageRestartablyWith(ctx, embedded.ForgettingDemoted)
+		s.write(ctx)
+		s.killPrimary(ctx)
+		s.waitForFailover(ctx)
+		s.finishWrites(ctx)
+		restart(ctx)
+		s.heal(ctx, fault.Kill{Node: s.Primary()})
+		Consistently(ctx, s.writable).WithArguments(ctx).WithTimeout(fenceLimit).WithPolling(auditPoll).Should(HaveLen(2))
+	})
+
 	It("detects a manager that points replicas anew without TLS", Label(cell.LabelFull), func(ctx SpecContext) {
 		if suitekit.Flavor(sandbox.ProfileDurable).Dialect().PlainTransport == "" {
 			suitekit.Unsupported("a replica keeps its TLS options here unless it is told otherwise")

@@ -22,6 +22,7 @@ const (
 	believeFirstYes           // takes a receiver that runs for proof that it receives
 	fencePolitely             // waits for commits of a replaced primary that wait for acknowledgements
 	forgetTLS                 // points replicas anew without TLS
+	forgetDemoted             // does not know which primaries a manager before it has replaced
 	forgetReceived            // promotes a replica that lacks what it, or one that is gone, had acknowledged
 	forgetUnfinished          // does not go on with what a manager before it was doing
 )

@@ -54,3 +54,6 @@ func FencingPolitely(c *Config) { c.planted = fencePolitely }
 
 // ForgettingTLS is a manager that points replicas anew without TLS.
 func ForgettingTLS(c *Config) { c.planted = forgetTLS }
+
+// ForgettingDemoted is a manager that does not know which primaries a manager before it has replaced.
+func ForgettingDemoted(c *Config) { c.planted = forgetDemoted }

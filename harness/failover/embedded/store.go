@@ -108,7 +108,7 @@ func writeDurably(path string, content any) error {
 
 // recall reads what a manager before this one has stored.
 func (m *Manager) recall() error {
-	if m.config.StateFile == "" {
+	if m.config.StateFile == "" || m.config.planted == forgetDemoted {
 		return nil
 	}
 	text, err := os.ReadFile(m.config.StateFile)
