@@ -28,6 +28,8 @@ const (
 	between = 1500 * time.Millisecond
 	// settleLimit is how long a cluster whose faults are healed may take until one server takes writes and all have their place.
 	settleLimit = 45 * time.Second
+	// historyRate is how many writes a second there are: fewer than usual, since a history is long.
+	historyRate = rate / 4.0
 	// asideLimit is how long a server that follows nobody is waited for before it is rebuilt.
 	asideLimit = 10 * time.Second
 )
@@ -129,6 +131,7 @@ func liveThrough(ctx SpecContext, story history, plant func(*embedded.Config)) (
 		h.past = append(h.past, h.manager.Audits()...)
 		restart(ctx)
 	}
+	h.rate = historyRate
 	h.write(ctx)
 	defer func() {
 		h.gate.open()
@@ -252,6 +255,9 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 	if err := h.held(ctx); err != nil {
 		return err
 	}
+	if err := h.caughtUp(ctx, primary); err != nil {
+		return err
+	}
 	var found findings
 	if err := (wait.State{What: "no finding", Limit: catchUpLimit, Poll: auditPoll}).Until(ctx, func(context.Context) (string, bool, error) {
 		found = h.check(ctx, cluster{primary: primary}) // which is not cut off in the middle
@@ -265,6 +271,19 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 	}
 	h.seen = len(h.audits())
 	h.samples.begin()
+	return err
+}
+
+// caughtUp waits until every replica has applied what the primary has written: how much that is depends on the machine.
+func (h *chronicle) caughtUp(ctx context.Context, primary *topology.Node) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*recoveryLimit)
+	defer cancel()
+	at, _, err := primary.Server.BinaryLogStatus(ctx)
+	for _, n := range h.Nodes {
+		if n != primary && err == nil {
+			err = n.Server.WaitForCoordinates(ctx, at, "")
+		}
+	}
 	return err
 }
 

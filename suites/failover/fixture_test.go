@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -44,7 +45,8 @@ type fixture struct {
 	*topology.Topology
 	ledger   *workload.Ledger
 	load     *workload.Load
-	gate     gate // where the application can be held between two writes
+	rate     float64 // of writes, where it is not the usual one
+	gate     gate    // where the application can be held between two writes
 	manager  failover.Manager
 	samplers sync.WaitGroup
 	samples  *samples // what the servers said of themselves while the manager watched
@@ -95,7 +97,7 @@ func application(n *topology.Node) server.Endpoint {
 func (s *fixture) write(ctx context.Context) {
 	GinkgoHelper()
 	s.load = workload.Start(ctx, workload.Config{
-		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: rate, Seed: suitekit.Cell().Seed, Journal: true,
+		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: cmp.Or(s.rate, rate), Seed: suitekit.Cell().Seed, Journal: true,
 		Endpoint: func() server.Endpoint {
 			s.mu.Lock()
 			defer s.mu.Unlock()

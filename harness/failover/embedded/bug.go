@@ -23,6 +23,7 @@ const (
 	fencePolitely             // waits for commits of a replaced primary that wait for acknowledgements
 	forgetTLS                 // points replicas anew without TLS
 	forgetDemoted             // does not know which primaries a manager before it has replaced
+	replaceAgain              // promotes another replica in place of a primary that was replaced already
 	forgetReceived            // promotes a replica that lacks what it, or one that is gone, had acknowledged
 	forgetUnfinished          // does not go on with what a manager before it was doing
 )
@@ -37,6 +38,7 @@ func (c *Config) decide(s failover.State) failover.Plan {
 	if c.planted == trustStoppedReceivers {
 		s = withLostSources(s)
 	}
+	policy.again = c.planted == replaceAgain
 	plan := Decide(s, policy)
 	switch {
 	case c.planted == forgetFollowers:

@@ -56,7 +56,7 @@ type Policy struct {
 	// FindsPositions says that replicas that do not use GTID can be repointed.
 	FindsPositions bool
 
-	byName, believes, forgets bool // planted bugs
+	byName, believes, forgets, again bool // planted bugs
 }
 
 func (p Policy) confirmations() int {

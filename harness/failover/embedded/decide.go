@@ -61,7 +61,34 @@ func decideFor(s failover.State, p Policy, addr string) failover.Plan {
 		plan.Reason = fmt.Sprintf("%s has not answered %d of %d times: %s", source.Name, source.Failures, p.confirmations(), source.Error)
 		return plan
 	}
+	if by := successorOf(s, source.Name); by != "" && !p.again {
+		return decideReplaced(s, source, by)
+	}
 	return decideUnreachable(s, p, source)
+}
+
+// successorOf is the name of the primary that has taken the place of a replaced one; "" when that was not replaced.
+func successorOf(s failover.State, name string) (by string) {
+	for range s.Servers {
+		next := s.Replaced[name]
+		if next == "" {
+			break
+		}
+		by, name = next, next
+	}
+	return by
+}
+
+// decideReplaced is the plan for a dead primary that was replaced already: its replicas are late ones, which follow the new primary
+// when that answers. When it does not, it may be alive all the same, and take writes: no replica of it is there to ask.
+func decideReplaced(s failover.State, dead failover.Observation, by string) failover.Plan {
+	plan := failover.Plan{Action: failover.Watch, Problem: failover.UnreachablePrimary, Dead: dead.Name,
+		Reason: dead.Name + " was replaced by " + by + ", which its replicas are to follow"}
+	if o := observationOf(s, by); !o.Reachable && !hasReplicas(s, o) {
+		plan.Action, plan.Dead = failover.Refuse, by
+		plan.Reason = by + " has taken the place of " + dead.Name + " and does not answer, and nobody replicates from it: it may take writes. Start it, or see that it is dead and promote another one by hand"
+	}
+	return plan
 }
 
 func decideAlive(s failover.State, p Policy, source failover.Observation) failover.Plan {

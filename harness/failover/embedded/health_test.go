@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,11 +35,14 @@ func TestHealthOfSettings(t *testing.T) {
 		{"writes that wait", func(s []failover.Observation) {
 			s[0].Survey.Waiting, s[0].Survey.Wait = 3, "waiting for handler commit"
 		}, failover.StalledWrites, "primary", "full disk"},
-		{"a lost end of the binary log", func(s []failover.Observation) { s[1].Links[0].Received, s[1].At = upTo(103), now.Add(-time.Second) }, failover.LostBinlogEnd, "primary", "101-103"},
+		{"a lost end of the binary log", func(s []failover.Observation) {
+			s[1].Links[0].Received, s[1].At = upTo(103), now.Add(-time.Second)
+			s[1].Links[0].Fetch, s[1].Links[0].FetchErrno = failover.Stopped, 1236
+		}, failover.LostBinlogEnd, "primary", "101-103"},
 	} {
 		s := wellCluster()
 		c.change(s.Servers)
-		found := Health(s)
+		found := slices.DeleteFunc(Health(s), func(p failover.Plan) bool { return p.Problem == failover.BrokenReplica })
 		if len(found) != 1 || found[0].Problem != c.problem || found[0].Dead != c.server || !strings.Contains(found[0].Reason, c.says) {
 			t.Errorf("%s: %+v", c.what, found)
 		}
@@ -87,5 +91,20 @@ func TestAcknowledgedWritesThatAreGoneAreNotForgotten(t *testing.T) {
 		if plan := Decide(s, Policy{}); plan.Action != c.action || !strings.Contains(plan.Reason, c.reason) {
 			t.Errorf("%s: %s: %s", c.what, plan.Action, plan.Reason)
 		}
+	}
+}
+
+func TestReplacedPrimaryIsNotReplacedAgain(t *testing.T) {
+	s := failover.State{Now: now, Servers: []failover.Observation{deadPrimary(), replicaAt(1, 100), replicaAt(2, 100)}, Replaced: map[string]string{"primary": "replica1"}}
+	s.Servers[1].Links, s.Servers[1].ReadOnly = nil, false
+	if plan := Decide(s, Policy{}); plan.Action != failover.Watch {
+		t.Errorf("the new primary answers: %s: %s", plan.Action, plan.Reason)
+	}
+	s.Servers[1].Reachable, s.Servers[1].Failures, s.Servers[1].Error = false, 9, "timeout"
+	if plan := Decide(s, Policy{}); plan.Action != failover.Refuse || plan.Dead != "replica1" {
+		t.Errorf("the new primary does not answer: %s of %s: %s", plan.Action, plan.Dead, plan.Reason)
+	}
+	if plan := Decide(s, Policy{again: true}); plan.Action != failover.Promote {
+		t.Errorf("the planted bug: %s: %s", plan.Action, plan.Reason)
 	}
 }

@@ -57,3 +57,6 @@ func ForgettingTLS(c *Config) { c.planted = forgetTLS }
 
 // ForgettingDemoted is a manager that does not know which primaries a manager before it has replaced.
 func ForgettingDemoted(c *Config) { c.planted = forgetDemoted }
+
+// ReplacingAgain is a manager that promotes another replica in place of a primary that was replaced already.
+func ReplacingAgain(c *Config) { c.planted = replaceAgain }
