@@ -246,6 +246,21 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 		}
 	}
 	h.active = nil
+	var err error
+	// A recovery that was under way may end only now, and move what had its place. What is wrong stays wrong.
+	for range judgements {
+		if err = h.judge(ctx); err == nil || isTrouble(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// judgements is how often a cluster is looked at before it is said to be wrong.
+const judgements = 3
+
+// judge puts every oracle to a cluster whose faults are healed.
+func (h *chronicle) judge(ctx context.Context) error {
 	primary, err := h.settle(ctx)
 	if err != nil {
 		return err
