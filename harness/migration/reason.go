@@ -80,7 +80,7 @@ var (
 	// ptoscError is how pt-online-schema-change tells of a statement that a server refused.
 	ptoscError = regexp.MustCompile(`(?m)^.*?(DBD::mysql::\S+ \S+ failed: .*?)(?: \[for Statement.*)?(?: at \S+ line \d+\.?.*)?$`)
 	// ptoscNoise are lines that stand around its reason.
-	ptoscNoise = regexp.MustCompile("^(#.*|`.*` was not altered\\.|Created plugin from .*|Found \\d+ .*|No (slaves|replicas) found.*|" +
+	ptoscNoise = regexp.MustCompile("^(#.*|`.*` was not altered\\.|Created plugin from .*|Found \\d+ .*|No (slaves|replicas) found.*|Not checking (slave|replica) lag because .*|" +
 		"Will check (slave|replica) lag on:|\\S+ -> \\S+:\\d+|Operation, tries, wait:|(analyze_table|copy_rows|create_triggers|drop_triggers|" +
 		"swap_tables|update_foreign_keys), \\d+.*|Altering .*\\.\\.\\.|Altering new table\\.\\.\\.|Creating new table\\.\\.\\.|Created new table .* OK\\.|" +
 		"Altered .* OK\\.|.*(Dropp(ing|ed)|Creat(ing|ed)|Copy(ing|ied)|Analyzed|Analyzing|Swapp(ing|ed)) .*|rows copied: .*|Child tables:|" +

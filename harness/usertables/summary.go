@@ -98,13 +98,14 @@ func (l Line) fields() []string {
 
 // WriteText writes the table of verdicts.
 func (s *Summary) WriteText(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var text strings.Builder
+	t := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	rows := [][]string{lineNames}
 	for _, l := range s.Lines() {
 		rows = append(rows, l.fields())
 	}
 	for _, row := range rows {
-		if _, err := fmt.Fprintln(t, strings.TrimRight(strings.Join(row, "\t"), "\t ")); err != nil {
+		if _, err := fmt.Fprintln(t, strings.Join(row, "\t")); err != nil {
 			return err
 		}
 	}
@@ -113,7 +114,15 @@ func (s *Summary) WriteText(w io.Writer) error {
 			return err
 		}
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := io.WriteString(w, strings.TrimRight(line, " \n")+"\n"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // cell escapes a text for a table in Markdown.

@@ -332,7 +332,12 @@ func (w *writer) copyOfRow() (statement string, key []string) {
 func (w *writer) made() (names, values, key []string) {
 	fixed := map[string]string{}
 	for _, p := range w.parents {
-		if len(p.rows) == 0 {
+		if len(p.rows) == 0 { // as at first in a table that refers to itself
+			for _, c := range w.columns {
+				if c.nullable && slices.Contains(p.columns, c.name) {
+					fixed[c.name] = "NULL"
+				}
+			}
 			continue
 		}
 		row := p.rows[w.random.IntN(len(p.rows))]
