@@ -115,6 +115,7 @@ func (s *Supply) Suite(ctx context.Context, name string) (string, error) {
 		path := filepath.Join(s.Binaries, name+".test")
 		if _, err := proc.Run(ctx, proc.Cmd{
 			Path: "go", Args: []string{"test", "-c", "-tags", "planted", "-o", path, "./suites/" + name}, Dir: s.Project, Inherit: true,
+			Scope: s.Binaries, // go makes that folder again when it ends after a runner that was killed
 		}); err != nil {
 			return "", fmt.Errorf("compile suite %s: %w", name, err)
 		}
