@@ -17,6 +17,7 @@ var order = []string{
 	"basedir", "tool",
 	"sandbox",
 	"topology",
+	"pool",
 	"workload", "fault", "migration", "localtests", "pseudogtid",
 	"failover",
 	"failover/embedded", "failover/orchestrator", "failover/consul", "usertables", "upgrade",

@@ -51,8 +51,12 @@ type Description struct {
 	Histories int    `json:"histories,omitempty"`
 	History   string `json:"history,omitempty"`
 	// Cache is the root of the cache, for programs that a spec needs beside the tool.
-	Cache    string `json:"cache"`
-	Keep     bool   `json:"keep"`      // leave the servers of a failed spec running
+	Cache string `json:"cache"`
+	Keep  bool   `json:"keep"` // leave the servers of a failed spec running
+	// Pool is the folder of topologies that specs use one after the other, "" for a fresh one for every spec; PoolIdle is how many
+	// of them may wait for a spec.
+	Pool     string `json:"pool,omitempty"`
+	PoolIdle int    `json:"pool_idle,omitempty"`
 	KeepData bool   `json:"keep_data"` // keep the data directories of a failed spec with its evidence
 }
 

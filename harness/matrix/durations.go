@@ -54,6 +54,30 @@ func (d Durations) Expected(c Cell) float64 {
 	return unknownSeconds
 }
 
+// Total is how long cells will take when so many of them run at once, the longest first, in seconds. Cells of entries of
+// which nothing is recorded are left out: servers that have never been had are not had today. They are counted.
+func (d Durations) Total(cells []Cell, jobs int) (seconds float64, left int) {
+	recorded := map[string]bool{}
+	for id := range d {
+		recorded[id.Entry] = true
+	}
+	var each []float64
+	for _, c := range cells {
+		if recorded[c.Entry.Name] {
+			each = append(each, d.Expected(c))
+		} else {
+			left++
+		}
+	}
+	slices.Sort(each)
+	ends := make([]float64, max(1, jobs))
+	for _, one := range slices.Backward(each) {
+		first := slices.Index(ends, slices.Min(ends))
+		ends[first] += one
+	}
+	return slices.Max(ends), left
+}
+
 // Add takes in others, which count more than what was there.
 func (d Durations) Add(others Durations) { maps.Copy(d, others) }
 

@@ -120,3 +120,23 @@ func TestOnlyCells(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// The longest cells fill the jobs first; cells of servers that were never had are counted and take no time.
+func TestTotalDuration(t *testing.T) {
+	d := Durations{}
+	cells := []Cell{}
+	for i, seconds := range []float64{300, 100, 100, 100} {
+		c := Cell{Entry: Entry{Name: "a"}, Suite: fmt.Sprint(i)}
+		d[c.ID()] = seconds
+		cells = append(cells, c)
+	}
+	cells = append(cells, Cell{Entry: Entry{Name: "never"}, Suite: "s"})
+	for jobs, want := range map[int]float64{0: 600, 1: 600, 2: 300, 9: 300} {
+		if got, left := d.Total(cells, jobs); got != want || left != 1 {
+			t.Errorf("%d jobs: %v s and %d left out, want %v and 1", jobs, got, left, want)
+		}
+	}
+	if got, left := (Durations)(nil).Total(cells, 2); got != 0 || left != 5 {
+		t.Errorf("without a record: %v s, %d left out", got, left)
+	}
+}

@@ -97,6 +97,19 @@ type Expectation struct {
 	Sometimes bool `json:"sometimes,omitempty"`
 }
 
+// Topologies are sets of servers that specs had: fresh ones, and ones that a spec before had left as it found them.
+type Topologies struct {
+	Started int      `json:"started"`           // fresh ones
+	Reused  int      `json:"reused,omitempty"`  // ones that a spec before had returned
+	Refused []string `json:"refused,omitempty"` // those that a spec did not leave as it found them: the node and what was left
+}
+
+func (t *Topologies) add(more *Topologies) {
+	if more != nil {
+		t.Started, t.Reused, t.Refused = t.Started+more.Started, t.Reused+more.Reused, append(t.Refused, more.Refused...)
+	}
+}
+
 // Host describes the machine of a run.
 type Host struct {
 	GoVersion string `json:"go_version,omitempty"` // runtime.Version
@@ -128,7 +141,8 @@ type Event struct {
 	Repro        string        `json:"repro,omitempty"`       // one command line that repeats the failure
 	NotRun       bool          `json:"not_run,omitempty"`     // known without having run: others of its cell showed that the tool cannot work there
 	Measurements []Measurement `json:"measurements,omitempty"`
-	Message      string        `json:"message,omitempty"` // of a note
+	Topologies   *Topologies   `json:"topologies,omitempty"` // that the spec had
+	Message      string        `json:"message,omitempty"`    // of a note
 
 	Total       int    `json:"total,omitempty"`        // specs that the cell will run
 	Server      Server `json:"server,omitzero"`        // what the server says of itself

@@ -213,9 +213,13 @@ func totalLines(run *Run) []line {
 	if n := run.NotRun(); n > 0 {
 		specs = append(specs, span{stylePlain, fmt.Sprintf("; %d of the known were not run", n)})
 	}
+	lines := []line{cells, specs}
+	if t := run.Topologies(); t.Reused+len(t.Refused) > 0 {
+		lines = append(lines, line{{styleBold, "Topologies  "}, {stylePlain, fmt.Sprintf("%d started, %d used again, %d not left as they were found (in run.json: refused)", t.Started, t.Reused, len(t.Refused))}})
+	}
 	took := line{{styleBold, "Took   "}, {stylePlain, clock(run.Seconds.Duration())}}
 	if !run.Started.IsZero() {
 		took = append(took, span{stylePlain, ", from " + run.Started.UTC().Format(time.RFC3339)})
 	}
-	return []line{cells, specs, took}
+	return append(lines, took)
 }

@@ -164,10 +164,17 @@ func (a *Aggregate) finishSpec(e Event) {
 	if len(e.Labels) > 0 {
 		s.Labels = e.Labels
 	}
+	before := s.Topologies
 	if len(s.Attempts) > 0 {
 		s.addAttempt(e)
 	} else {
 		s.take(e)
+	}
+	s.Topologies = e.Topologies
+	if before != nil {
+		s.Topologies = &Topologies{}
+		s.Topologies.add(before)
+		s.Topologies.add(e.Topologies)
 	}
 	s.name(c.ID, s.Text)
 }

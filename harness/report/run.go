@@ -50,6 +50,7 @@ type Outcome struct {
 	Repro        string        `json:"repro,omitempty"`
 	NotRun       bool          `json:"not_run,omitempty"` // known without having run
 	Measurements []Measurement `json:"measurements,omitempty"`
+	Topologies   *Topologies   `json:"topologies,omitempty"` // that the spec had, in all attempts
 	// Failure is the id of what needs a look, as matrix repro takes it; see FailureID.
 	Failure string `json:"failure,omitempty"`
 	// Attempts are all of them, in order, where there were several. The outcome is what they come to together:
@@ -153,6 +154,17 @@ func (r *Run) NotRun() int {
 		}
 	}
 	return n
+}
+
+// Topologies adds up what the specs had.
+func (r *Run) Topologies() Topologies {
+	var all Topologies
+	for i := range r.Cells {
+		for j := range r.Cells[i].Specs {
+			all.add(r.Cells[i].Specs[j].Topologies)
+		}
+	}
+	return all
 }
 
 // CellTotals counts finished cells by verdict.

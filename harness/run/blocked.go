@@ -26,7 +26,7 @@ func (r *runner) run(ctx context.Context, w *work) string {
 	if r.AllKnown || r.Repeat > 1 || r.UntilFailure {
 		sample, rest = blocked, nil
 	}
-	r.attempts(ctx, w, append(sample, others...))
+	r.attempts(ctx, w, slices.Concat(sample, r.orderSpecs(w.cell.ID(), others)))
 	if ctx.Err() != nil || len(rest) == 0 {
 		return ""
 	}

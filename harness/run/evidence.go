@@ -56,8 +56,9 @@ func fileName(s string) string {
 // salvage gathers what the servers of a dead suite process say of themselves, before its folder is removed.
 func (r *runner) salvage(ctx context.Context, dir *rundir.Dir, to string) error {
 	folders, err := filepath.Glob(filepath.Join(dir.Path, "*"))
-	errs := []error{err}
-	for _, folder := range folders {
+	held, heldErr := r.held(dir)
+	errs := []error{err, heldErr}
+	for _, folder := range append(folders, held...) {
 		t, err := topology.Left(folder)
 		errs = append(errs, err)
 		if len(t.Nodes) == 0 {

@@ -20,6 +20,25 @@ func room(procs int, free int64) int64 {
 	return max(fullWeight, min(wanted, free/weightMemory))
 }
 
+// idleMemory is what the servers of a topology that waits for a spec may take: three of 182 MB.
+const idleMemory = 550 << 20
+
+// idle is how many topologies may wait for a spec.
+func (c *Config) idle() int {
+	if c.Pool == "" {
+		return 0
+	}
+	return max(1, c.Procs)
+}
+
+// memory is how much of the free memory the specs under way may take, besides the topologies that wait; 0 where it is not known.
+func (c *Config) memory(free int64) int64 {
+	if free <= 0 {
+		return 0
+	}
+	return max(1, free-int64(c.idle())*idleMemory)
+}
+
 // freeMemory is how much memory programs may still take without anything being swapped out, in bytes; 0 where the system
 // does not say (MemAvailable in proc(5)).
 func freeMemory() int64 {

@@ -24,3 +24,21 @@ func TestRoom(t *testing.T) {
 		t.Error("the system does not say how much memory is free")
 	}
 }
+
+// What topologies that wait take is left to them, and a machine that says nothing of its memory is not one that has none.
+func TestMemoryOfIdleTopologies(t *testing.T) {
+	const gigabyte = 1 << 30
+	for _, c := range []struct {
+		config     Config
+		free, want int64
+	}{
+		{Config{Procs: 3}, 8 * gigabyte, 8 * gigabyte},
+		{Config{Procs: 3, Pool: "/p"}, 8 * gigabyte, 8*gigabyte - 3*idleMemory},
+		{Config{Procs: 3, Pool: "/p"}, gigabyte, 1},
+		{Config{Procs: 3, Pool: "/p"}, 0, 0},
+	} {
+		if got := c.config.memory(c.free); got != c.want {
+			t.Errorf("with %d free and the pool %q specs may take %d, want %d", c.free, c.config.Pool, got, c.want)
+		}
+	}
+}

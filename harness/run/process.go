@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/pool"
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
@@ -77,7 +78,8 @@ func (r *runner) process(ctx context.Context, w *work, t task, read func(*rundir
 // describe is what the process is to do.
 func (r *runner) describe(w *work, t task, dir *rundir.Dir) cell.Description {
 	return cell.Description{Mode: t.mode, ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Older: w.older, Spec: t.spec.Text, Dir: dir.Path,
-		Evidence: t.evidence, Limit: r.limit(t.spec), Seed: r.Seed, Histories: r.Histories, History: r.History, Keep: r.Keep, KeepData: r.KeepData, Cache: r.Supply.Tools.Cache.Root()}
+		Evidence: t.evidence, Limit: r.limit(t.spec), Seed: r.Seed, Histories: r.Histories, History: r.History, Keep: r.Keep, KeepData: r.KeepData, Cache: r.Supply.Tools.Cache.Root(),
+		Pool: r.Pool, PoolIdle: r.idle()}
 }
 
 // longer is how many times the limit a spec has that is labelled long.
@@ -143,8 +145,24 @@ func ignoreClosed(err error) error {
 	return err
 }
 
+// held are the folders of topologies that a process has taken from the pool.
+func (r *runner) held(dir *rundir.Dir) ([]string, error) {
+	if r.Pool == "" {
+		return nil, nil
+	}
+	return pool.Held(r.Pool, dir.Path)
+}
+
 // leave removes a process's folder, or keeps it when its spec asked for that.
 func (r *runner) leave(ctx context.Context, w *work, dir *rundir.Dir, spec string) error {
+	// What the process had of the pool and has not returned is nobody's now.
+	held, err := r.held(dir)
+	for _, one := range held {
+		err = errors.Join(err, pool.Remove(one))
+	}
+	if err != nil {
+		return err
+	}
 	if dir.Kept() {
 		r.emit(report.Event{Type: report.EventNote, Cell: w.cell.ID(),
 			Message: fmt.Sprintf("the servers of %q are left running: see matrix status", spec)})

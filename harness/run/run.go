@@ -7,14 +7,12 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,9 +38,15 @@ type Config struct {
 	Procs  int            // specs that run at once, over all cells; of those that mostly wait, four times as many
 	// AllKnown runs every spec of a cell that a declaration blocks, and not only a sample of them.
 	AllKnown bool
+	// Pool is a folder for topologies that specs use one after the other; "" gives every spec a fresh one.
+	Pool string
 	// Expected says how long a cell is expected to take, in seconds: the longest cells begin first, so that the end of the run is
 	// not one cell. Without it they begin in the order of the plan.
 	Expected func(matrix.Cell) float64
+	// Failed says which specs failed in the run before: they, and their cells, begin first.
+	Failed map[report.CellID]map[string]bool
+	// Forecast says how long the run will take; "" where it is not known.
+	Forecast string
 	Keep     bool // leave the servers of failed specs running
 	// KeepData keeps the data directories of failed specs with their evidence.
 	KeepData bool
@@ -90,7 +94,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if c.UntilFailure {
 		c.Jobs = max(c.Jobs, len(cells)) // no cell ends before another may begin
 	}
-	r := &runner{Config: c, obtained: map[report.CellID]report.Server{}, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, freeMemory()))}
+	r := &runner{Config: c, obtained: map[report.CellID]report.Server{}, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, c.memory(freeMemory())))}
 	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
 		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse, Env: proc.Varied()},
 		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
@@ -100,6 +104,9 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	}
 	begin := time.Now()
 	r.emit(started)
+	if c.Forecast != "" {
+		r.emit(report.Event{Type: report.EventNote, Message: c.Forecast})
+	}
 	if text := c.Supply.toFetch(cells); text != "" {
 		r.emit(report.Event{Type: report.EventNote, Message: text})
 	}
@@ -124,14 +131,6 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 		return fmt.Errorf("%w: %s", ErrNoSpecs, c.Focus)
 	}
 	return context.Cause(ctx)
-}
-
-// order puts the cells that are expected to take longest first.
-func (c *Config) order(cells []matrix.Cell) []matrix.Cell {
-	if c.Expected == nil {
-		return cells
-	}
-	return slices.SortedStableFunc(slices.Values(cells), func(a, b matrix.Cell) int { return cmp.Compare(c.Expected(b), c.Expected(a)) })
 }
 
 func (r *runner) emit(e report.Event) {

@@ -51,6 +51,19 @@ type Sandbox struct {
 	lease   *Lease
 	process *proc.Process // nil when an earlier process started the server
 	fresh   bool          // it has never answered, and nobody knows its port yet
+	shared  bool          // another spec may have it next: its process is not to be touched
+}
+
+// Share says whether another spec may have the server next. Until that is taken back nothing may signal, stop or kill its
+// process: a topology whose servers a spec crashes is one of that spec's own.
+func (s *Sandbox) Share(on bool) { s.shared = on }
+
+// untouchable is an error when the server is shared.
+func (s *Sandbox) untouchable() error {
+	if s.shared {
+		return fmt.Errorf("the server on port %d is one that other specs use again: a spec that stops or signals servers deploys its own (suitekit.Deploy)", s.meta.Port)
+	}
+	return nil
 }
 
 // meta is what a sandbox's folder says of it, so that a later process finds its way.
@@ -281,6 +294,9 @@ func (s *Sandbox) Running() bool { return s.PID() != 0 }
 
 // Signal sends a signal to the server; it is an error when it does not run.
 func (s *Sandbox) Signal(sig syscall.Signal) error {
+	if err := s.untouchable(); err != nil {
+		return err
+	}
 	pid := s.PID()
 	if pid == 0 {
 		return fmt.Errorf("server on port %d does not run", s.meta.Port)
@@ -293,6 +309,9 @@ func (s *Sandbox) Signal(sig syscall.Signal) error {
 
 // Kill ends the server as a crash would, and waits until it is gone. It is no error when it does not run.
 func (s *Sandbox) Kill() error {
+	if err := s.untouchable(); err != nil {
+		return err
+	}
 	pid := s.PID()
 	if pid == 0 {
 		return nil
@@ -306,6 +325,9 @@ func (s *Sandbox) Kill() error {
 // Stop shuts the server down cleanly with SIGTERM and waits; when ctx ends first, it is killed and the
 // error says so.
 func (s *Sandbox) Stop(ctx context.Context) error {
+	if err := s.untouchable(); err != nil {
+		return err
+	}
 	pid := s.PID()
 	if pid == 0 {
 		return nil

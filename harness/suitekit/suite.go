@@ -1,4 +1,4 @@
-// Package suitekit is what a suite imports: the cell that it runs in, a fresh topology for each spec,
+// Package suitekit is what a suite imports: the cell that it runs in, a proven topology for each spec,
 // requirements, measurements and evidence.
 package suitekit
 
@@ -135,6 +135,9 @@ func emit(encoder *report.Encoder, e report.Event) {
 func finished(spec types.SpecReport) report.Event {
 	e := report.Event{Type: report.EventSpecFinished, Spec: spec.FullText(), Labels: spec.Labels(),
 		Seconds: report.SecondsOf(spec.RunTime), Measurements: measurements(spec)}
+	if topologies.Started+topologies.Reused > 0 {
+		e.Topologies = &topologies
+	}
 	switch spec.State {
 	case types.SpecStatePassed:
 		e.Verdict = report.VerdictPassed

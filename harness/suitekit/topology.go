@@ -13,6 +13,8 @@ import (
 	"github.com/onsi/ginkgo/v2/types"
 
 	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/pool"
+	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
@@ -25,8 +27,11 @@ const (
 	entryVacuous     = "vacuous"
 )
 
-// deployed counts the topologies of this process, so that each has a folder of its own.
-var deployed int
+// deployed counts the topologies of this process, so that each has a folder of its own; topologies says where they came from.
+var (
+	deployed   int
+	topologies report.Topologies
+)
 
 // Golden is the cell's golden sandbox of a profile.
 func Golden(profile sandbox.Profile) *sandbox.Golden {
@@ -76,12 +81,62 @@ func Vacuous(reason string) {
 // other failure to deploy is the harness's and not the subject's, and makes it errored.
 func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Options) *topology.Topology {
 	ginkgo.GinkgoHelper()
-	deployed++
-	golden := Golden(profile)
-	evidence := filepath.Join(current.Evidence, "nodes"+strconv.Itoa(deployed))
+	evidence := nextEvidence()
 	options.Evidence = evidence
 	begin := time.Now()
-	t, err := topology.Deploy(ctx, golden, options, filepath.Join(current.Dir, "t"+strconv.Itoa(deployed)), current.Dir)
+	t, err := topology.Deploy(ctx, Golden(profile), options, filepath.Join(current.Dir, "t"+strconv.Itoa(deployed)), current.Dir)
+	noDeployFault(ctx, err)
+	topologies.Started++
+	Detail("provisioning "+options.Shape.String(), "s", time.Since(begin).Seconds())
+	ginkgo.DeferCleanup(func(ctx context.Context) error { return end(ctx, t, evidence) })
+	return t
+}
+
+// Share gives the spec a proven topology that other specs may have had before, and may have next. Nothing may stop or
+// signal its servers, or break its links. It is used again when the spec passes and every node is as it was when the
+// topology was new, but for the databases that the spec owns; otherwise it ends as one of Deploy does.
+func Share(ctx context.Context, profile sandbox.Profile, options topology.Options, own ...string) *topology.Topology {
+	ginkgo.GinkgoHelper()
+	golden := Golden(profile)
+	if current.Pool == "" || current.Keep || !pool.Shareable(golden, options) {
+		return Deploy(ctx, profile, options)
+	}
+	evidence := nextEvidence()
+	options.Evidence = evidence
+	begin := time.Now()
+	member, err := pool.Pool{Dir: current.Pool, Idle: current.PoolIdle}.Get(ctx, golden, options, current.Dir)
+	noDeployFault(ctx, err)
+	if member.Reused {
+		topologies.Reused++
+	} else {
+		topologies.Started++
+		Detail("provisioning "+options.Shape.String(), "s", time.Since(begin).Seconds())
+	}
+	ginkgo.DeferCleanup(func(ctx context.Context) error {
+		if state := ginkgo.CurrentSpecReport(); state.Failed() || state.State == types.SpecStateSkipped {
+			member.Withdraw()
+			return end(ctx, member.Topology, evidence)
+		}
+		err := member.Return(ctx, own)
+		if err == nil {
+			return nil
+		}
+		topologies.Refused = append(topologies.Refused, err.Error())
+		member.Withdraw()
+		return member.Close()
+	})
+	return member.Topology
+}
+
+// nextEvidence is a folder for what the nodes of one more topology say.
+func nextEvidence() string {
+	deployed++
+	return filepath.Join(current.Evidence, "nodes"+strconv.Itoa(deployed))
+}
+
+// noDeployFault ends the spec when a topology did not come up.
+func noDeployFault(ctx context.Context, err error) {
+	ginkgo.GinkgoHelper()
 	var unsupported *topology.UnsupportedError
 	switch {
 	case errors.As(err, &unsupported):
@@ -91,22 +146,21 @@ func Deploy(ctx context.Context, profile sandbox.Profile, options topology.Optio
 	case err != nil:
 		ginkgo.Fail(err.Error())
 	}
-	Detail("provisioning "+options.Shape.String(), "s", time.Since(begin).Seconds())
-	ginkgo.DeferCleanup(func(ctx context.Context) error {
-		failed := ginkgo.CurrentSpecReport().Failed()
-		var evidenceErr error
-		if failed {
-			evidenceErr = t.Evidence(ctx, evidence)
-		}
-		if failed && current.KeepData && !current.Keep {
-			evidenceErr = errors.Join(evidenceErr, t.SaveData(filepath.Join(current.Evidence, "data", filepath.Base(t.Dir))))
-		}
-		if failed && current.Keep {
-			return errors.Join(evidenceErr, keep(t))
-		}
-		return errors.Join(evidenceErr, t.Close())
-	})
-	return t
+}
+
+// end gathers evidence when the spec failed, and removes the servers unless they are to be kept.
+func end(ctx context.Context, t *topology.Topology, evidence string) error {
+	if !ginkgo.CurrentSpecReport().Failed() {
+		return t.Close()
+	}
+	err := t.Evidence(ctx, evidence)
+	if current.Keep {
+		return errors.Join(err, keep(t))
+	}
+	if current.KeepData {
+		err = errors.Join(err, t.SaveData(filepath.Join(current.Evidence, "data", filepath.Base(t.Dir))))
+	}
+	return errors.Join(err, t.Close())
 }
 
 func keep(t *topology.Topology) error {

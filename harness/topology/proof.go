@@ -93,7 +93,7 @@ func (t *Topology) WaitCaughtUp(ctx context.Context) error {
 				if err != nil {
 					return fmt.Errorf("node %s: %w", t.Nodes[index].Name, err)
 				}
-				if err := n.Server.WaitForCoordinates(ctx, at, t.channel(n, index)); err != nil {
+				if err := n.Server.WaitForCoordinates(ctx, at, t.Channel(n, index)); err != nil {
 					return fmt.Errorf("node %s catches up with %s: %w", n.Name, t.Nodes[index].Name, err)
 				}
 			}

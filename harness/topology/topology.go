@@ -80,8 +80,8 @@ func (t *Topology) Node(name string) (*Node, error) {
 	return nil, fmt.Errorf("no node %q; there are %v", name, names)
 }
 
-// channel is the replication channel from a source: the default one but where there are several sources.
-func (t *Topology) channel(n *Node, source int) string {
+// Channel is the replication channel from a source: the default one but where there are several sources.
+func (t *Topology) Channel(n *Node, source int) string {
 	if len(n.Sources) > 1 {
 		return t.Nodes[source].Name
 	}
@@ -119,13 +119,28 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 	}); err != nil {
 		return nil, err
 	}
-	if err := t.each(ctx, func(ctx context.Context, _ int, n *Node) error { return t.wire(ctx, n) }); err != nil {
-		return nil, err
-	}
-	if err := t.Prove(ctx); err != nil {
+	if err := t.Rewire(ctx); err != nil {
 		return nil, err
 	}
 	return t, t.save()
+}
+
+// Rewire has nodes that replicate from nobody replicate as the shape wants it, from the first events of their sources, and
+// proves it.
+func (t *Topology) Rewire(ctx context.Context) error {
+	if err := t.each(ctx, func(ctx context.Context, _ int, n *Node) error { return t.wire(ctx, n) }); err != nil {
+		return err
+	}
+	return t.Prove(ctx)
+}
+
+// Reconnect replaces the connections to the nodes.
+func (t *Topology) Reconnect(ctx context.Context) error {
+	err := t.Disconnect()
+	return errors.Join(err, t.each(ctx, func(ctx context.Context, _ int, n *Node) (err error) {
+		n.Server, err = server.Open(ctx, n.Sandbox.Endpoint())
+		return err
+	}))
 }
 
 // UnsupportedError is a server that lacks a capability that was asked for.
@@ -233,7 +248,7 @@ func (n *Node) start(ctx context.Context, g *sandbox.Golden, dir string, spec sa
 // wire points a node at its sources and starts replication.
 func (t *Topology) wire(ctx context.Context, n *Node) error {
 	for _, index := range n.Sources {
-		if err := t.follow(ctx, n, t.Nodes[index], t.channel(n, index)); err != nil {
+		if err := t.follow(ctx, n, t.Nodes[index], t.Channel(n, index)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+	. "github.com/onsi/ginkgo/v2"
 
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/topology"
@@ -45,6 +46,18 @@ func (f *fixture) createAccount(ctx context.Context, grants []string) error {
 		}
 	}
 	return nil
+}
+
+// dropAccount removes the tool's account, so that the servers may be used again. Where it fails, they are not.
+func (f *fixture) dropAccount(ctx context.Context) {
+	if CurrentSpecReport().Failed() {
+		return
+	}
+	for _, n := range f.Nodes {
+		if err := asGranter(ctx, n, "SET SESSION sql_log_bin = 0", "DROP USER "+toolAccount); err != nil {
+			AddReportEntry("account of the tool", err.Error())
+		}
+	}
 }
 
 // limitAccount leaves the tool's account what the tools' manuals ask for, and nothing that lets it write to a server

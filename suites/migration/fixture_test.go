@@ -59,6 +59,7 @@ type setup struct {
 	profile sandbox.Profile // fast, when empty
 	rows    int             // of the table; smallTable, when 0
 	grants  []string        // of the tool's account; everything, when empty
+	fresh   bool            // the spec stops servers or breaks links: it has servers that no other spec has
 }
 
 // smallTable has few rows, for specs about where a tool is interrupted, and not about how much it copies.
@@ -81,12 +82,20 @@ func deploy(ctx SpecContext, driver migration.Tool, mode migration.Mode, want se
 	want.Server = append(want.Server, mode.ServerOptions()...)
 	// Without it, a server with a binary log lets only those with SUPER make triggers.
 	want.Server = append(want.Server, "loose-log_bin_trust_function_creators=ON")
-	t := suitekit.Deploy(ctx, want.profile, want.Options)
+	var t *topology.Topology
+	if want.fresh {
+		t = suitekit.Deploy(ctx, want.profile, want.Options)
+	} else {
+		t = suitekit.Share(ctx, want.profile, want.Options, database, modelDatabase, workload.HeartbeatDatabase)
+	}
 	f := &fixture{
 		Topology: t, primary: t.Primary().Server, replica: t.Nodes[len(t.Nodes)-1].Server, // of a chain, the leaf
 		driver: driver, tool: driver.Describe(), mode: mode,
 	}
 	suitekit.NoFault(f.createAccount(ctx, want.grants))
+	if !want.fresh {
+		DeferCleanup(f.dropAccount)
+	}
 	f.source = f.account(f.primary.Endpoint)
 	return f
 }

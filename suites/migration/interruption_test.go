@@ -211,6 +211,7 @@ var _ = forTool("interruption", func(driver migration.Tool) {
 
 // run holds the tool at the phase, interrupts it, and judges what there is after.
 func (i interruption) run(ctx SpecContext, driver migration.Tool) {
+	i.setup.fresh = true // of what is interrupted nothing is handed on
 	f := setUp(ctx, driver, i.mode, i.setup)
 	if i.prepare != nil {
 		i.prepare(ctx, f)

@@ -114,7 +114,7 @@ var _ = describe("Pseudo-GTID", func() {
 
 	It("matches encrypted binary logs", Label(cell.LabelFull), func(ctx SpecContext) {
 		options, later := encryption()
-		s := deploy(ctx, "star:2", topology.Options{PerNode: map[int][]string{1: options}})
+		s := deployOwn(ctx, "star:2", topology.Options{PerNode: map[int][]string{1: options}})
 		if later {
 			s.encrypts(ctx, 1)
 		}

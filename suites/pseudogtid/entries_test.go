@@ -47,7 +47,7 @@ var _ = describe("Pseudo-GTID", func() {
 
 	It("has entries written by the event scheduler on the primary only, also after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
 		suitekit.Require(sandbox.ProfileFast, flavor.CapEventScheduler)
-		s := deploy(ctx, "star:2", topology.Options{Server: []string{"event_scheduler=ON"}})
+		s := deployOwn(ctx, "star:2", topology.Options{Server: []string{"event_scheduler=ON"}})
 		Expect(pseudogtid.Schedule(ctx, s.at(0), time.Second)).To(Succeed())
 		s.caughtUp(ctx)
 		s.write(ctx)

@@ -29,7 +29,7 @@ func failovers(ctx SpecContext, times int) {
 
 func failOver(ctx SpecContext) (refused int) {
 	GinkgoHelper()
-	s := deploy(ctx, "star:2", topology.Options{})
+	s := deployOwn(ctx, "star:2", topology.Options{})
 	injector := s.injecting(ctx)
 	s.write(ctx)
 	Expect(s.Nodes[0].Sandbox.Kill()).To(Succeed())

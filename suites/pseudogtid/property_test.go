@@ -105,7 +105,7 @@ func newGame(ctx SpecContext, random *rand.Rand) *game {
 		}
 	}
 	shape := shapes[random.IntN(len(shapes))]
-	g := &game{scene: deploy(ctx, shape, o), random: random, model: map[int]int{}, done: make(chan error, 1)}
+	g := &game{scene: deployOwn(ctx, shape, o), random: random, model: map[int]int{}, done: make(chan error, 1)}
 	g.names = shape + " " + o.Format
 	By(g.names)
 	g.run(ctx, 0, "CREATE TABLE shop.game (id INT PRIMARY KEY, n INT NOT NULL, pad VARCHAR(200))")

@@ -36,10 +36,23 @@ type scene struct {
 	load   *workload.Load
 }
 
+// deploy gives a spec a topology that others may have as well, since the spec stops no server.
 func deploy(ctx SpecContext, shape string, options topology.Options) *scene {
 	GinkgoHelper()
 	options.Shape = topology.MustShape(shape)
-	s := &scene{Topology: suitekit.Deploy(ctx, sandbox.ProfileFast, options), source: map[int]int{}, ledger: workload.NewLedger(rows)}
+	return stage(ctx, suitekit.Share(ctx, sandbox.ProfileFast, options, table.Database, "pseudo_gtid", "other", "scratch"))
+}
+
+// deployOwn gives a spec servers of its own, which it may stop.
+func deployOwn(ctx SpecContext, shape string, options topology.Options) *scene {
+	GinkgoHelper()
+	options.Shape = topology.MustShape(shape)
+	return stage(ctx, suitekit.Deploy(ctx, sandbox.ProfileFast, options))
+}
+
+func stage(ctx SpecContext, t *topology.Topology) *scene {
+	GinkgoHelper()
+	s := &scene{Topology: t, source: map[int]int{}, ledger: workload.NewLedger(rows)}
 	for i, n := range s.Nodes {
 		if len(n.Sources) > 0 {
 			s.source[i] = n.Sources[0]

@@ -50,7 +50,7 @@ var _ = describe("Pseudo-GTID", func() {
 	})
 
 	It("regroups a dead primary's replicas below the most advanced one", func(ctx SpecContext) {
-		s := deploy(ctx, "star:3", topology.Options{})
+		s := deployOwn(ctx, "star:3", topology.Options{})
 		s.write(ctx)
 		s.inject(ctx)
 		// Replica 2 gets most, replica 1 less, replica 3 least.

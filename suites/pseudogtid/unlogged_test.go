@@ -39,7 +39,7 @@ var _ = describe("Pseudo-GTID", func() {
 	})
 
 	It("moves a replica that logs no replicated events by its relay logs after its source died", func(ctx SpecContext) {
-		s := deploy(ctx, "star:2", unlogged("relay_log_purge=0"))
+		s := deployOwn(ctx, "star:2", unlogged("relay_log_purge=0"))
 		s.write(ctx)
 		s.inject(ctx)
 		s.waitForWrites(ctx, 30)
@@ -57,7 +57,7 @@ var _ = describe("Pseudo-GTID", func() {
 	})
 
 	It("refuses a replica that logs no replicated events, with purged relay logs and a dead source", Label(cell.LabelFull), func(ctx SpecContext) {
-		s := deploy(ctx, "star:2", unlogged())
+		s := deployOwn(ctx, "star:2", unlogged())
 		s.inject(ctx)
 		s.run(ctx, 0, "FLUSH BINARY LOGS") // a new relay log, which makes the old ones free to go
 		s.run(ctx, 0, "INSERT INTO "+table.String()+" (id, seq, payload) VALUES (900001, 0, 'x')")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"mysqlmatrix/harness/matrix"
+	"mysqlmatrix/harness/pool"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/run"
 )
@@ -31,6 +33,7 @@ type runFlags struct {
 	keep        bool
 	keepData    bool
 	allKnown    bool
+	fresh       bool
 	attempts    run.Attempts
 	strict      bool
 	plain, live bool
@@ -81,6 +84,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
 	f.BoolVar(&o.allKnown, "all-known", false, "run every spec of a cell in which the tool is declared not to work at all, and not only a sample")
+	f.BoolVar(&o.fresh, "fresh", false, "start fresh servers for every spec, and use none again that a spec has left as it found them")
 	f.BoolVar(&o.keep, "keep", false, "leave the servers of failed specs running: see matrix status")
 	f.IntVar(&o.attempts.Repeat, "repeat", 0, "run every spec N times; one that does not always end alike is flaky, and fails the run")
 	f.IntVar(&o.attempts.Retries, "retries", 0, "run a failed spec up to N times more; if it passes then it is reported as flaky, never as passed")
@@ -203,6 +207,9 @@ func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells
 		return nil, "", err
 	}
 	config.Focus = focus
+	if focus == nil && o.selection.Tier != matrix.TierPR {
+		config.Forecast = forecast(m, cells, o.jobs)
+	}
 	result, err := record(ctx, w, config, cells, out, plain)
 	if cleanErr := cleanup(); err == nil {
 		err = cleanErr
@@ -214,6 +221,44 @@ func (a *app) runCells(ctx context.Context, w io.Writer, m *matrix.Matrix, cells
 		}
 	}
 	return result, out, err
+}
+
+// forecast says how long all specs of cells will take, by the durations that are recorded; "" where none is.
+func forecast(m *matrix.Matrix, cells []matrix.Cell, jobs int) string {
+	recorded, err := readDurations(m, nil)
+	if err != nil {
+		return ""
+	}
+	seconds, left := recorded.Total(cells, jobs)
+	if seconds == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("about %.0f minutes, by %s", max(1, seconds/60), durationsFile)
+	if left > 0 {
+		text += fmt.Sprintf("; %d cells are of servers of which it has nothing", left)
+	}
+	return text
+}
+
+// failedBefore are the specs that needed somebody's attention in the newest run below build/runs.
+func failedBefore(m *matrix.Matrix) map[report.CellID]map[string]bool {
+	before, err := lastRun(m, "")
+	if err != nil || before == nil {
+		return nil // it only orders
+	}
+	failed := map[report.CellID]map[string]bool{}
+	for i := range before.Cells {
+		c := &before.Cells[i]
+		for j := range c.Specs {
+			if s := &c.Specs[j]; s.Verdict.Bad() {
+				if failed[c.ID] == nil {
+					failed[c.ID] = map[string]bool{}
+				}
+				failed[c.ID][s.Text] = true
+			}
+		}
+	}
+	return failed
 }
 
 // namedInFull are the entries that the user asked for by name and not by a pattern.
@@ -252,10 +297,19 @@ func (a *app) runConfig(ctx context.Context, m *matrix.Matrix, o runFlags, out s
 	if err != nil {
 		return none, nil, err
 	}
+	shared := ""
+	if !o.fresh {
+		shared = filepath.Join(binaries.Path, "p") // short, for sockets
+		if err := os.Mkdir(shared, 0o700); err != nil {
+			return none, nil, errors.Join(err, binaries.Remove(ctx))
+		}
+	}
 	supply := &run.Supply{Project: projectDir(m), Basedirs: a.basedirs(cache, m), Farm: a.farm(cache, m), Tools: a.tools(cache), Binaries: binaries.Path}
 	return run.Config{Matrix: m, Digest: m.Digest, Supply: supply, Root: root, Out: out, Tier: o.selection.Tier, Jobs: o.jobs, Procs: o.procs,
 			AllKnown: o.allKnown, Keep: o.keep, KeepData: o.keepData, Attempts: o.attempts, Seed: o.seed, Limit: o.limit,
 			Histories: o.histories, History: o.history,
-			Checksum: o.checksum, TrustFirstUse: o.trust, Expected: recorded.Expected},
-		func() error { return binaries.Remove(context.WithoutCancel(ctx)) }, nil
+			Checksum: o.checksum, TrustFirstUse: o.trust, Expected: recorded.Expected, Failed: failedBefore(m), Pool: shared},
+		func() error {
+			return errors.Join(pool.Clear(shared), binaries.Remove(context.WithoutCancel(ctx)))
+		}, nil
 }
