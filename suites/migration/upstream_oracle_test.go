@@ -28,6 +28,9 @@ func event(statement string) string {
 		"begin\n  " + statement + ";\nend ;;\ndelimiter ;\n"
 }
 
+// tenASecond are statements that write ten times a second, so that there are some while gh-ost listens, however short that is.
+const tenASecond = "declare i int default 0;\n  while i < 10 do insert into gh_ost_test (n) values (7); do sleep(0.1); set i = i + 1; end while"
+
 // lossy is a gh-ost that loses the last rows of the copy, by way of the script's own client.
 const lossy = `"$GHOST" "$@" || exit
 gh-ost-test-mysql-replica test -e 'delete from _gh_ost_test_gho order by id desc limit 2'
@@ -63,7 +66,7 @@ var _ = forTool("upstream oracle", func(migration.Tool) {
 		// The same servers again; the script drops what it left. It does not start replication on MySQL 9.x, where it
 		// knows the new words for 8.4 only: there, all that follows its first folder would be vacuous.
 		suitekit.NoFault(idle.Replica.Server.StartReplica(ctx, ""))
-		busy := handmadeOn(idle, "v", map[string]string{"create.sql": still + event("insert into gh_ost_test (n) values (7)")})
+		busy := handmadeOn(idle, "v", map[string]string{"create.sql": still + event(tenASecond)})
 		Expect(vacuous(ctx, busy)).To(BeEmpty())
 	})
 })
