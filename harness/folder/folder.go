@@ -216,6 +216,18 @@ func (u Use) Can() string {
 	return strings.Join(words, ", ")
 }
 
+// Unnamed says why servers cannot run below a path under that name, though the folder may serve under another one: it has odd
+// signs, or is too long for their sockets; "" when they can.
+func Unnamed(path string) string {
+	if odd := Odd(path); odd != "" {
+		return "has " + odd
+	}
+	if length := len(filepath.Join(path, deepestSocket)); length > SocketLimit {
+		return fmt.Sprintf("would give sockets paths of %d bytes, and the limit is %d", length, SocketLimit)
+	}
+	return ""
+}
+
 // Odd names what a path has that shell scripts, option files or search paths give a meaning; "" for nothing. Names beyond
 // ASCII are odd as well, since servers and tools have their own ideas of them.
 func Odd(path string) string {

@@ -59,7 +59,7 @@ func Open(dir string) (*Root, error) {
 
 // check says whether servers can run in the root, by another name where its own is odd.
 func (r *Root) check() (err error) {
-	if folder.Odd(r.real) != "" {
+	if folder.Unnamed(r.real) != "" {
 		unlock, err := r.lock(context.Background()) // against vanish
 		if err != nil {
 			return err

@@ -55,8 +55,10 @@ func endedAnywhere(t *testing.T, sig syscall.Signal, after time.Duration) {
 	if err := writer.Close(); err != nil {
 		t.Fatal(err)
 	}
+	ended := false
 	select {
 	case <-c.done: // it came to its end before
+		ended = true
 	case <-time.After(after):
 		if sig != syscall.SIGPIPE {
 			if err := syscall.Kill(c.Process.Pid, sig); err != nil {
@@ -67,7 +69,7 @@ func endedAnywhere(t *testing.T, sig syscall.Signal, after time.Duration) {
 	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c.ProcessState == nil {
+	if !ended {
 		c.wait(t, 2*time.Minute)
 	}
 	mustRun(t, runs, "status")

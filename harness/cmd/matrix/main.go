@@ -101,7 +101,7 @@ suites against each, and reports per version.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.matrixPath, "matrix", "", "matrix file (default: matrix.yaml here or in a folder above)")
 	flags.StringVar(&a.cacheDir, "cache", "", "folder for servers, golden sandboxes and tools (default: $MATRIX_CACHE, else $XDG_CACHE_HOME/mysql-matrix)")
-	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers; keep it short, sockets lie in it (default: mysql-matrix-<uid> in $TMPDIR)")
+	flags.StringVar(&a.runDir, "run-dir", "", "folder for running servers (default: mysql-matrix-<uid> in $TMPDIR)")
 	flags.StringArrayVar(&a.env, "env", nil, "a variable (NAME=VALUE) for servers, clients and tools, which do not get yours: their zone is UTC, their locale C.UTF-8; may be repeated")
 	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
 		if err := noEmpty(c, args); err != nil || len(a.env) == 0 {
