@@ -34,7 +34,8 @@ func alias(real string) (string, error) {
 	return "", fmt.Errorf("its path %s, and no link to it can be made: %w", folder.Unnamed(real), errors.Join(errs...))
 }
 
-// link makes a link, or finds this user's own.
+// link makes a link, or finds this user's own. A folder of its name is what a server script of a killed run has made for its
+// socket when the link had gone (mysqld_safe does), and is removed.
 func link(real, path string) error {
 	err := os.Symlink(real, path)
 	if !errors.Is(err, fs.ErrExist) {
@@ -44,12 +45,18 @@ func link(real, path string) error {
 	if err != nil {
 		return err
 	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() {
+		return fmt.Errorf("%s is somebody else's", path)
+	}
+	if info.IsDir() {
+		return errors.Join(os.RemoveAll(path), os.Symlink(real, path))
+	}
 	target, err := os.Readlink(path)
 	if err != nil {
 		return err
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); !ok || int(stat.Uid) != os.Getuid() || target != real {
-		return fmt.Errorf("%s is somebody else's", path)
+	if target != real {
+		return fmt.Errorf("%s is a link to %s", path, target)
 	}
 	return nil
 }
