@@ -29,7 +29,7 @@ lint: ## format, vet, staticcheck, actionlint
 	scripts/lint
 
 unit: build ## unit and command-line tests, with the race detector
-	go test -race -tags planted -timeout 40m ./harness/... ./suites/...
+	go test -race -tags planted -timeout 20m ./harness/... ./suites/...
 
 pr: build ## the pr tier on real servers
 	$(MATRIX) run --tier pr --out build/pr --force $(ARGS)

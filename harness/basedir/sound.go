@@ -108,8 +108,8 @@ func ownLinker(real, linker string) string {
 	return ""
 }
 
-// mended makes a cached server run again where it lies, or removes it, so that it is obtained anew. It says which.
-func (s *Store) mended(ctx context.Context, e matrix.Entry, key string, b *Basedir, why error) (ok bool, err error) {
+// repair makes a cached server run again where it lies, or removes it, so that it is obtained anew. It says which.
+func (s *Store) repair(ctx context.Context, e matrix.Entry, key string, b *Basedir, why error) (ok bool, err error) {
 	if info, statErr := os.Lstat(b.Path); s.Cache.ReadOnly() || statErr != nil || !info.IsDir() {
 		return false, why // somebody else's
 	}

@@ -18,13 +18,9 @@ import (
 // shared is the cache that holds real servers.
 func shared(t *testing.T) *cache.Cache {
 	t.Helper()
-	dir := os.Getenv("MATRIX_CACHE")
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(base, "mysql-matrix")
+	dir, err := cache.DefaultDir(os.Getenv("MATRIX_CACHE"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	c, err := cache.Open(dir)
 	if err != nil {
@@ -120,7 +116,7 @@ func copyTo(t *testing.T, from, to string) {
 	}
 }
 
-// A cached server that cannot be mended is obtained anew; one of a cache that cannot be written is refused, in one line; and
+// A cached server that cannot be repaired is obtained anew; one of a cache that cannot be written is refused, in one line; and
 // one that was only stopped is left alone.
 func TestCachedServerThatCannotRun(t *testing.T) {
 	archive := gzipped(t, tarOf(t, serverEntries(mysqlVersion)))

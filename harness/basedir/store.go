@@ -108,7 +108,7 @@ func (s *Store) usable(ctx context.Context, e matrix.Entry, projectDir string) (
 		err := s.sound(ctx, b)
 		if errors.As(err, new(*UnsoundError)) {
 			var ok bool
-			if ok, err = s.mended(ctx, e, key, b, err); err == nil && !ok {
+			if ok, err = s.repair(ctx, e, key, b, err); err == nil && !ok {
 				continue
 			}
 		}

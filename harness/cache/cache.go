@@ -33,6 +33,19 @@ type Cache struct {
 	readOnly bool // somebody else's: what is in it is used, and nothing is added
 }
 
+// DefaultDir is the folder that the user has named, or else one for this project in the user's folder of caches
+// ($XDG_CACHE_HOME).
+func DefaultDir(named string) (string, error) {
+	if named != "" {
+		return filepath.Abs(named)
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("cache folder: %w", err)
+	}
+	return filepath.Join(base, "mysql-matrix"), nil
+}
+
 // Open makes the cache's folder if need be, and checks that it can serve; one that is there and cannot be written is used
 // as it is. The root must be absolute, since built folders may hold their own final path (an ELF interpreter, a socket).
 // An error is a *folder.UnfitError.

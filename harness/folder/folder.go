@@ -71,7 +71,7 @@ var (
 		return listener.Close()
 	}}
 	deep = ability{"the paths of servers' sockets fit", func(_ Use, dir, _ string) error {
-		if length := len(filepath.Join(dir, deepestSocket)); length > SocketLimit {
+		if length := socketLength(dir); length > SocketLimit {
 			return fmt.Errorf("sockets below it would have paths of %d bytes, the limit is %d: a shorter path is needed", length, SocketLimit)
 		}
 		return nil
@@ -216,17 +216,20 @@ func (u Use) Can() string {
 	return strings.Join(words, ", ")
 }
 
-// Unnamed says why servers cannot run below a path under that name, though the folder may serve under another one: it has odd
-// signs, or is too long for their sockets; "" when they can.
-func Unnamed(path string) string {
+// PathFault says why servers cannot run below a folder under this path, though they may under another one, a link to it: it has
+// odd signs, or is too long for their sockets. "" when they can.
+func PathFault(path string) string {
 	if odd := Odd(path); odd != "" {
 		return "has " + odd
 	}
-	if length := len(filepath.Join(path, deepestSocket)); length > SocketLimit {
+	if length := socketLength(path); length > SocketLimit {
 		return fmt.Sprintf("would give sockets paths of %d bytes, and the limit is %d", length, SocketLimit)
 	}
 	return ""
 }
+
+// socketLength is how long the path of a server's socket may become below a run folder.
+func socketLength(dir string) int { return len(filepath.Join(dir, deepestSocket)) }
 
 // Odd names what a path has that shell scripts, option files or search paths give a meaning; "" for nothing. Names beyond
 // ASCII are odd as well, since servers and tools have their own ideas of them.

@@ -29,8 +29,12 @@ func TestCheck(t *testing.T) {
 	}
 	full := Run
 	full.room = 1 << 60
-	long := filepath.Join("/tmp", "mf-"+strings.Repeat("x", 60))
-	defer os.RemoveAll(long)
+	small, err := os.MkdirTemp("/tmp", "mf") // t's own would be too long for sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(small)
+	long := filepath.Join(small, strings.Repeat("x", 60))
 	for _, c := range []struct {
 		use       Use
 		dir, says string
@@ -42,7 +46,7 @@ func TestCheck(t *testing.T) {
 		{Results, file, "want that it can be written: not a directory"},
 		{Cache, "/proc/nosuch", "want that it can be written: no such file or directory: choose another with --cache, or with MATRIX_CACHE"},
 		{Cache, filepath.Join(dir, "a b"), "its path has a blank, which"},
-		{full, "/tmp/mf-full", "MiB free, and at least 1099511627776 are needed: choose another with --run-dir"},
+		{full, small, "MiB free, and at least 1099511627776 are needed: choose another with --run-dir"},
 		{Run, long, "want that the paths of servers' sockets fit: sockets below it would have paths of"},
 	} {
 		err := Check(c.dir, c.use)
@@ -56,7 +60,6 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s %q: a %T", c.use.Name, c.dir, err)
 		}
 	}
-	_ = os.RemoveAll("/tmp/mf-full")
 	if _, err := os.Stat(filepath.Join(dir, "a b")); err == nil {
 		t.Error("a folder that is refused for its path was made")
 	}

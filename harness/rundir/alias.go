@@ -15,11 +15,12 @@ import (
 	"mysqlmatrix/harness/folder"
 )
 
-// aliasBases are where a root whose path is odd has its other name.
+// aliasBases are where a root whose path does not serve has its other name.
 var aliasBases = []string{"/tmp", "/var/tmp", "/dev/shm"}
 
 // alias is another name of a folder, a symbolic link, for one whose path is too long for sockets, or has signs that shell
-// scripts and option files give a meaning: dbdeployer's scripts quote nothing. It is the same each time, and there while the folder holds something.
+// scripts and option files give a meaning: dbdeployer's scripts quote nothing. It is the same each time, and there while the
+// folder holds something.
 func alias(real string) (string, error) {
 	sum := sha256.Sum256([]byte(strconv.Itoa(os.Getuid()) + real))
 	var errs []error
@@ -31,7 +32,7 @@ func alias(real string) (string, error) {
 		}
 		errs = append(errs, err)
 	}
-	return "", fmt.Errorf("its path %s, and no link to it can be made: %w", folder.Unnamed(real), errors.Join(errs...))
+	return "", fmt.Errorf("its path %s, and no link to it can be made: %w", folder.PathFault(real), errors.Join(errs...))
 }
 
 // link makes a link, or finds this user's own. A folder of its name is what a server script of a killed run has made for its

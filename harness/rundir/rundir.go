@@ -59,7 +59,7 @@ func Open(dir string) (*Root, error) {
 
 // check says whether servers can run in the root, by another name where its own is odd.
 func (r *Root) check() (err error) {
-	if folder.Unnamed(r.real) != "" {
+	if folder.PathFault(r.real) != "" {
 		unlock, err := r.lock(context.Background()) // against vanish
 		if err != nil {
 			return err
@@ -154,8 +154,8 @@ func (r *Root) RemoveKept(ctx context.Context, path string) error {
 	return errors.Join(clear(ctx, path), r.vanish(ctx))
 }
 
-// ClearAbandoned removes the folders whose owners are dead and that were not kept, with their processes.
-// It returns the folders that it removed.
+// ClearAbandoned removes the folders whose owners are dead and that were not kept, with their processes, and ends the processes
+// of folders that somebody has deleted under them. It returns the folders that it removed.
 func (r *Root) ClearAbandoned(ctx context.Context) (removed []string, err error) {
 	unlock, err := r.lock(ctx)
 	if err != nil {
@@ -186,7 +186,29 @@ func (r *Root) ClearAbandoned(ctx context.Context) (removed []string, err error)
 		}
 		removed = append(removed, path)
 	}
-	return removed, r.vanishLocked()
+	return removed, errors.Join(r.endHomeless(ctx), r.vanishLocked())
+}
+
+// endHomeless ends the processes whose folder below the root was deleted by hand: no list shows them, and nobody would end them.
+func (r *Root) endHomeless(ctx context.Context) error {
+	found, err := proc.Find(r.dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, one := range found {
+		below, err := filepath.Rel(r.dir, one.Scope)
+		top, _, _ := strings.Cut(below, "/")
+		if err != nil || top == "." {
+			continue // it works in the root itself
+		}
+		path := filepath.Join(r.dir, top)
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			_, err := proc.Sweep(ctx, path, grace)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (r *Root) list() ([]string, error) {

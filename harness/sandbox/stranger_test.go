@@ -26,13 +26,9 @@ func realGolden(t *testing.T) *Golden {
 	if testing.Short() {
 		t.Skip("starts real servers")
 	}
-	root := os.Getenv("MATRIX_CACHE")
-	if root == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		root = filepath.Join(base, "mysql-matrix")
+	root, err := cache.DefaultDir(os.Getenv("MATRIX_CACHE"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	c, err := cache.Open(root)
 	if err != nil {

@@ -109,7 +109,7 @@ const (
 	alike
 	otherOrder // the same rows in another order
 	bothFail   // each server refuses it
-	mended     // the old server refuses it, the new one does not
+	accepts    // the old server refuses it, the new one does not
 	refuses    // the new server refuses it, the old one does not
 )
 
@@ -118,7 +118,7 @@ func compareAnswers(old, new answer) likeness {
 	case old.failed() && new.failed():
 		return bothFail
 	case old.failed():
-		return mended
+		return accepts
 	case new.failed():
 		return refuses
 	}

@@ -263,7 +263,7 @@ func (c *comparison) views(ctx context.Context) error {
 			continue
 		case bothFail:
 			f.Grade, f.What = Broken, "it cannot be read on either version"
-		case mended:
+		case accepts:
 			f.Grade, f.What = Note, "it cannot be read on the old version, and on the new one it can"
 		case refuses:
 			f.Grade, f.What = Breaks, "it cannot be read on the new version"

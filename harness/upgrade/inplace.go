@@ -96,7 +96,7 @@ func (r *runner) aborted(ctx context.Context, o *Outcome, s *sandbox.Sandbox, st
 	}
 	if len(found) == 0 {
 		r.all.add(o.Way, Finding{Grade: Breaks, Object: Object{Kind: "server", Name: r.Goldens[step+1].Flavor.String()},
-			What: "the new server does not start on the old data directory", New: tail, Cause: "see the server's error log", Todo: "mend it on the old server, which starts again on the same directory, and try again"})
+			What: "the new server does not start on the old data directory", New: tail, Cause: "see the server's error log", Todo: "fix it on the old server, which starts again on the same directory, and try again"})
 	}
 	o.Status = Refused
 	return r.wayBack(ctx, o, s)
@@ -127,7 +127,7 @@ func (r *runner) wayBack(ctx context.Context, o *Outcome, left *sandbox.Sandbox)
 	if err != nil {
 		return err
 	}
-	o.WayBack = "the old version starts again on the same directory, with " + countsText(shot.counts(), shot.counts()) + ": mend what is named on it, and try again"
+	o.WayBack = "the old version starts again on the same directory, with " + countsText(shot.counts(), shot.counts()) + ": fix what is named on it, and try again"
 	return nil
 }
 

@@ -144,7 +144,7 @@ func (c *comparison) query(ctx context.Context, o Object, q statement, a, b answ
 			c.all.add(c.way, f)
 		}
 		return nil
-	case mended:
+	case accepts:
 		f.Grade, f.What = Note, f.What+": fails on the old version, and on the new one it does not"
 	case refuses:
 		f.Grade, f.What = Breaks, f.What+": fails on the new version"

@@ -123,7 +123,7 @@ var refusals = []reason{
 	{numbers: []uint16{1063}, since: mysqlAt(8, 4, 0), pattern: pattern(`\b(DOUBLE|FLOAT|REAL)\b[^,]*AUTO_INCREMENT`), cause: "AUTO_INCREMENT on FLOAT and DOUBLE was removed (MySQL 8.4.0)", todo: "ALTER TABLE … MODIFY … BIGINT AUTO_INCREMENT, on the old server"},
 	{numbers: []uint16{1273}, cause: "the new server does not know this collation", todo: "map it to one that it knows (utf8mb4_unicode_520_ci is the nearest to utf8mb4_0900_ai_ci); sort orders and unique keys may differ"},
 	{numbers: []uint16{1115}, cause: "the new server does not know this character set", todo: "map it to one that it knows"},
-	{numbers: []uint16{3819, 4025}, cause: "CHECK constraints are enforced (MySQL 8.0.16; MariaDB 10.2.1)", todo: "mend the rows or the constraint, on the old server"},
+	{numbers: []uint16{3819, 4025}, cause: "CHECK constraints are enforced (MySQL 8.0.16; MariaDB 10.2.1)", todo: "fix the rows or the constraint, on the old server"},
 	{numbers: []uint16{1118}, cause: "the row is longer than the new version allows", todo: "make columns TEXT or BLOB, or ROW_FORMAT=DYNAMIC"},
 	{numbers: []uint16{1215, 3780, 1825, 1826, 1005, 121}, cause: "the new version checks foreign keys more strictly", todo: "make the columns' types and the names of constraints agree"},
 	{numbers: []uint16{1101}, cause: "the type has no default on the new server", todo: "leave the default out"},

@@ -42,13 +42,9 @@ func golden(t *testing.T, name string) *sandbox.Golden {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := os.Getenv("MATRIX_CACHE")
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			t.Fatal(err)
-		}
-		dir = filepath.Join(base, "mysql-matrix")
+	dir, err := cache.DefaultDir(os.Getenv("MATRIX_CACHE"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	c, err := cache.Open(dir)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -74,20 +75,9 @@ func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
 
 // lookIntoCache opens the cache for a command that changes nothing in it.
 func (a *app) lookIntoCache() (*cache.Cache, error) {
-	dir := a.cacheDir
-	if dir == "" {
-		dir = os.Getenv("MATRIX_CACHE")
-	}
-	if dir == "" {
-		base, err := os.UserCacheDir() // honours XDG_CACHE_HOME
-		if err != nil {
-			return nil, fmt.Errorf("cache folder: %w: name one with --cache", err)
-		}
-		dir = filepath.Join(base, "mysql-matrix")
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := cache.DefaultDir(cmp.Or(a.cacheDir, os.Getenv("MATRIX_CACHE")))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: name one with --cache", err)
 	}
 	c, err := cache.Open(dir)
 	return c, unfit(err)

@@ -8,14 +8,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/rundir"
 )
 
 // asMatrix makes the test program be the matrix program, so that tests start the real one.
@@ -96,7 +100,34 @@ func setUp(env *testscript.Env, t *testing.T) error {
 			env.Setenv(name, value)
 		}
 	}
+	env.Defer(func() { endScript(t, env.WorkDir) })
 	return goFolders(env)
+}
+
+// endScript ends the servers that a script which failed has left in run folders of its own, and removes their links.
+func endScript(t *testing.T, work string) {
+	scopes := []string{work}
+	for _, base := range []string{"/tmp", "/var/tmp", "/dev/shm"} {
+		links, err := filepath.Glob(filepath.Join(base, "mm-*"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, link := range links {
+			if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, work+"/") {
+				scopes = append(scopes, link)
+				defer os.Remove(link)
+			}
+		}
+	}
+	for _, scope := range scopes {
+		left, err := proc.Sweep(context.Background(), scope, time.Second)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, one := range left {
+			t.Errorf("the script left a process behind: %d %s", one.PID, one.Command)
+		}
+	}
 }
 
 // goFolders names the folders that the go command would look for below the home, which a script may change.
@@ -112,13 +143,7 @@ func goFolders(env *testscript.Env) error {
 	return nil
 }
 
-func cacheDir() (string, error) {
-	if dir := os.Getenv("MATRIX_CACHE"); dir != "" {
-		return dir, nil
-	}
-	base, err := os.UserCacheDir()
-	return filepath.Join(base, "mysql-matrix"), err
-}
+func cacheDir() (string, error) { return cache.DefaultDir(os.Getenv("MATRIX_CACHE")) }
 
 // shareBasedirs gives another cache's folder of servers those that are complete, each by a link: with the whole folder it
 // would have servers that are being obtained as well, under locks that it does not see.
@@ -145,16 +170,35 @@ func projectRoot(t testing.TB) string {
 	return root
 }
 
+// testRoot has the run folders of these tests. What tests that were killed or interrupted have left running below it ends when
+// the next ones begin.
+var testRoot = sync.OnceValues(func() (*rundir.Root, error) {
+	root, err := rundir.Open(filepath.Join(os.TempDir(), "mt-"+strconv.Itoa(os.Getuid())))
+	if err != nil {
+		return nil, err
+	}
+	_, err = root.ClearAbandoned(context.Background())
+	return root, err
+})
+
 // runFolder is a short folder for servers; at the end of the test nothing may be left in it or work in it.
 func runFolder(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "mt")
+	root, err := testRoot()
 	if err != nil {
+		t.Fatal(err)
+	}
+	owned, err := root.Create(context.Background(), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(owned.Path, "r") // beside the owner's lock
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		nothingLeft(t, dir)
-		if err := os.RemoveAll(dir); err != nil {
+		if err := owned.Remove(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -31,14 +31,15 @@ func BelievingFirstYes(c *Config) { c.planted = believeFirstYes }
 // EndingAt is a manager that ends at one point of its recoveries, counted from 1 on, as a killed process does. passed says how many
 // points it has reached.
 func EndingAt(c *Config, point int) (passed func() int) {
-	planted := &interruption{at: int64(point)}
-	c.interruption = planted
-	return func() int { return int(planted.passed.Load()) }
+	return interrupted(c, &interruption{at: int64(point)})
 }
 
 // FailingAt is a manager to which one thing that it does fails once, counted from 1 on.
 func FailingAt(c *Config, point int) (passed func() int) {
-	planted := &interruption{at: int64(point), fails: true}
+	return interrupted(c, &interruption{at: int64(point), fails: true})
+}
+
+func interrupted(c *Config, planted *interruption) (passed func() int) {
 	c.interruption = planted
 	return func() int { return int(planted.passed.Load()) }
 }
