@@ -14,14 +14,16 @@ const (
 	notesShown   = 20
 )
 
-// WriteFinal writes the report that stands at the end of a run: the table, failures with evidence and the command
-// that repeats them, known failures by their link, what was unavailable or unsupported, measurements, totals.
+// WriteFinal writes the report that stands at the end of a run: the table, known failures by their link, what was
+// unavailable or unsupported, measurements, notes, failures with evidence and the command that repeats them, totals.
+// Failures come last, since a terminal, and what a CI system shows of a long log, is its end.
 func WriteFinal(w io.Writer, run *Run, o Options) error {
 	now := run.Started.Add(run.Seconds.Duration())
 	var lines []line
 	for _, section := range [][]line{
-		failureLines(run, o, "Failures", Verdict.Bad), failureLines(run, o, "Flaky", only(VerdictFlaky)), declaredLines(run, o, VerdictKnown, "Known failures, as declared"), declaredLines(run, o, VerdictFixedByBuild, "Fixed by this build"), reasonLines(run, o, VerdictVacuous),
-		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), unprovenLines(run), noteLines(run, o), append(totalLines(run), buildLines(run)...),
+		declaredLines(run, o, VerdictKnown, "Known failures, as declared"), declaredLines(run, o, VerdictFixedByBuild, "Fixed by this build"), reasonLines(run, o, VerdictVacuous),
+		reasonLines(run, o, VerdictUnavailable), reasonLines(run, o, VerdictUnsupported), measurementLines(run, o), unprovenLines(run), noteLines(run, o),
+		failureLines(run, o, "Flaky", only(VerdictFlaky)), failureLines(run, o, "Failures", Verdict.Bad), append(totalLines(run), buildLines(run)...),
 	} {
 		if len(section) > 0 {
 			lines = append(append(lines, nil), section...)
