@@ -28,9 +28,9 @@ on which one they first end otherwise. Entries that cannot be had are stepped ov
 			return a.bisect(c.Context(), c.OutOrStdout(), o)
 		},
 	}
-	c.Flags().StringArrayVar(&o.selection.Entries, "entries", nil, "entries: names or patterns; may be repeated")
-	c.Flags().StringArrayVar(&o.selection.Suites, "suite", nil, "suites; may be repeated")
-	c.Flags().StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path; the default is each tool's first")
+	namesVar(c.Flags(), &o.selection.Entries, "entries", nil, "entries: names or patterns, parted by commas")
+	namesVar(c.Flags(), &o.selection.Suites, "suite", nil, "suites, parted by commas")
+	namesVar(c.Flags(), &o.selection.Tools, "tool", nil, "tool=version or tool=/path; the default is each tool's first")
 	c.Flags().Int64Var(&o.seed, "seed", 1, "seed of random workloads, the same on every entry")
 	c.Flags().BoolVar(&o.trust, "trust-first-use", false, "take releases that matrix.yaml does not list unverified, and record their SHA-256 in basedirs.lock")
 	o.registerRunning(c.Flags(), run.DefaultLimit)

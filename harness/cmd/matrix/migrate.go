@@ -78,11 +78,11 @@ change that is no SQL; 3 the harness failed; 130 interrupted.`,
 
 // register adds the flags.
 func (o *migrateFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.entries, "entry", nil, "server: a name or pattern of matrix.yaml, vendor@release, dir:/path or tarball:/path; may be repeated")
+	namesVar(f, &o.entries, "entry", nil, "servers, parted by commas or repeated: a name or pattern of matrix.yaml, vendor@release, dir:/path or tarball:/path")
 	f.BoolVar(&o.allVersions, "all-versions", false, "every server that can be had here")
 	f.StringVar(&o.schema, "schema", "", "SQL file, plain, .gz or .zst, or a folder of them")
 	f.StringVar(&o.alter, "alter", "engine=innodb", "what follows ALTER TABLE t")
-	f.StringArrayVar(&o.tools, "tool", []string{migration.NameGhost}, "tool, tool=version or tool=/path of your own build; may be repeated")
+	namesVar(f, &o.tools, "tool", []string{migration.NameGhost}, "tools, parted by commas or repeated: tool, tool=version or tool=/path of your own build")
 	f.StringVar(&o.mode, "mode", "", "gh-ost: test-on-replica (default), replica, allow-on-master, migrate-on-replica")
 	f.StringArrayVar(&o.tables, "table", nil, "only tables whose name, or database.name, matches this pattern; may be repeated")
 	f.StringArrayVar(&o.options, "option", nil, "a line for the servers' my.cnf; may be repeated")

@@ -53,9 +53,9 @@ $GITHUB_OUTPUT, gitlab a child pipeline. A plan of more jobs than GitHub runs is
 		},
 	}
 	f := c.Flags()
-	f.StringArrayVar(&selection.Entries, "entry", nil, "entries; may be repeated")
-	f.StringArrayVar(&selection.Suites, "suite", nil, "suites; may be repeated")
-	f.StringArrayVar(&selection.Tools, "tool", nil, "tool=version or tool=/path; may be repeated")
+	namesVar(f, &selection.Entries, "entry", nil, "entries, parted by commas or repeated")
+	namesVar(f, &selection.Suites, "suite", nil, "suites, parted by commas or repeated")
+	namesVar(f, &selection.Tools, "tool", nil, "tools, parted by commas or repeated: tool=version or tool=/path")
 	f.StringVar(&tier, "tier", "", "pr or full")
 	f.StringVar(&format, "format", "json", "json, github or gitlab")
 	f.IntVar(&shards, "shards", 0, "how many jobs; 0 is one for each entry")

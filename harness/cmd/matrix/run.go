@@ -76,9 +76,9 @@ Exit codes: 0 everything is as declared; 1 failed, fixed or timed-out cells; 2 b
 }
 
 func (o *runFlags) register(f *pflag.FlagSet) {
-	f.StringArrayVar(&o.selection.Entries, "entry", nil, "entries: name, pattern, vendor@release, dir:/path or tarball:/path; may be repeated")
-	f.StringArrayVar(&o.selection.Suites, "suite", nil, "suites: migration, failover, pseudogtid, or a pattern; may be repeated")
-	f.StringArrayVar(&o.selection.Tools, "tool", nil, "tool=version or tool=/path of your own build; may be repeated")
+	namesVar(f, &o.selection.Entries, "entry", nil, "entries, parted by commas or repeated: name, pattern, vendor@release, dir:/path or tarball:/path")
+	namesVar(f, &o.selection.Suites, "suite", nil, "suites, parted by commas or repeated: migration, failover, pseudogtid, upgrade, or a pattern")
+	namesVar(f, &o.selection.Tools, "tool", nil, "tools, parted by commas or repeated: tool=version, or tool=/path of your own build")
 	f.StringVar(&o.selection.Baseline, "baseline", "", "listed version by whose known failures a build of your own is judged, or none (default: the newest listed)")
 	f.StringVar(&o.tier, "tier", "", "pr (the short tier) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
