@@ -15,7 +15,7 @@ type Declaration struct {
 	Suite   string   `json:"suite"`
 	Tool    string   `json:"tool"` // name and range of versions
 	Error   string   `json:"error"`
-	Cells   int      `json:"cells"` // whose server it speaks of; 0 is unproven: none of its servers could be had
+	Cells   int      `json:"cells"` // whose server it speaks of; 0 is unproven: the run had none of its servers
 }
 
 // Unproven are the declarations none of whose servers could be had.
@@ -47,7 +47,7 @@ func unprovenLines(run *Run) []line {
 	if len(unproven) == 0 {
 		return nil
 	}
-	lines := []line{head(fmt.Sprintf("Unproven declarations (%d): none of their servers could be had", len(unproven)))}
+	lines := []line{head(fmt.Sprintf("Unproven declarations (%d): this run had none of their servers", len(unproven)))}
 	for _, d := range unproven {
 		lines = append(lines, plainLine("  "+OneLine(d.String())))
 	}

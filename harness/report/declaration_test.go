@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"mysqlmatrix/harness/flavor"
 )
@@ -76,12 +77,19 @@ func TestCompatibility(t *testing.T) {
 	const P, F, K = VerdictPassed, VerdictFailed, VerdictKnown
 	blocked := cell(P, P, K)
 	blocked.Specs[2].Expectation.Blocks = true
+	U := cell(VerdictUnsupported, VerdictUnsupported)
+	U.Specs[0].Reason = "no semi-sync"
+	sampled := cell(P, K, K)
+	sampled.Specs[1].Expectation.Blocks, sampled.Specs[1].Expectation.Note = true, "it sends X; 3.2 sends Y (seen on MySQL 9.7.4)"
+	sampled.Specs[2].NotRun = true
 	for _, c := range []struct {
 		cell *Cell
 		want string
 	}{
-		{nil, ""}, {cell(P, P), "works"}, {cell(P, P, K), "works but for 1 known failure"}, {cell(P, F, P, K), "works but for 1 known failure, 1 failed"},
-		{blocked, "cannot work: why it fails"}, {cell(P, K, K, K), "works but for 3 known failures"},
+		{nil, ""}, {cell(P, P), "works in 2 specs"}, {cell(P, P, K), "works in 2 specs, 1 known failure"}, {cell(P, F, P, K), "works in 2 specs, 1 known failure, 1 failed"},
+		{blocked, "cannot work: why it fails"}, {cell(P, K, K, K), "works in 1 spec, 3 known failures"}, {cell(K), "1 known failure"},
+		{cell(P, VerdictUnsupported), "works in 1 spec, 1 unsupported"}, {U, "unsupported: no semi-sync"},
+		{sampled, "cannot work: it sends X, 1 of 3 specs not run"},
 		{&Cell{Outcome: Outcome{State: StateFinished, Verdict: VerdictUnavailable}}, "not run: the server or the tool could not be had"},
 	} {
 		if got := Compatibility(c.cell); got != c.want {
@@ -91,5 +99,18 @@ func TestCompatibility(t *testing.T) {
 	var b bytes.Buffer
 	if err := WriteCompatibility(&b, buildOf(P, K)); err != nil || !strings.Contains(b.String(), "| mysql-9.7<br>9.7.4 | ") {
 		t.Errorf("%v\n%s", err, b.String())
+	}
+	for _, c := range []struct {
+		run        Run
+		want, lack string
+	}{
+		{Run{Tier: "pr", Started: time.Date(2026, 11, 28, 1, 0, 0, 0, time.UTC), Status: RunComplete}, "From a run on 2026-11-28 of the pr tier, the short one that pull requests run, on 2 servers.", "cut off"},
+		{Run{Tier: "full", Status: RunInterrupted}, "The run was cut off before its end.", "pr tier"},
+		{Run{Tier: "full", Focus: "semi-sync", Status: RunComplete}, "Only specs that match semi-sync were chosen.", "cut off"},
+		{Run{Status: RunComplete}, "of a tier that it did not record", "pr tier"},
+	} {
+		if got := c.run.scope(2); !strings.Contains(got, c.want) || strings.Contains(got, c.lack) {
+			t.Errorf("%q, want %q and not %q", got, c.want, c.lack)
+		}
 	}
 }

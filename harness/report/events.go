@@ -17,7 +17,7 @@ type EventType uint8
 
 const (
 	EventUnknown      EventType = iota
-	EventRunStarted             // Plan, Host, MatrixDigest, Seed, Terms
+	EventRunStarted             // Plan, Host, MatrixDigest, Seed, Tier, Focus, Terms
 	EventCellStarted            // Cell, Total, Server, ToolVersion, ToolFlag, Baseline, Seed
 	EventSpecStarted            // Cell, Spec, Labels, Attempt
 	EventSpecFinished           // Cell, Spec, Verdict, Seconds, Attempt, and what belongs to the verdict
@@ -154,6 +154,8 @@ type Event struct {
 	Host         *Host     `json:"host,omitempty"`
 	MatrixDigest string    `json:"matrix_digest,omitempty"` // of matrix.yaml; runs of different ones are not merged
 	Seed         int64     `json:"seed,omitempty"`
+	Tier         string    `json:"tier,omitempty"`  // of run-started: pr or full, which says what specs were chosen
+	Focus        string    `json:"focus,omitempty"` // of run-started: the regular expression that chose among those
 	Status       RunStatus `json:"status,omitzero"` // of run-finished: complete (also when left out) or interrupted
 	// Declarations are the known failures that the plan's cells speak of.
 	Declarations []Declaration `json:"declarations,omitempty"`

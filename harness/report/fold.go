@@ -109,6 +109,7 @@ func (a *Aggregate) startRun(e Event) {
 	a.run.Started = e.Time
 	a.run.MatrixDigest = e.MatrixDigest
 	a.run.Seed = e.Seed
+	a.run.Tier, a.run.Focus = e.Tier, e.Focus
 	a.terms = e.Terms
 	if e.Host != nil {
 		a.run.Hosts = append(a.run.Hosts, *e.Host)

@@ -68,7 +68,7 @@ func markdownBlocks(run *Run, o Options) []block {
 		blocks = append(blocks, block{"build line", "\n**" + prose(b.String()) + "**\n"})
 	}
 	if n := len(run.Unproven()); n > 0 {
-		blocks = append(blocks, block{"unproven line", fmt.Sprintf("\n%s unproven: none of their servers could be had.\n", plural(n, "declaration"))})
+		blocks = append(blocks, block{"unproven line", fmt.Sprintf("\n%s unproven: this run had none of their servers.\n", plural(n, "declaration"))})
 	}
 	blocks = append(blocks, markdownFailures(findings(run, Verdict.Bad), "failure", "Failures", o)...)
 	blocks = append(blocks, markdownFailures(findings(run, only(VerdictFlaky)), "flaky spec", "Flaky", o)...)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,9 +32,10 @@ func Merge(parts ...Part) (*Run, error) {
 	if len(parts) == 0 {
 		return nil, errors.New("merge: no runs given")
 	}
-	whole := &Run{Version: Version, Status: RunComplete, MatrixDigest: parts[0].Run.MatrixDigest, Seed: parts[0].Run.Seed}
+	whole := &Run{Version: Version, Status: RunComplete, MatrixDigest: parts[0].Run.MatrixDigest, Seed: parts[0].Run.Seed, Tier: parts[0].Run.Tier}
 	var ended time.Time
 	var faults []error
+	var focuses []string
 	from := map[CellID]string{}
 	for _, p := range parts {
 		r := p.Run
@@ -55,6 +57,12 @@ func Merge(parts ...Part) (*Run, error) {
 		if r.Seed != whole.Seed {
 			whole.Seed = 0
 		}
+		if r.Tier != whole.Tier {
+			whole.Tier = ""
+		}
+		if r.Focus != "" && !slices.Contains(focuses, r.Focus) {
+			focuses = append(focuses, r.Focus)
+		}
 		if whole.Started.IsZero() || !r.Started.IsZero() && r.Started.Before(whole.Started) {
 			whole.Started = r.Started
 		}
@@ -72,6 +80,7 @@ func Merge(parts ...Part) (*Run, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	whole.Focus = strings.Join(focuses, "|")
 	whole.Seconds = elapsed(0, whole.Started, ended)
 	slices.SortStableFunc(whole.Notes, func(a, b Note) int { return a.Time.Compare(b.Time) })
 	return whole, nil

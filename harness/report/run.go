@@ -102,7 +102,9 @@ type Run struct {
 	Started      time.Time `json:"started,omitzero"`
 	Seconds      Seconds   `json:"seconds"`
 	MatrixDigest string    `json:"matrix_digest,omitempty"`
-	Seed         int64     `json:"seed,omitempty"` // left out of a merged run whose parts had different ones: see the cells
+	Seed         int64     `json:"seed,omitempty"`  // left out of a merged run whose parts had different ones: see the cells
+	Tier         string    `json:"tier,omitempty"`  // pr or full; left out of a merged run whose parts had different ones
+	Focus        string    `json:"focus,omitempty"` // the regular expression that chose among the tier's specs
 	Hosts        []Host    `json:"hosts,omitempty"`
 	Cells        []Cell    `json:"cells"` // in the order of the plan; cells outside it after those
 	Notes        []Note    `json:"notes,omitempty"`
@@ -147,11 +149,7 @@ func (c *Cell) Bad() int {
 func (r *Run) NotRun() int {
 	n := 0
 	for i := range r.Cells {
-		for j := range r.Cells[i].Specs {
-			if r.Cells[i].Specs[j].NotRun {
-				n++
-			}
-		}
+		n += r.Cells[i].notRun()
 	}
 	return n
 }

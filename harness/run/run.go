@@ -7,6 +7,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,21 @@ type runner struct {
 	failed      atomic.Bool // a spec of this run needs somebody's attention
 }
 
+// started says what a run consists of.
+func (c *Config) started(cells []matrix.Cell) report.Event {
+	e := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest, Tier: string(cmp.Or(c.Tier, matrix.TierFull)),
+		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse, Env: proc.Varied()},
+		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
+			Environment: proc.Settings()}}
+	if c.Focus != nil {
+		e.Focus = c.Focus.String()
+	}
+	for _, one := range cells {
+		e.Plan = append(e.Plan, one.ID())
+	}
+	return e
+}
+
 // Run runs the cells and emits their events, from run-started to run-finished. An error is a run that
 // could not be had at all, or context.Cause when it was interrupted; what befell a cell is in the events.
 func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
@@ -95,15 +111,8 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 		c.Jobs = max(c.Jobs, len(cells)) // no cell ends before another may begin
 	}
 	r := &runner{Config: c, obtained: map[report.CellID]report.Server{}, jobs: semaphore.NewWeighted(int64(max(1, c.Jobs))), procs: semaphore.NewWeighted(room(c.Procs, c.memory(freeMemory())))}
-	started := report.Event{Type: report.EventRunStarted, Seed: c.Seed, MatrixDigest: c.Digest,
-		Terms: report.Terms{Limit: report.SecondsOf(c.Limit), Checksum: c.Checksum, TrustFirstUse: c.TrustFirstUse, Env: proc.Varied()},
-		Host: &report.Host{GoVersion: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH, CPUs: runtime.NumCPU(),
-			Environment: proc.Settings()}}
-	for _, one := range cells {
-		started.Plan = append(started.Plan, one.ID())
-	}
 	begin := time.Now()
-	r.emit(started)
+	r.emit(c.started(cells))
 	if c.Forecast != "" {
 		r.emit(report.Event{Type: report.EventNote, Message: c.Forecast})
 	}

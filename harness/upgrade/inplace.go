@@ -83,7 +83,7 @@ func systemTables(ctx context.Context, s *running, scope string) (detail string,
 		_ = output
 		return "", s.again(ctx)
 	}
-	return "no mariadb-upgrade or mysql_upgrade in " + s.Basedir() + ": the system tables are those of the old version, so that routines and events were not compared", nil
+	return "this server's build has no mariadb-upgrade or mysql_upgrade: the system tables are those of the old version, so that routines and events were not compared", nil
 }
 
 // aborted makes findings of what a server says that does not start on the old data, and tries the way back.
