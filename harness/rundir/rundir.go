@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,6 +30,11 @@ const (
 type Root struct {
 	dir  string // by which everything below it is named
 	real string // the same without links; another one where dir is an alias
+}
+
+// DefaultDir is the root of this user's run folders unless another one is named.
+func DefaultDir() string {
+	return filepath.Join(os.TempDir(), "mysql-matrix-"+strconv.Itoa(os.Getuid()))
 }
 
 // Open makes the root folder if need be and checks that servers can run in it. Only its user may look into it. An error is

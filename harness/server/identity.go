@@ -20,6 +20,9 @@ func (e *StrangerError) Error() string {
 	return fmt.Sprintf("on %s answers another server, with the data directory %s; expected the one in %s: the port was taken", e.Addr, e.Got, e.Want)
 }
 
+// believesStrangers takes whoever answers for the server that was expected. Only a build with the tag planted does.
+var believesStrangers bool
+
 // identified is a connector whose connections are to the server with one data directory. Credentials and ports do not tell
 // servers apart: all sandboxes have the same accounts, and a port may be another server's since.
 type identified struct {
@@ -34,7 +37,7 @@ func (c identified) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	got, err := dataDirOf(ctx, conn)
-	if err == nil && !sameFolder(got, c.dataDir) {
+	if err == nil && !sameFolder(got, c.dataDir) && !believesStrangers {
 		err = &StrangerError{Addr: c.addr, Want: c.dataDir, Got: got}
 	}
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/pool"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/wait"
@@ -22,11 +23,17 @@ type place struct {
 	primary, replica, model *server.Server
 	writers                 *server.Server // the primary, with the server's own settings
 	own                     []workload.Table
-	deployed                []map[string]string // its state when it was deployed, for a Pool
+	member                  *pool.Member // the topology, where it is a pool's
 }
 
-func newPlace(t *topology.Topology) (p *place, err error) {
-	p = &place{topology: t}
+// newPlace is the place that a topology is; member is the same where it is a pool's. On failure the topology ends.
+func newPlace(t *topology.Topology, member *pool.Member) (p *place, err error) {
+	p = &place{topology: t, member: member}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.leave(false))
+		}
+	}()
 	nodes := t.Replicas()
 	for node, to := range map[*server.Server]**server.Server{t.Primary().Server: &p.primary, nodes[0].Server: &p.replica, nodes[1].Server: &p.model} {
 		if *to, err = reader(node); err != nil {
@@ -51,10 +58,48 @@ func (p *place) close() error {
 // leave ends the place, or lets go of it if it is to be kept.
 func (p *place) leave(keep bool) error {
 	err := p.close()
+	if p.member != nil {
+		p.member.Withdraw()
+	}
 	if keep {
 		return errors.Join(err, p.topology.Disconnect())
 	}
 	return errors.Join(err, p.topology.Close())
+}
+
+// renew drops what a run has left and has the replicas follow, as a pool wants its topologies back.
+func (p *place) renew(ctx context.Context) error {
+	for _, s := range []*server.Server{p.replica, p.model} {
+		if err := s.StopReplica(ctx, ""); err != nil {
+			return err
+		}
+	}
+	for _, s := range []*server.Server{p.primary, p.replica, p.model} {
+		if err := dropDatabases(ctx, s); err != nil {
+			return err
+		}
+		if s == p.primary {
+			continue
+		}
+		if err := errors.Join(s.Exec(ctx, "SET GLOBAL innodb_strict_mode = OFF"), p.follows(ctx, s)); err != nil {
+			return err
+		}
+	}
+	return errors.Join(p.topology.WaitCaughtUp(ctx), p.close())
+}
+
+func dropDatabases(ctx context.Context, s *server.Server) error {
+	rows, err := s.Rows(ctx, "SHOW DATABASES")
+	if err != nil {
+		return err
+	}
+	statements := []string{"SET SESSION foreign_key_checks = 0", "SET SESSION sql_log_bin = 0"}
+	for _, row := range rows {
+		if name := row["Database"]; !slices.Contains(standing, name) {
+			statements = append(statements, "DROP DATABASE "+server.Ident(name))
+		}
+	}
+	return session(ctx, s, statements...)
 }
 
 // others are the tables on a node that are not the user's: the tool's.

@@ -19,6 +19,7 @@ import (
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/pool"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/workload"
@@ -49,8 +50,8 @@ type Config struct {
 	Dir    string // for servers and the tools' working folders; the scope of every process
 	Logs   string // for what the tools printed
 	Keep   bool   // leave the servers running
-	// Pool, when it is set, has servers of earlier runs, and gets those of this one.
-	Pool *Pool
+	// Pool, when it is set, has servers of earlier runs, and gets those of this one that are as new.
+	Pool *pool.Pool
 	// Progress is told of what was done; it may be called by several goroutines.
 	Progress func(string)
 }
@@ -182,13 +183,8 @@ func (r *runner) deploy(ctx context.Context) (_ *place, err error) {
 	return p, nil
 }
 
-// place is a place without tables: a new one, or one of an earlier run.
+// place is a place without tables: a new one, or one that an earlier run has given back.
 func (r *runner) place(ctx context.Context, dir string) (p *place, err error) {
-	if r.pooled() {
-		if p, err = r.Pool.take(ctx, r.poolKey()); p != nil || err != nil {
-			return p, err
-		}
-	}
 	options := slices.Concat(r.Mode.ServerOptions(), serverOptions)
 	if r.Golden.Capabilities[flavor.CapGeneratedColumns] {
 		options = append(options, wideText)
@@ -196,26 +192,19 @@ func (r *runner) place(ctx context.Context, dir string) (p *place, err error) {
 	options = append(options, r.Options...)
 	// A replica takes what the dump's sessions were lenient about.
 	lenientNode := []string{"loose-innodb_strict_mode=OFF"}
-	t, err := topology.Deploy(ctx, r.Golden, topology.Options{Shape: shape, Server: options, PerNode: map[int][]string{1: lenientNode, 2: lenientNode}}, dir, r.Dir)
+	o := topology.Options{Shape: shape, Server: options, PerNode: map[int][]string{1: lenientNode, 2: lenientNode}}
+	if r.Pool != nil && !r.Keep && pool.Shareable(r.Golden, o) {
+		member, err := r.Pool.Get(ctx, r.Golden, o, r.Dir)
+		if err != nil {
+			return nil, err
+		}
+		return newPlace(member.Topology, member)
+	}
+	t, err := topology.Deploy(ctx, r.Golden, o, dir, r.Dir)
 	if err != nil {
 		return nil, err
 	}
-	p, err = newPlace(t)
-	if err == nil && r.pooled() {
-		p.deployed, err = p.state(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.leave(p))
-	}
-	return p, nil
-}
-
-// pooled says whether the run's servers may be another run's.
-func (r *runner) pooled() bool { return r.Pool != nil && !r.Keep && len(r.Options) == 0 }
-
-// poolKey tells servers apart.
-func (r *runner) poolKey() string {
-	return r.Golden.Dir + "\n" + strings.Join(r.Mode.ServerOptions(), "\n")
+	return newPlace(t, nil)
 }
 
 // leave ends a place, or lets go of it if it is to be kept.
@@ -224,6 +213,19 @@ func (r *runner) leave(p *place) error {
 		return nil
 	}
 	return p.leave(r.Keep)
+}
+
+// giveBack gives a place to the pool that it is of. One that is not as new ends.
+func (r *runner) giveBack(ctx context.Context, p *place) error {
+	leftover := p.renew(ctx)
+	if leftover == nil {
+		leftover = p.member.Return(ctx, nil)
+	}
+	if leftover == nil {
+		return nil
+	}
+	r.say("its servers are not used again: %v", leftover)
+	return p.leave(false)
 }
 
 // plan lists the tables and tries the change on an empty one like the first, so that a change that no table could have
@@ -282,9 +284,12 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			outcome.Message = strings.TrimPrefix(outcome.Message+"; nothing was written meanwhile, since the server refuses the change with the rows that were: "+why, "; ")
 		}
 		r.done(outcome)
-		if !more && err == nil && r.pooled() && outcome.Verdict != VerdictFailed {
-			r.Pool.put(r.poolKey(), p)
+		if !more && err == nil && p.member != nil && outcome.Verdict != VerdictFailed {
+			given := p
 			p = nil
+			if err = r.giveBack(ctx, given); err != nil {
+				return err
+			}
 			continue
 		}
 		spoiled := outcome.Verdict == VerdictFailed || err != nil

@@ -17,6 +17,7 @@ import (
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/proc"
+	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/usertables"
@@ -133,13 +134,18 @@ func change(t *testing.T, g *sandbox.Golden, text string, c usertables.Config) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "ut")
+	// Where the next command of matrix ends what an interrupted test leaves.
+	root, err := rundir.Open(rundir.DefaultDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := root.Create(t.Context(), "ut")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		left, err := proc.Sweep(context.Background(), dir, time.Second)
-		if err := errors.Join(err, os.RemoveAll(dir)); err != nil {
+		left, err := proc.Find(dir.Path)
+		if err := errors.Join(err, dir.Remove(context.Background())); err != nil {
 			t.Error(err)
 		}
 		for _, one := range left {
@@ -147,7 +153,7 @@ func change(t *testing.T, g *sandbox.Golden, text string, c usertables.Config) *
 		}
 	})
 	c.Golden, c.Schema, c.Mode, c.Limit, c.Jobs = g, source, migration.ModeTriggers, time.Minute, 1
-	c.Dir, c.Logs = dir, t.TempDir()
+	c.Dir, c.Logs = dir.Path, t.TempDir()
 	report, err := usertables.Run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

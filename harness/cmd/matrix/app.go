@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"mysqlmatrix/harness/basedir"
@@ -111,11 +110,7 @@ func (a *app) openRoot(ctx context.Context) (*rundir.Root, error) {
 	if a.root != nil {
 		return a.root, nil
 	}
-	dir := a.runDir
-	if dir == "" {
-		dir = filepath.Join(os.TempDir(), "mysql-matrix-"+strconv.Itoa(os.Getuid()))
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := filepath.Abs(cmp.Or(a.runDir, rundir.DefaultDir()))
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -26,6 +27,8 @@ import (
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/pool"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/usertables"
 )
 
@@ -323,21 +326,37 @@ type caseFarm struct {
 	app    *app
 	matrix *matrix.Matrix
 	entry  string
-	pool   usertables.Pool
+	pool   pool.Pool
 	runs   string
 	number int
 	unfit  map[string]string // tools that do not work on the server, with their words
 }
 
+// newCaseFarm has its servers where those of matrix's commands are, so that the next command ends what an interrupted test leaves.
 func newCaseFarm(t *testing.T, entry string) *caseFarm {
-	runs := runFolder(t)
-	f := &caseFarm{app: &app{runDir: runs}, entry: entry, runs: runs, unfit: map[string]string{}}
+	f := &caseFarm{app: &app{}, entry: entry, unfit: map[string]string{}}
+	root, err := f.app.openRoot(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	owned, err := root.Create(t.Context(), "c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.runs, f.pool = owned.Path, pool.Pool{Dir: filepath.Join(owned.Path, "p"), Idle: 2}
+	if err := os.Mkdir(f.pool.Dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := f.pool.Close(); err != nil {
+		cleared := pool.Clear(f.pool.Dir)
+		left, err := proc.Find(owned.Path)
+		for _, one := range left {
+			t.Errorf("left a process behind: %d %s", one.PID, one.Command)
+		}
+		if err := errors.Join(cleared, err, owned.Remove(context.Background())); err != nil {
 			t.Error(err)
 		}
 	})
-	var err error
 	if f.matrix, err = f.app.loadMatrix(); err != nil {
 		t.Fatal(err)
 	}
