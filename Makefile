@@ -29,7 +29,7 @@ lint: ## format, vet, staticcheck, actionlint
 	scripts/lint
 
 unit: build ## unit and command-line tests, with the race detector
-	go test -race -tags planted -timeout 20m ./harness/... ./suites/...
+	scripts/unit
 
 SEED ?= 1
 

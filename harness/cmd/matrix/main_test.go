@@ -137,7 +137,7 @@ func goFolders(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	for i, value := range strings.Fields(string(out)) {
+	for i, value := range strings.Split(strings.TrimSuffix(string(out), "\n"), "\n") {
 		env.Setenv(names[i], value)
 	}
 	return nil

@@ -143,7 +143,8 @@ func (m *machine) script(s step) {
 	c := exec.Command("bash", args...)
 	c.Dir = m.inWorkspace(m.values.fill(m.t, s.WorkingDirectory))
 	m.ok(os.WriteFile(m.output, nil, 0o644))
-	c.Env = append(os.Environ(), "GITHUB_OUTPUT="+m.output, "GITHUB_STEP_SUMMARY="+m.summary, "GITHUB_WORKSPACE="+m.workspace, "TMPDIR="+m.runs)
+	c.Env = append(os.Environ(), "GITHUB_OUTPUT="+m.output, "GITHUB_STEP_SUMMARY="+m.summary, "GITHUB_WORKSPACE="+m.workspace, "TMPDIR="+m.runs,
+		"LC_ALL=C.UTF-8") // bash tells of one that is not installed
 	for name, value := range s.Env {
 		c.Env = append(c.Env, name+"="+m.values.fill(m.t, value))
 	}
