@@ -39,6 +39,8 @@ type Descriptor struct {
 	Throttle     Throttle
 	Postpone     *Postpone
 	Resume       *Resume
+	Revert       *Revert
+	Instant      *Instant
 	Flags        Flags
 	KeepTriggers []string // flags by which a table's triggers are kept, the first one not in every version
 	Cases        map[Case]ToolCase
@@ -163,6 +165,21 @@ type Resume struct {
 	Left     []string // objects that stay when it has succeeded
 	HooksDir string   // the flag for a folder of hooks; the path follows
 	Hook     string   // name of the hook that runs when the second run has validated all
+}
+
+// Revert is how a tool undoes a change that it has made, with the writes that came since.
+type Revert struct {
+	Known    string   // the flag by which a version that can do this is told
+	First    []string // flags of the run that can be reverted
+	Again    func(table string) []string
+	Reverted string                      // what that run prints
+	Left     func(table string) []string // objects that stay when it has succeeded
+}
+
+// Instant is how a tool lets the server make a change at once when it can.
+type Instant struct {
+	Flag string
+	Done string // what it prints when the server has
 }
 
 // Flags are further flags, by what they are for.

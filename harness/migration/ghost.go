@@ -84,6 +84,20 @@ var _ = register(&Descriptor{
 		Left:     []string{"table _orders_ghk"},
 		HooksDir: "--hooks-path=", Hook: "gh-ost-on-validated",
 	},
+	// doc/revert.md: the old table and the table of checkpoints have to stay.
+	Revert: &Revert{
+		Known: "--revert",
+		First: []string{"--checkpoint", "--checkpoint-seconds=10", "--ok-to-drop-table=false"},
+		Again: func(table string) []string {
+			return []string{"--revert", "--old-table=" + SafeName(table, "del"), "--checkpoint", "--checkpoint-seconds=10",
+				"--ok-to-drop-table=false", "--initially-drop-ghost-table=false", "--initially-drop-old-table=false"}
+		},
+		Reverted: "Done reverting",
+		Left: func(table string) []string {
+			return []string{"table " + SafeName(table, "rev_del"), "table " + SafeName(table, "ghk")}
+		},
+	},
+	Instant: &Instant{Flag: "--attempt-instant-ddl", Done: "migrated instantly"},
 	Flags: Flags{
 		FewRetries:    []string{"--default-retries=3"},
 		ReadTimeout:   []string{"--mysql-timeout=5"},
