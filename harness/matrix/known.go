@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/report"
 )
 
@@ -30,4 +31,31 @@ func (m *Matrix) KnownOf(e *Entry, s report.Server, tool string) ([]Expectation,
 		return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.At.Line, b.At.Line))
 	})
 	return known, nil
+}
+
+// OnlySome says of which servers of an entry's release line the expectation speaks, such as "on mysql < 5.7.20" or "as built
+// by debian", "" where of all.
+func (x *Expectation) OnlySome(e Entry) string {
+	const lowest, highest = 0, 999
+	var only string
+	for i, r := range x.servers {
+		if r.vendor != e.Vendor {
+			continue
+		}
+		numbers, err := flavor.Numbers(e.Series)
+		if err != nil {
+			return ""
+		}
+		if r.Contains(append(slices.Clone(numbers), lowest)) && r.Contains(append(slices.Clone(numbers), highest)) {
+			only = ""
+			break
+		}
+		if series, err := flavor.ParseRange(e.Series); err == nil && r.Overlaps(series) {
+			only = "on " + x.Servers[i]
+		}
+	}
+	if x.Build != "" {
+		only = strings.TrimSpace(only + " as built by " + string(x.Build))
+	}
+	return only
 }

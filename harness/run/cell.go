@@ -85,8 +85,12 @@ type work struct {
 	verdicts map[string]report.Verdict // of specs that have run, the worst of their attempts
 }
 
-// prepare obtains the suite, the tool and the server at the same time, since each waits for other things.
+// prepare obtains the suite, the tool and the server at the same time, since each waits for other things. Nothing is built for a
+// server that another cell could not have.
 func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
+	if err := r.Supply.lacks(c.Entry); err != nil {
+		return nil, err
+	}
 	w := &work{cell: c, goldens: map[string]string{}}
 	var group sync.WaitGroup
 	var toolErr, serverErr error

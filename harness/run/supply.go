@@ -88,10 +88,31 @@ func (s *Supply) toFetch(cells []matrix.Cell) string {
 
 // Basedir obtains an entry's server.
 func (s *Supply) Basedir(ctx context.Context, e matrix.Entry) (*basedir.Basedir, error) {
-	return obtain(ctx, s, "basedir "+e.Name, func() (*basedir.Basedir, error) {
+	return obtain(ctx, s, basedirKey(e), func() (*basedir.Basedir, error) {
 		return s.Basedirs.Obtain(ctx, e, s.Project)
 	})
 }
+
+// lacks is why an entry's server cannot be had, when that was found out before; nil otherwise.
+func (s *Supply) lacks(e matrix.Entry) error {
+	s.mu.Lock()
+	one := s.once[basedirKey(e)]
+	s.mu.Unlock()
+	if one == nil {
+		return nil
+	}
+	select {
+	case <-one.done:
+	default:
+		return nil
+	}
+	if isUnavailable(one.err) {
+		return one.err
+	}
+	return nil
+}
+
+func basedirKey(e matrix.Entry) string { return "basedir " + e.Name }
 
 // Golden obtains the golden sandbox of an entry's server.
 func (s *Supply) Golden(ctx context.Context, e matrix.Entry, p sandbox.Profile) (*sandbox.Golden, error) {

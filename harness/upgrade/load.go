@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -61,7 +62,9 @@ type skipped struct {
 }
 
 // load runs a dump on a server, statement by statement, and goes on after a refusal. Only what ends the connection is an error.
-func load(ctx context.Context, conn *sql.Conn, source *dump.Source, f flavor.Flavor) (*loaded, error) {
+// The session's clock stands still: what the dump leaves to CURRENT_TIMESTAMP is the same wherever it is loaded with the same
+// time.
+func load(ctx context.Context, conn *sql.Conn, source *dump.Source, f flavor.Flavor, now time.Time) (*loaded, error) {
 	l := &loaded{defines: map[string]statement{}, modes: map[string]int{}, failed: map[string]int{}, unset: -1, lost: -1}
 	if _, err := conn.ExecContext(ctx, "DROP DATABASE IF EXISTS test"); err != nil {
 		return nil, err // an empty one that comes with the sandbox
@@ -71,6 +74,9 @@ func load(ctx context.Context, conn *sql.Conn, source *dump.Source, f flavor.Fla
 		if _, err := ask(ctx, conn, "GRANT ALL PRIVILEGES ON *.* TO 'root'@'localhost' IDENTIFIED BY '"+sandbox.Password+"' WITH GRANT OPTION"); err != nil {
 			return nil, err
 		}
+	}
+	if err := execAll(ctx, conn, fmt.Sprintf("SET SESSION timestamp = %d", now.Unix())); err != nil {
+		return nil, err
 	}
 	if err := l.use(ctx, conn, DefaultDatabase); err != nil {
 		return nil, err
@@ -85,7 +91,7 @@ func load(ctx context.Context, conn *sql.Conn, source *dump.Source, f flavor.Fla
 			return nil, fmt.Errorf("load %s on %s: %w", part.Path, f, err)
 		}
 	}
-	for _, s := range []string{"SET SESSION sql_mode = DEFAULT", "UNLOCK TABLES"} {
+	for _, s := range []string{"SET SESSION sql_mode = DEFAULT", "SET SESSION timestamp = DEFAULT", "UNLOCK TABLES"} {
 		if _, err := conn.ExecContext(ctx, s); err != nil {
 			return nil, err
 		}

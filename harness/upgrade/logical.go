@@ -18,7 +18,7 @@ func (r *runner) logical(ctx context.Context, o *Outcome) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, next.remove()) }()
-	reload, err := load(ctx, next.conn, r.Source, next.side.flavor)
+	reload, err := load(ctx, next.conn, r.Source, next.side.flavor, r.began)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/sandbox"
@@ -16,7 +17,7 @@ func Load(ctx context.Context, s *sandbox.Sandbox, source *dump.Source) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, session.close()) }()
-	l, err := load(ctx, session.conn, source, session.flavor)
+	l, err := load(ctx, session.conn, source, session.flavor, time.Now())
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func (r *runner) replica(ctx context.Context, o *Outcome) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-	if _, err := load(ctx, source.conn, r.Source, source.flavor); err != nil {
+	if _, err := load(ctx, source.conn, r.Source, source.flavor, r.began); err != nil {
 		return err
 	}
 	stopped, err := r.follow(ctx, t)

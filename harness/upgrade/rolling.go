@@ -30,7 +30,7 @@ func (r *runner) rolling(ctx context.Context, o *Outcome) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = load(ctx, source.conn, r.Source, source.flavor)
+	_, err = load(ctx, source.conn, r.Source, source.flavor, r.began)
 	if err := errors.Join(err, source.close()); err != nil {
 		return err
 	}

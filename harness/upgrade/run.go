@@ -57,6 +57,7 @@ type runner struct {
 	files    string // the one folder that the servers may read and write files in
 	made     int
 	report   *Report
+	began    time.Time
 }
 
 func (r *runner) from() *sandbox.Golden { return r.Goldens[0] }
@@ -73,11 +74,11 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	plan := c.Plan()
 	r := &runner{Config: c, files: filepath.Join(c.Dir, "files")}
 	r.report = &Report{From: plan.From.String(), To: plan.To.String(), Path: Path(plan.Steps), Schema: c.Source.Path, Queries: c.Queries, MyCnf: c.MyCnf, Seed: c.Seed}
-	began := time.Now()
+	r.began = time.Now()
 	err := r.run(ctx, plan)
 	r.report.Findings = r.all.sorted()
 	r.safe()
-	r.report.Seconds = time.Since(began).Seconds()
+	r.report.Seconds = time.Since(r.began).Seconds()
 	r.report.Complete = err == nil
 	return r.report, err
 }
@@ -211,7 +212,7 @@ func (r *runner) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	begin := time.Now()
-	if r.first, err = load(ctx, old.conn, r.Source, old.side.flavor); err != nil {
+	if r.first, err = load(ctx, old.conn, r.Source, old.side.flavor, r.began); err != nil {
 		return err
 	}
 	r.say("%s: loaded %s in %.1f s", old.side.flavor, r.Source.Path, time.Since(begin).Seconds())

@@ -45,5 +45,11 @@ func pages(project string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{architecture: picture, "docs/track-record.md": trackrecord.Markdown(list), "docs/servers.md": servers(m)}, nil
+	made := map[string]string{architecture: picture, "docs/track-record.md": trackrecord.Markdown(list), "docs/servers.md": servers(m)}
+	for page, suite := range declaredPages {
+		if made[page], err = withDeclared(project, page, suite, m); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
 }

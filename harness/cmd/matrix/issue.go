@@ -17,7 +17,7 @@ import (
 
 func (a *app) issueCommand() *cobra.Command {
 	var o runFlags
-	var all bool
+	var all, record bool
 	c := &cobra.Command{
 		Use: "issue [NAME]", Short: "Show a bug of the track record on a real server",
 		Long: `issue obtains the server and the tool of a row of fixtures/track-record.yaml, runs its specs, and checks that the bug shows.
@@ -36,7 +36,7 @@ Exit codes: 0 the bug shows; 1 it does not; 2 bad usage; 3 the harness failed; 1
 			if err != nil {
 				return err
 			}
-			list, err := trackrecord.Read(filepath.Join(projectDir(m), "fixtures", "track-record.yaml"))
+			list, err := trackrecord.Read(trackRecord(m))
 			if err != nil {
 				return unfit(err)
 			}
@@ -50,12 +50,17 @@ Exit codes: 0 the bug shows; 1 it does not; 2 bad usage; 3 the harness failed; 1
 				}
 				list = []trackrecord.Issue{one}
 			}
-			return a.showIssues(c.Context(), c.OutOrStdout(), m, list, o)
+			return a.showIssues(c.Context(), c.OutOrStdout(), m, list, o, record)
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all rows, one after the other")
+	c.Flags().BoolVar(&record, "record", false, "write the day and the server of each row that shows into fixtures/track-record.yaml")
 	o.registerRunning(c.Flags(), run.DefaultLimit)
 	return c
+}
+
+func trackRecord(m *matrix.Matrix) string {
+	return filepath.Join(projectDir(m), "fixtures", "track-record.yaml")
 }
 
 func printIssues(w io.Writer, list []trackrecord.Issue) error {
@@ -66,8 +71,8 @@ func printIssues(w io.Writer, list []trackrecord.Issue) error {
 	return table.Flush()
 }
 
-// showIssues runs the specs of issues. It goes on after one that does not show.
-func (a *app) showIssues(ctx context.Context, w io.Writer, m *matrix.Matrix, list []trackrecord.Issue, o runFlags) error {
+// showIssues runs the specs of issues, and records those that show. It goes on after one that does not.
+func (a *app) showIssues(ctx context.Context, w io.Writer, m *matrix.Matrix, list []trackrecord.Issue, o runFlags, record bool) error {
 	var verdicts string
 	failed := false
 	for _, one := range list {
@@ -85,6 +90,11 @@ func (a *app) showIssues(ctx context.Context, w io.Writer, m *matrix.Matrix, lis
 		}
 		text, shown := one.Shown(result)
 		failed = failed || !shown
+		if record && shown {
+			if err := trackrecord.Record(trackRecord(m), one.Name, one.SeenIn(result)); err != nil {
+				return unfit(err)
+			}
+		}
 		verdicts += fmt.Sprintf("%s: %s\n", one.Name, text)
 	}
 	if _, err := fmt.Fprintf(w, "\n%s", verdicts); err != nil {

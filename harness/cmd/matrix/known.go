@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"mysqlmatrix/harness/flavor"
@@ -116,19 +116,26 @@ func seenIn(run *report.Run, declared *report.Expectation) string {
 	return ""
 }
 
+// printKnown prints a block for each, since patterns are long.
 func printKnown(w io.Writer, list []knownFailure) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "DECLARED IN\tSUITE\tTOOL\tSERVERS\tSPECS\tERROR\tLAST SEEN")
+	var text strings.Builder
 	for _, k := range list {
-		servers := strings.TrimSpace(strings.Join(k.Servers, ", ") + " " + k.Build)
-		specs, seen := k.Specs, k.Seen
-		if specs == "" {
-			specs = "all"
+		servers := strings.Join(k.Servers, ", ")
+		if k.Build != "" {
+			servers += ", built by " + k.Build
 		}
-		if seen == "" {
-			seen = "not in the last run"
+		fmt.Fprintf(&text, "%s: %s in %s, on %s\n", k.Where, k.Tool, k.Suite, servers)
+		for _, field := range []struct{ name, value string }{
+			{"specs", cmp.Or(k.Specs, "all")}, {"error", k.Error}, {"why", k.Note}, {"link", k.Link}, {"seen", cmp.Or(k.Seen, "not in the last run")},
+		} {
+			if field.value != "" {
+				fmt.Fprintf(&text, "    %-5s  %s\n", field.name, field.value)
+			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.Where, k.Suite, k.Tool, servers, specs, k.Error, seen)
 	}
-	return table.Flush()
+	if len(list) == 0 {
+		text.WriteString("nothing is declared\n")
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
 }

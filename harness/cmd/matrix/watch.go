@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -35,7 +36,11 @@ func record(ctx context.Context, w io.Writer, c run.Config, cells []matrix.Cell,
 	defer setLog(nil)
 	runErr := run.Run(ctx, c, cells)
 	result, err := recorder.End()
-	return result, errors.Join(err, report.WriteFinal(w, result, options), runErr)
+	err = errors.Join(err, report.WriteFinal(w, result, options))
+	if err == nil {
+		_, err = fmt.Fprintf(w, "report, page and evidence: %s\n", options.Out)
+	}
+	return result, errors.Join(err, runErr)
 }
 
 func viewOptions(w io.Writer, out string) report.Options {
