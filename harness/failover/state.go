@@ -31,6 +31,8 @@ type Observation struct {
 	Failures  int       `json:"failures,omitempty"` // polls that have failed since
 	Since     time.Time `json:"since,omitzero"`     // when the first of them began
 	Error     string    `json:"error,omitempty"`    // of the last of them
+	// Gone says that the last of them was refused a connection: the process has ended. One that hangs refuses none.
+	Gone bool `json:"gone,omitempty"`
 
 	Flavor     flavor.Flavor `json:"flavor,omitzero"`
 	Format     Format        `json:"format,omitempty"` // of its binary log
@@ -46,6 +48,8 @@ type Observation struct {
 	// Acknowledging are the replicas connected that acknowledge, WaitsFor how many a commit waits for.
 	Acknowledging int `json:"acknowledging,omitempty"`
 	WaitsFor      int `json:"waits_for,omitempty"`
+	// Serves are the server ids of the replicas that are connected, while its commits wait for some.
+	Serves []uint64 `json:"serves,omitempty"`
 	// Acknowledges says that it acknowledges what it receives; CanWait that its commits could wait for replicas.
 	Acknowledges bool   `json:"acknowledges,omitempty"`
 	CanWait      bool   `json:"can_wait,omitempty"`

@@ -87,6 +87,7 @@ type SemiSync struct {
 	WaitCount                     string // variable: acknowledgements to wait for; "" where it is always one
 	StatusActive                  string // status variable on the source: ON while commits wait
 	StatusClients                 string // status variable on the source: semi-synchronous replicas connected
+	StatusWaiting                 string // status variable on the source: sessions that wait for an acknowledgement
 }
 
 // Dialect is the one that the flavor speaks.
@@ -224,7 +225,7 @@ var oldSemiSync = SemiSync{
 	ReplicaPlugin: "rpl_semi_sync_slave", ReplicaLibrary: "semisync_slave.so",
 	SourceEnabled: "rpl_semi_sync_master_enabled", ReplicaEnabled: "rpl_semi_sync_slave_enabled",
 	Timeout:      "rpl_semi_sync_master_timeout",
-	StatusActive: "Rpl_semi_sync_master_status", StatusClients: "Rpl_semi_sync_master_clients",
+	StatusActive: "Rpl_semi_sync_master_status", StatusClients: "Rpl_semi_sync_master_clients", StatusWaiting: "Rpl_semi_sync_master_wait_sessions",
 }
 
 var newSemiSync = SemiSync{
@@ -232,5 +233,5 @@ var newSemiSync = SemiSync{
 	ReplicaPlugin: "rpl_semi_sync_replica", ReplicaLibrary: "semisync_replica.so",
 	SourceEnabled: "rpl_semi_sync_source_enabled", ReplicaEnabled: "rpl_semi_sync_replica_enabled",
 	Timeout: "rpl_semi_sync_source_timeout", WaitCount: "rpl_semi_sync_source_wait_for_replica_count",
-	StatusActive: "Rpl_semi_sync_source_status", StatusClients: "Rpl_semi_sync_source_clients",
+	StatusActive: "Rpl_semi_sync_source_status", StatusClients: "Rpl_semi_sync_source_clients", StatusWaiting: "Rpl_semi_sync_source_wait_sessions",
 }

@@ -161,6 +161,13 @@ var _ = Describe("the oracle", func() {
 		Expect(account.Lost).NotTo(BeEmpty())
 	})
 
+	It("detects a manager that promotes though a replica that hangs may acknowledge the old primary's commits", Label(cell.LabelFull), func(ctx SpecContext) {
+		s, wake := hangTogether(ctx, embedded.ForgettingMissing)
+		audit := s.waitForFailover(ctx)
+		Expect(wake()).To(Succeed())
+		Expect(s.hasAside(ctx, audit.Plan.Promote)).To(BeFalse())
+	})
+
 	It("detects a manager that takes a receiver that runs for one that receives", Label(cell.LabelFull), Label(cell.LabelLong), func(ctx SpecContext) {
 		if suitekit.Flavor(sandbox.ProfileDurable).IsMariaDB() {
 			suitekit.Unsupported("a receiver runs here only once the source has begun to send")

@@ -168,12 +168,17 @@ func failOverIn(ctx SpecContext, one situation, plant func(*embedded.Config)) {
 	moments[one.moment].begin(s, ctx)
 	suitekit.NoFault(entries())
 	d := deaths[one.death]
-	if d.with != "" {
-		s.inject(ctx, fault.Kill{Node: s.named(d.with)})
-	}
 	f := d.of(s.Primary())
-	s.inject(ctx, f)
+	if d.with != "" {
+		s.killWith(ctx, s.named(d.with))
+	} else {
+		s.inject(ctx, f)
+	}
 	s.gate.open()
+	if d.with != "" && options.SemiSync {
+		s.waitForRefusalWithout(ctx, d.with)
+		s.heal(ctx, fault.Kill{Node: s.named(d.with)})
+	}
 	audit := s.waitForFailover(ctx)
 	s.finishWrites(ctx)
 	c := s.clusterAfter(audit)
@@ -182,7 +187,7 @@ func failOverIn(ctx SpecContext, one situation, plant func(*embedded.Config)) {
 		Eventually(ctx, s.Primary().Server.ReadOnly).WithTimeout(fenceLimit).WithPolling(statePoll).Should(BeTrue(), "the old primary takes writes again")
 		c.gone, c.excluded = nil, append(c.excluded, s.Primary().Name)
 	}
-	if d.with != "" {
+	if d.with != "" && !options.SemiSync {
 		c.gone = append(c.gone, d.with)
 		c.excluded = slices.DeleteFunc(c.excluded, func(name string) bool { return name == d.with })
 	}

@@ -25,6 +25,7 @@ const (
 	forgetDemoted             // does not know which primaries a manager before it has replaced
 	replaceAgain              // promotes another replica in place of a primary that was replaced already
 	forgetReceived            // promotes a replica that lacks what it, or one that is gone, had acknowledged
+	forgetMissing             // promotes a replica though others that do not answer may acknowledge the old primary's commits
 	forgetUnfinished          // does not go on with what a manager before it was doing
 )
 
@@ -38,7 +39,7 @@ func (c *Config) decide(s failover.State) failover.Plan {
 	if c.planted == trustStoppedReceivers {
 		s = withLostSources(s)
 	}
-	policy.again = c.planted == replaceAgain
+	policy.again, policy.quorumless = c.planted == replaceAgain, c.planted == forgetMissing
 	plan := Decide(s, policy)
 	switch {
 	case c.planted == forgetFollowers:

@@ -46,8 +46,8 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 	})
 	slices.SortFunc(best, p.preference)
 	chosen := best[0]
-	if reason := wouldLose(s, p, chosen, all, byGTID, dead); reason != "" && !p.AllowLoss {
-		plan.Reason = reason + "; not to be promoted: " + strings.Join(reasons, "; ")
+	if reason := cmp.Or(wouldLose(s, p, chosen, all, byGTID, dead), mayLose(s, p, dead)); reason != "" && !p.AllowLoss {
+		plan.Reason = reason + passedOver(reasons)
 		return plan
 	}
 	plan.Action, plan.Promote = failover.Promote, chosen.Name

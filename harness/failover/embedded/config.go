@@ -50,13 +50,13 @@ type Policy struct {
 	AllowErrant bool
 	// Unblock switches a primary that waits for acknowledgements that no replica gives to asynchronous replication.
 	Unblock bool
-	// AllowLoss lets a replica be promoted under semi-synchronous replication though another one that answers, and cannot
-	// be promoted, has received more.
+	// AllowLoss lets a replica be promoted under semi-synchronous replication though another one has received more, or so
+	// many do not answer that they may have: acknowledged writes may be lost.
 	AllowLoss bool
 	// FindsPositions says that replicas that do not use GTID can be repointed.
 	FindsPositions bool
 
-	byName, believes, forgets, again bool // planted bugs
+	byName, believes, forgets, again, quorumless bool // planted bugs
 }
 
 func (p Policy) confirmations() int {

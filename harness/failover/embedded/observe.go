@@ -88,9 +88,12 @@ func observeOptional(ctx context.Context, s *server.Server, o *failover.Observat
 	}
 	o.Unwritable, o.LowerCaseTableNames = on(values["innodb_read_only"]), values["lower_case_table_names"]
 	_, o.CanWait = values[d.SourceEnabled]
-	o.SemiSync, o.Acknowledges, o.Acknowledging, o.WaitsFor = on(values[d.SourceEnabled]), on(values[d.ReplicaEnabled]), 0, 0
+	o.SemiSync, o.Acknowledges, o.Acknowledging, o.WaitsFor, o.Serves = on(values[d.SourceEnabled]), on(values[d.ReplicaEnabled]), 0, 0, nil
 	if !o.SemiSync {
 		return nil
+	}
+	if o.Serves, err = serves(ctx, s); err != nil {
+		return err
 	}
 	clients, err := s.StatusVariable(ctx, d.StatusClients)
 	if err != nil {
@@ -107,6 +110,28 @@ func observeOptional(ctx context.Context, s *server.Server, o *failover.Observat
 		return fmt.Errorf("server %s: %s: %w", s.Endpoint.Addr(), d.WaitCount, err)
 	}
 	return nil
+}
+
+// serves are the server ids of the replicas that are connected to a server.
+func serves(ctx context.Context, s *server.Server) (ids []uint64, err error) {
+	rows, err := s.Rows(ctx, s.Dialect.ShowReplicas)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		for column, value := range row {
+			if !strings.EqualFold(column, "Server_id") {
+				continue
+			}
+			id, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				return nil, fmt.Errorf("server %s: %s: %w", s.Endpoint.Addr(), s.Dialect.ShowReplicas, err)
+			}
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
 
 // observeBinlogFilters reads what a server's binary log leaves out.

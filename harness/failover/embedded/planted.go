@@ -50,6 +50,9 @@ func ForgettingUnfinished(c *Config) { c.planted = forgetUnfinished }
 // ForgettingReceived is a manager that promotes a replica though it lacks what it, or one that is gone, had acknowledged.
 func ForgettingReceived(c *Config) { c.planted = forgetReceived }
 
+// ForgettingMissing is a manager that promotes a replica though others that do not answer may acknowledge the old primary's commits.
+func ForgettingMissing(c *Config) { c.planted = forgetMissing }
+
 // FencingPolitely is a manager that waits for commits of a replaced primary that wait for acknowledgements.
 func FencingPolitely(c *Config) { c.planted = fencePolitely }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"mysqlmatrix/harness/failover"
@@ -103,7 +104,7 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		o.Reachable, o.At, o.Failures, o.Since, o.Error = true, begin, 0, time.Time{}, ""
+		o.Reachable, o.At, o.Failures, o.Since, o.Error, o.Gone = true, begin, 0, time.Time{}, "", false
 		if has := received(o); o.Flavor.ReceivesWholeTransactions() { // else it may have had the beginning of one
 			p.had = p.had.Union(has)
 			o.Lost = p.had.Minus(has)
@@ -114,7 +115,7 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	if p.last.Failures == 0 {
 		p.last.Since = begin
 	}
-	p.last.Reachable, p.last.Error = false, err.Error()
+	p.last.Reachable, p.last.Error, p.last.Gone = false, err.Error(), errors.Is(err, syscall.ECONNREFUSED)
 	p.last.Failures++
 }
 

@@ -107,17 +107,33 @@ func (r *recovery) followSuccessor(ctx context.Context, late *involved, past sta
 }
 
 // rejoinPrimaries considers each replaced primary that has come back read-only, once: it follows the
-// new primary when that has all that it has, and is excluded otherwise, with the difference.
+// new primary when that has all that it has, and is excluded otherwise, with the difference. An excluded one that an operator
+// has rebuilt is a replica like others.
 func (m *Manager) rejoinPrimaries(ctx context.Context, state failover.State) {
 	for i, o := range state.Servers {
-		if m.members[o.Name].status != demoted || !o.Reachable || !o.ReadOnly {
+		primary, ok := m.primaryOf(state)
+		if !ok || !o.Reachable || !o.ReadOnly {
 			continue
 		}
-		primary, ok := m.primaryOf(state)
-		if _, follows := o.LinkTo(primary.Addr); ok && (follows || len(o.Links) == 0) {
+		link, follows := o.LinkTo(primary.Addr)
+		switch status := m.members[o.Name].status; {
+		case status == demoted && (follows || len(o.Links) == 0):
 			m.rejoinPrimary(ctx, m.pollers[i], o, primary, state)
+		case status == excluded && link.Fetch == failover.Running && link.Apply == failover.Running:
+			m.readmit(o, primary, state)
 		}
 	}
+}
+
+// readmit takes an excluded server that replicates from the primary for a replica of it.
+func (m *Manager) readmit(o, primary failover.Observation, state failover.State) {
+	m.members.activate(o.Name)
+	a := failover.Audit{State: state, Done: true, Followers: []string{o.Name}, Plan: failover.Plan{Action: failover.Alert, Problem: failover.NoProblem, Dead: o.Name, Source: primary.Name,
+		Repoint: []string{o.Name}, Reason: o.Name + " was excluded, and replicates from " + primary.Name + " now: it is a replica again"}}
+	if err := m.remember(nil); err != nil { // a manager that is started again does the same
+		a.Error = err.Error()
+	}
+	m.journal.begin(a)
 }
 
 // primaryOf is the one server that takes writes and has no source.

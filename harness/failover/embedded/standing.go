@@ -28,7 +28,7 @@ type standing struct {
 // standings are those of all members, by name. The methods are the only transitions:
 //
 //	active → demoted → rejoining → active
-//	            └──────────┴─────→ excluded
+//	            └──────────┴─────→ excluded → active, when it was rebuilt
 //	any → active, when the member is promoted
 type standings map[string]standing
 
