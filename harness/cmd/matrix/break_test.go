@@ -220,13 +220,6 @@ func TestToolThatHangs(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	needsServer(t)
 	mustRun(t, runFolder(t), "fetch", entryName)
-	arguments := []string{"-m"}
-	if os.Getuid() != 0 {
-		arguments = []string{"-r", "-m"}
-	}
-	if out, err := exec.Command("unshare", append(arguments, "true")...).CombinedOutput(); err != nil {
-		t.Skipf("no private mounts on this machine: %v %s", err, out)
-	}
 	// There is too little room to begin with, or the disk is full while the harness copies data directories.
 	for _, full := range []struct {
 		size, topology, says string
@@ -238,16 +231,10 @@ func TestFullDisk(t *testing.T) {
 		t.Run(full.size, func(t *testing.T) {
 			t.Parallel()
 			runs := runFolder(t)
-			// The mount is private to the command, and gone with it.
-			script := `mount -t tmpfs -o size=` + full.size + ` none "$1" && shift && "$@"; code=$?; ls "$2" >&2; exit $code`
-			c := exec.Command("unshare", append(arguments, "sh", "-c", script, "sh", runs, os.Args[0], "--run-dir", runs, "up", entryName, "--topology", full.topology)...)
-			c.Dir, c.Env = projectRoot(t), append(os.Environ(), asMatrix+"=1")
-			output, err := c.CombinedOutput()
-			if err == nil {
-				t.Fatalf("servers fit on %s:\n%s", full.size, output)
-			}
-			exitCodeIs(t, c.ProcessState.ExitCode(), full.code, string(output), strings.ReplaceAll(full.says, "{}", runs))
-			if strings.Contains(string(output), "\nup-") {
+			disk := mounted{`mount -t tmpfs -o size="$1" none "$2" && runs=$2 && shift 2 && "$@"; code=$?; ls "$runs" >&2; exit $code`, []string{full.size, runs}}
+			code, output := disk.run(t, runs, "up", entryName, "--topology", full.topology)
+			exitCodeIs(t, code, full.code, output, strings.ReplaceAll(full.says, "{}", runs))
+			if strings.Contains(output, "\nup-") {
 				t.Errorf("left its folder behind:\n%s", output)
 			}
 		})
