@@ -151,7 +151,7 @@ func check(dir string, use Use) (err error) {
 	if !utf8.ValidString(dir) || strings.ContainsFunc(dir, unicode.IsControl) {
 		return errors.New("its path is no text that a report can hold")
 	}
-	if err := os.MkdirAll(dir, cmp.Or(use.mode, 0o755)); err != nil {
+	if err := Make(dir, cmp.Or(use.mode, 0o755)); err != nil {
 		return cannot(writes, err)
 	}
 	probe := ""
@@ -164,6 +164,28 @@ func check(dir string, use Use) (err error) {
 	for _, one := range use.needs {
 		if err := one.has(use, dir, probe); err != nil {
 			return cannot(one, err)
+		}
+	}
+	return nil
+}
+
+// Make makes a folder and those above it. Where a link to nothing is in its way the error says so; the system's says that a file
+// exists.
+func Make(dir string, mode os.FileMode) error {
+	if err := Dangling(dir); err != nil {
+		return err
+	}
+	return os.MkdirAll(dir, mode)
+}
+
+// Dangling is an error when a folder, or one above it, is a link to nothing.
+func Dangling(dir string) error {
+	for at := filepath.Clean(dir); at != filepath.Dir(at); at = filepath.Dir(at) {
+		if _, err := os.Stat(at); err == nil {
+			return nil
+		}
+		if target, err := os.Readlink(at); err == nil {
+			return fmt.Errorf("%s is a link to %s, which is not there", shown(at), shown(target))
 		}
 	}
 	return nil

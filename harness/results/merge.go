@@ -30,6 +30,9 @@ func Merge(paths ...string) (*Merged, error) {
 	if len(paths) == 0 {
 		return nil, ErrNoRun
 	}
+	if err := oneRunTwice(paths); err != nil {
+		return nil, err
+	}
 	m := &Merged{}
 	var parts []report.Part
 	lost := map[string]error{}
@@ -62,6 +65,29 @@ func Merge(paths ...string) (*Merged, error) {
 		}
 	}
 	return m, nil
+}
+
+// oneRunTwice is an error when two of the paths lead to one run.
+func oneRunTwice(paths []string) error {
+	seen := map[string]os.FileInfo{}
+	for i, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			if file, fileErr := os.Stat(filepath.Join(path, runFile)); fileErr == nil {
+				info = file
+			}
+		}
+		if err != nil {
+			continue // whoever reads it says so
+		}
+		for _, other := range paths[:i] {
+			if seen[other] != nil && os.SameFile(seen[other], info) {
+				return fmt.Errorf("merge: %s and %s are one run: name it once", other, path)
+			}
+		}
+		seen[path] = info
+	}
+	return nil
 }
 
 // joined takes one run as it is.

@@ -48,7 +48,7 @@ func Open(dir string) (*Root, error) {
 		}
 		return nil, &folder.UnfitError{Use: folder.Run, Dir: dir, Err: err}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := folder.Make(dir, 0o700); err != nil {
 		return unfit(fmt.Errorf("it cannot be made: %w", err))
 	}
 	resolved, err := filepath.EvalSymlinks(dir)

@@ -104,11 +104,14 @@ func presentServer(e matrix.Entry) error {
 	return nil
 }
 
-// checkFolder refuses a folder that --out names when a file is in its place, or when it holds results and --force is not given.
+// checkFolder refuses a folder that --out names when a file or a link to nothing is in its place, or when it holds results and --force is not given.
 func checkFolder(out string, force bool) error {
 	out, err := filepath.Abs(out)
 	if err != nil {
 		return err
+	}
+	if err := folder.Dangling(out); err != nil {
+		return fmt.Errorf("--out %s: %w: name a folder", out, err)
 	}
 	for at := out; at != filepath.Dir(at); at = filepath.Dir(at) {
 		info, err := os.Stat(at)
