@@ -1,9 +1,7 @@
 package report
 
 import (
-	"fmt"
 	"io"
-	"strings"
 	"time"
 )
 
@@ -11,12 +9,10 @@ import (
 // use: call Update for every event, Tick a few times a second, and Close before anything else is printed. It shows an
 // Aggregate that takes in each event before Update is told of it.
 type Live struct {
-	w    io.Writer
-	o    Options
-	size func() (width, height int)
-	agg  *Aggregate
-	news []line // the latest failures and notes, oldest first
-	rows int    // lines of the frame that is on the screen
+	screen *Screen
+	o      Options
+	agg    *Aggregate
+	news   []line // the latest failures and notes, oldest first
 }
 
 // newsKept bounds the failures and notes under the table.
@@ -25,7 +21,7 @@ const newsKept = 6
 // NewLive returns a Live that draws on the terminal w. size is asked before every frame, so that a resized window is
 // drawn right; where it answers 0, 80 columns and 24 lines are taken. Options.Width is not used.
 func NewLive(w io.Writer, agg *Aggregate, o Options, size func() (width, height int)) *Live {
-	return &Live{w: w, agg: agg, o: o, size: size}
+	return &Live{screen: NewScreen(w, size), agg: agg, o: o}
 }
 
 // Update is told of an event; the next Tick shows it.
@@ -55,49 +51,12 @@ func (v *Live) addNews(l line) {
 // Tick draws the frame over the one before, in one Write.
 func (v *Live) Tick(now time.Time) error {
 	o, height := v.o, 0
-	o.Width, height = v.size()
-	if o.Width <= 0 {
-		o.Width = 80
-	}
-	if height <= 0 {
-		height = 24
-	}
-	o.Width = max(1, o.Width-1) // many terminals wrap when the last column is written
-	lines := v.frame(now, o, max(1, height-1))
-	var b strings.Builder
-	v.rewind(&b)
-	for _, l := range lines {
-		l.trimmed().render(&b, o)
-		b.WriteString("\x1b[K\n")
-	}
-	b.WriteString("\x1b[J")
-	v.rows = len(lines)
-	return v.write(b.String())
+	o.Width, height = v.screen.Size()
+	return v.screen.draw(v.frame(now, o, height), o)
 }
 
 // Close takes the frame off the screen, so that the final report can stand in its place.
-func (v *Live) Close() error {
-	var b strings.Builder
-	v.rewind(&b)
-	b.WriteString("\x1b[J")
-	v.rows = 0
-	return v.write(b.String())
-}
-
-// rewind puts the cursor on the first line of the frame on the screen.
-func (v *Live) rewind(b *strings.Builder) {
-	b.WriteByte('\r')
-	if v.rows > 0 {
-		fmt.Fprintf(b, "\x1b[%dA", v.rows)
-	}
-}
-
-func (v *Live) write(s string) error {
-	if _, err := io.WriteString(v.w, s); err != nil {
-		return fmt.Errorf("draw the live table: %w", err)
-	}
-	return nil
-}
+func (v *Live) Close() error { return v.screen.Clear() }
 
 // frame is the progress, the table and the news in at most height lines. A table that is too tall gives way to the
 // running cells alone, and news go before cells.

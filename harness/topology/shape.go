@@ -115,3 +115,6 @@ func (s Shape) roles() []role {
 	}
 	return list
 }
+
+// Size is how many servers a shape has.
+func (s Shape) Size() int { return len(s.roles()) }

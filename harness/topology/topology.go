@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -33,6 +34,8 @@ type Options struct {
 	Golden map[int]*sandbox.Golden
 	// Evidence is a folder for what the nodes say of themselves when the deployment fails; "" is none.
 	Evidence string
+	// Fronts is called when the servers run, before they are wired: it may give nodes a Front. Nil gives them none.
+	Fronts func(context.Context, *Topology) error
 }
 
 // Topology is a set of running, wired servers. Nodes[0] is the primary (of a ring or fan-in, the first).
@@ -52,6 +55,21 @@ type Node struct {
 	Sources []int  // indices of the nodes that it was wired to replicate from
 	Sandbox *sandbox.Sandbox
 	Server  *server.Server // connections of an administrator
+	// Front is a port of this machine by which replicas and managers reach the server, a proxy's; 0 is the server's own.
+	Front int
+}
+
+// Endpoint is where a manager connects.
+func (n *Node) Endpoint() server.Endpoint { return n.front(n.Sandbox.Endpoint()) }
+
+// Replication is where replicas connect.
+func (n *Node) Replication() server.Endpoint { return n.front(n.Sandbox.ReplicationEndpoint()) }
+
+func (n *Node) front(e server.Endpoint) server.Endpoint {
+	if n.Front != 0 {
+		e.Port = n.Front
+	}
+	return e
 }
 
 // Primary is the first node.
@@ -119,6 +137,11 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 	}); err != nil {
 		return nil, err
 	}
+	if o.Fronts != nil {
+		if err := o.Fronts(ctx, t); err != nil {
+			return nil, err
+		}
+	}
 	if err := t.Rewire(ctx); err != nil {
 		return nil, err
 	}
@@ -141,6 +164,21 @@ func (t *Topology) Reconnect(ctx context.Context) error {
 		n.Server, err = server.Open(ctx, n.Sandbox.Endpoint())
 		return err
 	}))
+}
+
+// Unconnected gives the nodes a Server each without connecting: what they are is known from their sandboxes. So servers
+// that do not answer can be looked at and healed. limit bounds each read and write of their connections.
+func (t *Topology) Unconnected(limit time.Duration) error {
+	for _, n := range t.Nodes {
+		endpoint := n.Sandbox.Endpoint()
+		endpoint.Limit = limit
+		db, err := endpoint.OpenDB("")
+		if err != nil {
+			return err
+		}
+		n.Server = &server.Server{DB: db, Endpoint: endpoint, Flavor: n.Sandbox.Flavor(), Dialect: n.Sandbox.Flavor().Dialect()}
+	}
+	return nil
 }
 
 // UnsupportedError is a server that lacks a capability that was asked for.
@@ -257,7 +295,7 @@ func (t *Topology) wire(ctx context.Context, n *Node) error {
 
 // follow has a fresh node replicate from another one's first event.
 func (t *Topology) follow(ctx context.Context, n, from *Node, channel string) error {
-	src := server.Source{Endpoint: from.Sandbox.ReplicationEndpoint(), Channel: channel, GTID: t.GTID, Heartbeat: heartbeat}
+	src := server.Source{Endpoint: from.Replication(), Channel: channel, GTID: t.GTID, Heartbeat: heartbeat}
 	if !t.GTID {
 		logs, err := from.Server.BinaryLogs(ctx)
 		if err != nil {
@@ -333,12 +371,13 @@ type savedNode struct {
 	Name    string `json:"name"`
 	Dir     string `json:"dir"`
 	Sources []int  `json:"sources,omitempty"`
+	Front   int    `json:"front,omitempty"`
 }
 
 func (t *Topology) save() error {
 	s := saved{Profile: string(t.Profile), Shape: t.Shape.String(), GTID: t.GTID, SemiSync: t.SemiSync}
 	for _, n := range t.Nodes {
-		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Sandbox.Dir(), n.Sources})
+		s.Nodes = append(s.Nodes, savedNode{n.Name, n.Sandbox.Dir(), n.Sources, n.Front})
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -364,7 +403,7 @@ func Load(dir string) (*Topology, error) {
 	}
 	t := &Topology{Profile: sandbox.Profile(s.Profile), Shape: shape, GTID: s.GTID, SemiSync: s.SemiSync, Dir: dir}
 	for _, one := range s.Nodes {
-		n := &Node{Name: one.Name, Sources: one.Sources}
+		n := &Node{Name: one.Name, Sources: one.Sources, Front: one.Front}
 		if n.Sandbox, err = sandbox.Open(one.Dir); err != nil {
 			return nil, fmt.Errorf("topology %s: %w", dir, err)
 		}
