@@ -31,6 +31,14 @@ type Acknowledger interface {
 	Acknowledge(ctx context.Context) error
 }
 
+// Observer is a manager that says what it knows.
+type Observer interface {
+	// State is what it knew when it last considered the cluster.
+	State() State
+	// Health are the faults in it that no failover repairs, each with what to do.
+	Health() []Plan
+}
+
 // Member is a server of the cluster.
 type Member struct {
 	Name     string

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mysqlmatrix/harness/failover"
@@ -40,6 +41,8 @@ type Manager struct {
 
 	requests chan func(context.Context) // what an operator asks for
 	ended    chan struct{}              // it watches no more
+
+	seen atomic.Pointer[failover.State] // what was last considered
 }
 
 // New makes a manager; no server is asked until Start.
@@ -136,6 +139,17 @@ func (m *Manager) close() error {
 // Audits are the recoveries, refusals and alerts until now.
 func (m *Manager) Audits() []failover.Audit { return m.journal.all() }
 
+// State is what the manager knew when it last considered the cluster.
+func (m *Manager) State() failover.State {
+	if seen := m.seen.Load(); seen != nil {
+		return *seen
+	}
+	return failover.State{}
+}
+
+// Health are the faults that no failover repairs, in what the manager last knew.
+func (m *Manager) Health() []failover.Plan { return Health(m.State()) }
+
 // state is what the manager knows now.
 func (m *Manager) state() failover.State {
 	s := failover.State{Now: time.Now(), LastRecovery: m.lastFailover, Replaced: m.members.successors()}
@@ -164,6 +178,7 @@ func (m *Manager) watch(ctx context.Context) {
 
 func (m *Manager) consider(ctx context.Context) {
 	state := m.state()
+	m.seen.Store(&state)
 	m.fence(ctx, state)
 	if m.resume(context.WithoutCancel(ctx), state) {
 		return

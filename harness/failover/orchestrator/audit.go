@@ -119,6 +119,7 @@ func (o *Manager) alert(a failover.Audit) {
 		return a.Plan.Action == b.Plan.Action && a.Plan.Dead == b.Plan.Dead && a.Plan.Reason == b.Plan.Reason
 	}
 	if !slices.ContainsFunc(o.alerts, same) {
+		a.State.Now = time.Now()
 		o.alerts = append(o.alerts, a)
 	}
 }
