@@ -1,5 +1,5 @@
-// Package devtopology keeps topologies that stand on their own: brought up for a person, or left by a failed
-// spec, to be looked at, used and taken down by later commands.
+// Package devtopology keeps topologies that stand on their own: brought up for a person, with a failover manager if wanted,
+// or left by a failed spec, to be looked at, used, broken, healed and taken down by later commands.
 package devtopology
 
 import (
@@ -12,14 +12,24 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"mysqlmatrix/harness/failover/process"
 	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
 	"mysqlmatrix/harness/topology"
 )
 
-const descriptionFile = "devtopology.json"
+const (
+	descriptionFile = "devtopology.json"
+	// The folders of a topology that was brought up.
+	topologyDir = "t"       // servers
+	managerDir  = "manager" // a failover manager's
+	linksDir    = "links"
+)
 
 // Topology is one topology that stays up.
 type Topology struct {
@@ -31,6 +41,11 @@ type Topology struct {
 	Why      string `json:"why"`    // who asked for it
 	Dir      string `json:"dir"`
 	Nodes    []Node `json:"nodes"`
+	// Manager is the failover manager that looks after it; nil is none.
+	Manager *process.Running `json:"manager,omitempty"`
+	// Links says that replicas and manager reach the servers by proxies, so that a link between two of them can be broken.
+	Links  bool       `json:"links,omitempty"`
+	Faults []Injected `json:"faults,omitempty"` // in force, oldest first
 }
 
 // Node is how to reach one server.
@@ -47,13 +62,25 @@ type Node struct {
 	Dir      string   `json:"dir"` // dbdeployer's scripts: use, stop, status …
 	Sources  []string `json:"sources,omitempty"`
 	ErrorLog string   `json:"error_log"`
+	Front    int      `json:"front,omitempty"` // port by which replicas and manager reach it, where that is another one
 }
 
 // Store is the set of standing topologies of one user.
 type Store struct{ Root *rundir.Root }
 
+// Request is a topology to bring up.
+type Request struct {
+	topology.Options
+	// Links puts a proxy before every server; see Topology.Links.
+	Links bool
+	// Manager is the failover manager to run beside it; nil is none.
+	Manager *tool.Program
+	// Self is this program, which runs links and manager as processes of their own.
+	Self Self
+}
+
 // Up deploys a topology that outlives this process. When it fails or ctx ends, nothing is left.
-func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Options) (_ *Topology, err error) {
+func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o Request) (_ *Topology, err error) {
 	short := shortName(golden.Entry, golden.Flavor)
 	dir, err := l.Root.Create(ctx, "up-"+short)
 	if err != nil {
@@ -75,11 +102,19 @@ func (l Store) Up(ctx context.Context, golden *sandbox.Golden, o topology.Option
 	if err := os.WriteFile(filepath.Join(dir.Path, descriptionFile), text, 0o644); err != nil {
 		return nil, fmt.Errorf("topology %s: %w", name, err)
 	}
-	t, err := topology.Deploy(ctx, golden, o, filepath.Join(dir.Path, "t"), dir.Path)
+	if o.Links {
+		free, err := o.addLinks(dir.Path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, free()) }()
+	}
+	t, err := topology.Deploy(ctx, golden, o.Options, filepath.Join(dir.Path, topologyDir), dir.Path)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(ctx.Err(), t.Disconnect()); err != nil {
+	err = o.startManager(ctx, dir.Path, t)
+	if err := errors.Join(err, ctx.Err(), t.Disconnect()); err != nil {
 		return nil, err
 	}
 	if err := dir.Keep("matrix up"); err != nil {
@@ -112,7 +147,7 @@ func (l Store) freeName(entry string) (string, error) {
 	return name, nil
 }
 
-// List is every standing topology.
+// List is every standing topology, by name.
 func (l Store) List() ([]Topology, error) {
 	kept, err := l.Root.Kept()
 	if err != nil {
@@ -126,6 +161,7 @@ func (l Store) List() ([]Topology, error) {
 		}
 		list = append(list, *one)
 	}
+	slices.SortFunc(list, func(a, b Topology) int { return strings.Compare(a.Name, b.Name) })
 	return list, nil
 }
 
@@ -148,14 +184,34 @@ func (l Store) open(kept rundir.Kept) (*Topology, error) {
 		if err != nil {
 			return nil, fmt.Errorf("topology %s: %w", one.Name, err)
 		}
-		prefix := ""
-		if len(plans) > 1 {
-			prefix = "t" + strconv.Itoa(i+1) + "."
-		}
 		one.Entry, one.Topology, one.Server, one.Profile = t.Nodes[0].Sandbox.Entry(), t.Shape.String(), t.Flavor.String(), string(t.Profile)
-		one.Nodes = append(one.Nodes, nodes(t, prefix)...)
+		one.Nodes = append(one.Nodes, nodes(t, prefix(i, len(plans)))...)
 	}
-	return one, nil
+	return one, one.extras()
+}
+
+// extras are what stands beside the servers.
+func (t *Topology) extras() error {
+	running, err := process.Find(filepath.Join(t.Dir, managerDir))
+	switch {
+	case err == nil:
+		t.Manager = &running
+	case !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("topology %s: %w", t.Name, err)
+	}
+	if _, err := os.Stat(filepath.Join(t.Dir, linksDir)); err == nil {
+		t.Links = true
+	}
+	t.Faults, err = readFaults(t.Dir)
+	return err
+}
+
+// prefix tells the nodes of several topologies of one spec apart.
+func prefix(i, of int) string {
+	if of == 1 {
+		return ""
+	}
+	return "t" + strconv.Itoa(i+1) + "."
 }
 
 func nodes(t *topology.Topology, prefix string) []Node {
@@ -164,7 +220,7 @@ func nodes(t *topology.Topology, prefix string) []Node {
 		s := n.Sandbox
 		endpoint := s.Endpoint()
 		node := Node{Name: prefix + n.Name, PID: s.PID(), Host: endpoint.Host, Port: endpoint.Port, Socket: s.Socket(),
-			User: endpoint.User, Password: endpoint.Password, DSN: endpoint.Config("").FormatDSN(), Dir: s.Dir(), ErrorLog: s.ErrorLogPath()}
+			User: endpoint.User, Password: endpoint.Password, DSN: endpoint.Config("").FormatDSN(), Dir: s.Dir(), ErrorLog: s.ErrorLogPath(), Front: n.Front}
 		node.Running = node.PID != 0
 		for _, source := range n.Sources {
 			node.Sources = append(node.Sources, prefix+t.Nodes[source].Name)
@@ -174,6 +230,30 @@ func nodes(t *topology.Topology, prefix string) []Node {
 	return list
 }
 
+// Find is the topology of a name, or the only one for "".
+func (l Store) Find(name string) (*Topology, error) {
+	list, err := l.List()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range list {
+		if list[i].Name == name || name == "" && len(list) == 1 {
+			return &list[i], nil
+		}
+		names = append(names, list[i].Name)
+	}
+	switch {
+	case len(list) == 0 && name == "":
+		return nil, errNoneUp
+	case name == "":
+		return nil, fmt.Errorf("several topologies are up: name one of %s", strings.Join(names, ", "))
+	}
+	return nil, &AbsentError{Name: name, Up: names}
+}
+
+var errNoneUp = errors.New("no topology is up: bring one up with `matrix up ENTRY`")
+
 // Node finds a node by "node" or "topology/node". An error lists what there is.
 func (l Store) Node(name string) (*Topology, *Node, error) {
 	list, err := l.List()
@@ -181,7 +261,7 @@ func (l Store) Node(name string) (*Topology, *Node, error) {
 		return nil, nil, err
 	}
 	if len(list) == 0 {
-		return nil, nil, errors.New("no topology is up: bring one up with `matrix up ENTRY`")
+		return nil, nil, errNoneUp
 	}
 	wantTopology, wantNode, qualified := strings.Cut(name, "/")
 	if !qualified {
@@ -212,6 +292,9 @@ func (l Store) Node(name string) (*Topology, *Node, error) {
 	}
 }
 
+// managerGrace is how long a manager may take to end.
+const managerGrace = 2 * time.Second
+
 // Down stops and removes a topology by name, or every one for "". It returns the names of those removed.
 func (l Store) Down(ctx context.Context, name string) ([]string, error) {
 	list, err := l.List()
@@ -224,7 +307,9 @@ func (l Store) Down(ctx context.Context, name string) ([]string, error) {
 		if name != "" && name != one.Name {
 			continue
 		}
-		if err := l.Root.RemoveKept(ctx, one.Dir); err != nil {
+		// First of all the manager: it would take servers that are stopped for dead ones.
+		_, err := proc.Sweep(ctx, filepath.Join(one.Dir, managerDir), managerGrace)
+		if err := errors.Join(err, l.Root.RemoveKept(ctx, one.Dir)); err != nil {
 			return removed, fmt.Errorf("take down %s: %w", one.Name, err)
 		}
 		removed = append(removed, one.Name)

@@ -82,7 +82,7 @@ suites against each, and reports per version.`,
   matrix run --entry mariadb-10.11 --suite failover
   matrix run --tool gh-ost=/path/to/my/gh-ost   your own build, everywhere
   matrix migrate --entry mysql-9.7 --schema dump.sql   your own tables, by gh-ost
-  matrix up mysql-9.7 --topology star:2         a running topology to look at
+  matrix up mysql-9.7 --manager embedded        a running topology to look at, break (fault) and watch
   matrix use replica1 -- 'SHOW REPLICA STATUS'`,
 		Version:       version(),
 		SilenceErrors: true, SilenceUsage: true,
@@ -110,8 +110,9 @@ suites against each, and reports per version.`,
 		return unfit(proc.Vary(a.env))
 	}
 	root.AddCommand(a.listCommand(), a.doctorCommand(), a.fetchCommand(), a.upCommand(), a.statusCommand(), a.useCommand(),
-		a.downCommand(), a.runCommand(), a.migrateCommand(), a.upgradeCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
+		a.downCommand(), a.faultCommand(), a.watchCommand(), a.runCommand(), a.migrateCommand(), a.upgradeCommand(), a.pgtidCommand(), a.reproCommand(), a.attributeCommand(), a.bisectCommand(),
 		a.bundleCommand(), a.cleanCommand(), a.planCommand(), a.newCommand(), a.issueCommand(), a.reportCommand(), a.schemaCommand())
+	root.AddCommand(a.serveCommands()...)
 	root.CompletionOptions.DisableDefaultCmd = true
 	return root
 }

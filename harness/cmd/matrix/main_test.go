@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setUp(env, t) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"mistake": mistake, "linkall": linkAll},
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"mistake": mistake, "linkall": linkAll, "eventually": eventually},
 	})
 }
 

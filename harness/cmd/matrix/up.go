@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/tool"
 	"mysqlmatrix/harness/topology"
 )
 
@@ -21,6 +25,8 @@ type upFlags struct {
 	shape, profile, format, checksum   string
 	positions, semiSync, asJSON, trust bool
 	options                            []string
+	manager                            string
+	links, smallDisk                   bool
 }
 
 func (a *app) upCommand() *cobra.Command {
@@ -31,10 +37,17 @@ func (a *app) upCommand() *cobra.Command {
 		Long: `up obtains a server, deploys a replication topology of it, proves that replication carries a row to every
 node, and prints how to connect. It keeps running until matrix down.
 
+With --manager a failover manager looks after it, in a process of its own that matrix down ends as well; its address is
+printed: orchestrator's page, and a small API in JSON (audits; the embedded manager's state and health, too). Break the
+topology with matrix fault, and look on with matrix watch. --links puts a proxy before every server, so that the traffic
+between two of them can be cut or delayed.
+
 ENTRY is a name of matrix.yaml (mysql-8.4), an exact release (mysql@8.0.21, percona@8.0.36-28,
 mariadb@10.6.9), an installation of your own (dir:/path/to/basedir), or an archive of one (tarball:/path).`,
 		Example: `  matrix up mariadb-10.11
   matrix up mysql-9.7 --topology chain:2 --profile durable
+  matrix up mysql-8.0 --topology star:2 --manager orchestrator
+  matrix up mariadb-11.8 --semi-sync --manager embedded --links
   matrix up mysql@8.0.21 --trust-first-use --topology single
   matrix up dir:/opt/mysql-8.0 --topology star:2 --option innodb_lock_wait_timeout=5 --json`,
 		Args: exactArgs(1, "one ENTRY"),
@@ -56,6 +69,9 @@ mariadb@10.6.9), an installation of your own (dir:/path/to/basedir), or an archi
 	f.BoolVar(&o.positions, "no-gtid", false, "replicate by binary log coordinates even where the server has GTIDs")
 	f.BoolVar(&o.semiSync, "semi-sync", false, "semi-synchronous replication")
 	f.StringArrayVar(&o.options, "option", nil, "a line for every node's my.cnf; may be repeated")
+	f.StringVar(&o.manager, "manager", "", "a failover manager that looks after it: embedded, orchestrator, orchestrator=/path/to/orchestrator")
+	f.BoolVar(&o.links, "links", false, "a proxy before every server, for matrix fault cut, drop and delay")
+	f.BoolVar(&o.smallDisk, "small-disk", false, "the tables of each server get 24 MiB, for matrix fault fill-disk")
 	f.BoolVar(&o.asJSON, "json", false, "print how to connect as JSON")
 	trustFlags(f, &o.checksum, &o.trust)
 	return c
@@ -78,7 +94,8 @@ func (a *app) up(ctx context.Context, ref string, o upFlags) (*devtopology.Topol
 	var shapeErr error
 	options.Shape, shapeErr = topology.ParseShape(o.shape)
 	profile, profileErr := sandbox.ParseProfile(o.profile)
-	if err := errors.Join(entryErr, shapeErr, profileErr); err != nil {
+	manager, managerErr := managerRef(m, o.manager)
+	if err := errors.Join(entryErr, shapeErr, profileErr, managerErr); err != nil {
 		return nil, unfit(err)
 	}
 	store, err := a.store(ctx)
@@ -94,7 +111,34 @@ func (a *app) up(ctx context.Context, ref string, o upFlags) (*devtopology.Topol
 		return nil, err
 	}
 	options.GTID = !o.positions && golden.Capabilities[flavor.CapGTID]
-	return store.Up(ctx, golden, options)
+	if o.smallDisk {
+		options.Server = append(options.Server, devtopology.SmallDisk...)
+	}
+	request := devtopology.Request{Options: options, Links: o.links}
+	if request.Self, err = self(); err != nil {
+		return nil, err
+	}
+	if o.manager != "" {
+		if request.Manager, err = a.tools(cache).Obtain(ctx, manager); err != nil {
+			return nil, err
+		}
+	}
+	return store.Up(ctx, golden, request)
+}
+
+// managerRef is the tool that --manager names, which has to be a failover manager.
+func managerRef(m *matrix.Matrix, argument string) (ref matrix.ToolRef, err error) {
+	if argument == "" {
+		return ref, nil
+	}
+	if ref, err = m.ResolveTool(argument); err != nil {
+		return ref, fmt.Errorf("--manager: %w", err)
+	}
+	i := slices.IndexFunc(m.Tools, func(t matrix.Tool) bool { return t.Name == ref.Name })
+	if !slices.Contains(m.Tools[i].Suites, "failover") {
+		return ref, fmt.Errorf("--manager: %s is no failover manager", ref.Name)
+	}
+	return ref, tool.Check(ref)
 }
 
 func printJSON(w io.Writer, value any) error {
@@ -116,6 +160,20 @@ func printTopology(w io.Writer, l devtopology.Topology) error {
 		}
 		fmt.Fprintf(&text, "  %-14s %s\n", n.Name, state)
 		fmt.Fprintf(&text, "  %-14s mysql -h 127.0.0.1 -P %d -u %s -p%s\n", "", n.Port, n.User, n.Password)
+	}
+	if m := l.Manager; m != nil {
+		state := m.Manager
+		if !m.Runs {
+			state += ", not running"
+		}
+		fmt.Fprintf(&text, "  %-14s %s, log %s\n", "manager", state, m.Log)
+		if m.Page != "" {
+			fmt.Fprintf(&text, "  %-14s page %s\n", "", m.Page)
+		}
+		fmt.Fprintf(&text, "  %-14s API  %s\n", "", m.API)
+	}
+	for _, f := range l.Faults {
+		fmt.Fprintf(&text, "  %-14s %s, since %s\n", "injected", f, f.At.Format(time.TimeOnly))
 	}
 	if len(l.Nodes) > 0 {
 		fmt.Fprintf(&text, "  matrix use %s/%s     dbdeployer's scripts: %s\n  matrix down %s\n", l.Name, l.Nodes[0].Name, l.Nodes[0].Dir, l.Name)
