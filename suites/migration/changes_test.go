@@ -41,6 +41,23 @@ var changeScenarios = []scenario{
 		key:    []string{"k"}, spread: spreadOne,
 	},
 	{
+		// In an index a SET is a number, compared with a text it is a text: 'b' (2) comes before 'a,b' (3).
+		group: "keys", name: "a SET key", finds: true,
+		create: one("CREATE TABLE t (k SET('a','b','c','d','e','f','g','h','i','j','k','l','m','n','o','p','q','r','s','t') NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding + ", MODIFY a BIGINT NOT NULL",
+		typed:  workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{{Name: "k", Of: func(row int64) string { return fmt.Sprint(row) }}}},
+		key:    []string{"k"}, spread: spreadOne,
+	},
+	{
+		// As text the members stand in another order than in the index.
+		group: "keys", name: "an ENUM in the key whose members are not in the order of the alphabet", finds: true,
+		create: one("CREATE TABLE t (k ENUM('high','low','medium','none','best') NOT NULL, id INT NOT NULL, a INT NOT NULL, v VARCHAR(40), PRIMARY KEY (k, id)) DEFAULT CHARSET=utf8mb4"),
+		alter:  adding + ", MODIFY a BIGINT NOT NULL",
+		typed: workload.Typed{Name: "t", Values: plain, Key: []workload.KeyColumn{
+			{Name: "k", Of: func(row int64) string { return fmt.Sprint(1 + row%5) }}, {Name: "id", Of: func(row int64) string { return fmt.Sprint(row) }}}},
+		key: []string{"k", "id"}, spread: spreadOne,
+	},
+	{
 		group: "keys", name: "a latin1 key with letters beyond ASCII", finds: true,
 		create: one("CREATE TABLE t (code VARCHAR(30) CHARACTER SET latin1 NOT NULL PRIMARY KEY, a INT NOT NULL, v VARCHAR(40)) DEFAULT CHARSET=utf8mb4"),
 		alter:  adding + ", MODIFY a BIGINT NOT NULL",
