@@ -5,7 +5,7 @@ MATRIX := bin/matrix
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test-all test check lint unit pr cases bench compatibility issue docs clean
+.PHONY: help build test-all test check lint unit pr cases blocks bench compatibility issue docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -42,6 +42,9 @@ ALTERS ?= 300
 cases: build ## every case of matrix migrate with both tools, every planted fault, and ALTERS random changes on each of ENTRIES
 	go test ./harness/cmd/matrix -run 'TestMigrateCases' -cases full -entries '$(ENTRIES)' -timeout 6h
 	go test ./harness/usertables -run 'TestFaultsAreFound|TestRandomChanges' -entries '$(ENTRIES)' -alters $(ALTERS) -timeout 6h -v
+
+blocks: build ## the commands of docs/ as they stand, on real servers, in a copy of the project
+	go test ./harness/cmd/matrix -run TestCommandsOfTheDocsRun -blocks -timeout 2h -v
 
 bench: build ## measure against what this replaces, as ratios in one run; writes build/bench.json (ARGS="--measure provisioning")
 	go run ./harness/cmd/bench --out build/bench.json $(ARGS)

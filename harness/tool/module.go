@@ -161,12 +161,18 @@ func downloadModule(ctx context.Context, dir, module, version string) (string, e
 	return answer.Dir, nil
 }
 
-// goBuild builds a command. gh-ost prints main.AppVersion; the linker passes over the setting where a
-// program has no such variable.
+// setVersion is the flag by which a command is built as a version. gh-ost prints main.AppVersion; the linker passes over the setting
+// where a program has no such variable. A build from a checkout calls itself "unversioned (git commit: unknown)", with blanks:
+// the go command splits -ldflags at them, but not between quotes.
+func setVersion(version string) string {
+	return "-ldflags=-X 'main.AppVersion=" + strings.ReplaceAll(version, "'", "") + "'"
+}
+
+// goBuild builds a command.
 func goBuild(ctx context.Context, dir, program, target, version string) error {
 	args := []string{"build", "-o", program}
 	if version != "" {
-		args = append(args, "-ldflags=-X main.AppVersion="+version)
+		args = append(args, setVersion(version))
 	}
 	_, err := goCommand(ctx, dir, append(args, target)...)
 	if err != nil {

@@ -91,7 +91,7 @@ func (p *Program) buildPatched(ctx context.Context, dir, program string, patches
 	}
 	// readonly: the cached source is nobody's to change.
 	_, err = goCommand(ctx, p.Dir, "build", "-mod=readonly", "-overlay", overlay, "-o", program,
-		"-ldflags=-X main.AppVersion="+p.Version, "./"+p.Command)
+		setVersion(p.Version), "./"+p.Command)
 	return err
 }
 

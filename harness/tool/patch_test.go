@@ -3,6 +3,7 @@ package tool
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -46,6 +47,26 @@ func TestPatchedModule(t *testing.T) {
 	p.Dir = t.TempDir()
 	if _, err := p.Patched(t.Context(), t.TempDir(), wrong); !errors.Is(err, ErrNoSource) {
 		t.Errorf("got %v, want a binary without source", err)
+	}
+}
+
+// A checkout's build says of itself what has blanks and quotes in it, and is patched all the same.
+func TestPatchedUnversioned(t *testing.T) {
+	checkout := writeCheckout(t, `print(AppVersion, "v1.0.0\n") }; var AppVersion = "none"; func init() {`)
+	p, err := newStore(t).Obtain(t.Context(), matrix.ToolRef{Name: "gh-ost", Path: checkout, Source: checkoutSource})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range []string{"unversioned (git commit: unknown)", "it's one's own"} {
+		p.Version = version
+		patched, err := p.Patched(t.Context(), t.TempDir(), Patch{"go/cmd/gh-ost/main.go", right, "${1}.6.6"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.CommandContext(t.Context(), patched.Path).CombinedOutput()
+		if want := strings.ReplaceAll(version, "'", "") + "v1.6.6\n"; err != nil || string(out) != want {
+			t.Errorf("it says %q, %v; want %q", out, err, want)
+		}
 	}
 }
 

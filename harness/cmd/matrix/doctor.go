@@ -62,9 +62,10 @@ func (a *app) checks(ctx context.Context) []check {
 		program("apt-get", "servers from Debian's packages"),
 		program("dpkg-deb", "servers from Debian's packages"),
 		program("npm", "mysql-5.6, which comes from an npm package"),
+		spare("mvn", "servers from Maven artifacts, such as mysql-5.7 and mysql-8.0 where their vendor cannot be reached"),
 		program("perl", "pt-online-schema-change"),
 		program("ps", "dbdeployer's scripts (package procps)"),
-		spare("gcc", "make check: the race detector"),
+		spare("gcc", "orchestrator, which is built with it, and the race detector of make check"),
 		spare("chromium", "make check: the test that opens the page"),
 		{what: "matrix.yaml", need: "everything", run: func() (string, error) {
 			m, err := a.loadMatrix()
