@@ -43,8 +43,10 @@ cases: build ## every case of matrix migrate with both tools, every planted faul
 	go test ./harness/cmd/matrix -run 'TestMigrateCases' -cases full -entries '$(ENTRIES)' -timeout 6h
 	go test ./harness/usertables -run 'TestFaultsAreFound|TestRandomChanges' -entries '$(ENTRIES)' -alters $(ALTERS) -timeout 6h -v
 
-blocks: build ## the commands of docs/ as they stand, on real servers, in a copy of the project
-	go test ./harness/cmd/matrix -run TestCommandsOfTheDocsRun -blocks -timeout 2h -v
+PAGES ?= .
+
+blocks: build ## the commands of docs/ as they stand, on real servers, in a copy of the project: PAGES=quickstart for some
+	go test ./harness/cmd/matrix -run TestCommandsOfTheDocsRun -blocks '$(PAGES)' -timeout 2h -v
 
 bench: build ## measure against what this replaces, as ratios in one run; writes build/bench.json (ARGS="--measure provisioning")
 	go run ./harness/cmd/bench --out build/bench.json $(ARGS)

@@ -8,13 +8,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 )
 
-var runBlocks = flag.Bool("blocks", false, "run the commands of the docs on real servers: see make blocks")
+var blockPages = flag.String("blocks", "", "run the commands of the pages of docs/ that this regular expression matches, on real servers: see make blocks")
 
 // pagesThatRun are the pages whose blocks are run, each from its first command to its last.
 var pagesThatRun = []string{"docs/quickstart.md", "docs/own-tables.md", "docs/own-upgrade.md", "docs/write-a-scenario.md", "docs/ci.md"}
@@ -28,20 +28,20 @@ INSERT INTO visit VALUES (1,'/'),(2,'/shop'),(3,'/cart');
 
 // The commands of the pages for users work as they stand, in a copy of the project: those that need nothing of the reader's.
 func TestCommandsOfTheDocsRun(t *testing.T) {
-	if !*runBlocks {
+	if *blockPages == "" {
 		t.Skip("make blocks runs them, on real servers")
+	}
+	chosen, err := regexp.Compile(*blockPages)
+	if err != nil {
+		t.Fatal(err)
 	}
 	project := copyOfProject(t)
 	runs := runFolder(t)
-	var dirs []string
-	for _, b := range blocks(t) {
-		dirs = append(dirs, b.page)
-	}
-	ran := 0
 	for _, page := range pagesThatRun {
-		if !slices.Contains(dirs, page) {
-			t.Errorf("%s has no block", page)
+		if !chosen.MatchString(page) {
+			continue
 		}
+		ran := 0
 		for _, b := range blocks(t) {
 			if b.page != page || b.language != "bash" {
 				continue
@@ -56,9 +56,9 @@ func TestCommandsOfTheDocsRun(t *testing.T) {
 				runAsWritten(t, project, runs, page, line)
 			}
 		}
-	}
-	if ran < 20 {
-		t.Errorf("only %d commands ran", ran)
+		if ran < 2 {
+			t.Errorf("%s: only %d commands ran", page, ran)
+		}
 	}
 }
 

@@ -114,7 +114,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commands, ran := 0, 0
+	commands, ran, done := 0, 0, map[string]bool{}
 	for _, c := range commandsOfDocs(t) {
 		commands++
 		if err := checkCommand(t, m, words(t, c.line)); err != nil {
@@ -122,9 +122,10 @@ func TestCommandsOfTheDocs(t *testing.T) {
 			continue
 		}
 		args := words(t, c.line)
-		if args[0] != "bin/matrix" || !runs(args) {
+		if args[0] != "bin/matrix" || !runs(args) || done[c.line] {
 			continue
 		}
+		done[c.line] = true
 		ran++
 		if args[1] == "list" {
 			args = append(args, "--offline") // the network says nothing of the page
