@@ -16,7 +16,7 @@ help: ## list the targets
 build: ## build bin/matrix
 	go build -o $(MATRIX) ./harness/cmd/matrix
 
-test-all: build ## every suite on every server that can be had here, and a report per version
+test-all: build ## every suite on every available server, and a report per version
 	$(MATRIX) run $(ARGS)
 
 test: build ## one version: VERSION=mysql-9.7 [SUITE=migration] [FOCUS=regexp] [ARGS=…]

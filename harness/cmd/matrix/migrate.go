@@ -79,7 +79,7 @@ change that is no SQL; 3 the harness failed; 130 interrupted.`,
 // register adds the flags.
 func (o *migrateFlags) register(f *pflag.FlagSet) {
 	namesVar(f, &o.entries, "entry", nil, "servers, parted by commas or repeated: a name or pattern of matrix.yaml, vendor@release, dir:/path or tarball:/path")
-	f.BoolVar(&o.allVersions, "all-versions", false, "every server that can be had here")
+	f.BoolVar(&o.allVersions, "all-versions", false, "every available server")
 	f.StringVar(&o.schema, "schema", "", "SQL file, plain, .gz or .zst, or a folder of them")
 	f.StringVar(&o.alter, "alter", "engine=innodb", "what follows ALTER TABLE t")
 	namesVar(f, &o.tools, "tool", []string{migration.NameGhost}, "tools, parted by commas or repeated: tool, tool=version or tool=/path of your own build")
