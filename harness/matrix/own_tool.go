@@ -51,8 +51,8 @@ func (m *Matrix) validateDeclaration(d *decoder, t *Tool, what string) {
 	for i := range t.Versions {
 		v := &t.Versions[i]
 		v.Declared = t.Declare
-		if v.Program != "" && t.Declare == nil {
-			d.problem(v.At.Of("program"), "add declare to the tool: its arguments and how it follows writes", "%s %s: no driver knows how to run the program", what, v.Version)
+		if v.Program != "" && t.Declare == nil && t.Manager == nil {
+			d.problem(v.At.Of("program"), "add declare to the tool: its arguments and how it follows writes; or manager, for a failover manager", "%s %s: no driver knows how to run the program", what, v.Version)
 		}
 	}
 	if t.Declare == nil {

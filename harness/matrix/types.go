@@ -77,7 +77,9 @@ type Tool struct {
 	Options []string `yaml:"options" json:"options,omitempty" jsonschema:"description=options that matrix migrate gives it; each with its value as --name=value"`
 	// Declare is for a tool that the project has no driver for.
 	Declare *OwnTool `yaml:"declare" json:"declare,omitempty" jsonschema:"description=how a migration tool of your own is run"`
-	At      Position `yaml:"-" json:"-"`
+	// Manager is the same for a failover manager.
+	Manager *OwnManager `yaml:"manager" json:"manager,omitempty" jsonschema:"description=how a failover manager of your own is run"`
+	At      Position    `yaml:"-" json:"-"`
 }
 
 // ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt, Builtin and Program is set.
@@ -92,7 +94,9 @@ type ToolVersion struct {
 	Path    string  `yaml:"-" json:"-"` // of the user's own build
 	// Declared is the tool's declaration, nil for a tool with a driver.
 	Declared *OwnTool `yaml:"-" json:"-"`
-	At       Position `yaml:"-" json:"-"`
+	// Manager is a failover manager's declaration, nil for one with a driver.
+	Manager *OwnManager `yaml:"-" json:"-"`
+	At      Position    `yaml:"-" json:"-"`
 }
 
 // Module is a command of a Go module.

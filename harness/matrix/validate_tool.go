@@ -21,6 +21,7 @@ func (m *Matrix) validateTool(d *decoder, t *Tool) {
 		}
 	}
 	m.validateDeclaration(d, t, what)
+	m.validateManager(d, t, what)
 	seen := map[string]int{}
 	for i := range t.Versions {
 		v := &t.Versions[i]

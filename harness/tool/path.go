@@ -69,7 +69,7 @@ func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (
 			return nil, err
 		}
 	}
-	if ref.Source.Declared != nil {
+	if ref.Source.Declared != nil || ref.Source.Manager != nil {
 		p.Version = ref.Version // a tool of one's own may not answer --version
 		return p, nil
 	}

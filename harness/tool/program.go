@@ -28,6 +28,8 @@ type Program struct {
 	Command string `json:"command,omitempty"`
 	// Declared is how matrix.yaml says that it is run, for a tool that the project has no driver for.
 	Declared *matrix.OwnTool `json:"declared,omitempty"`
+	// Manager is the same for a failover manager.
+	Manager *matrix.OwnManager `json:"manager,omitempty"`
 }
 
 // programFile is where a tool's cached folder says what is in it.

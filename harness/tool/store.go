@@ -49,7 +49,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 func (s *Store) Obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error) {
 	p, err := s.obtain(ctx, ref)
 	if err == nil {
-		p.Command, p.Declared = commandFolder(ref.Source.Module), ref.Source.Declared
+		p.Command, p.Declared, p.Manager = commandFolder(ref.Source.Module), ref.Source.Declared, ref.Source.Manager
 	}
 	return p, err
 }

@@ -32,13 +32,23 @@ var (
 		GinkgoHelper()
 		return newOrchestrator(s.orchestratorConfig(c))
 	}}
+	// One that matrix.yaml declares does not say when it detects a failure, before it touches anything: what was lost by it and
+	// what by the primary could not be told apart.
+	declaredKind = managerKind{make: func(*fixture, embedded.Config) failover.Manager {
+		GinkgoHelper()
+		suitekit.Unsupported("a manager that matrix.yaml declares is for matrix up: it does not say when it detects a failure")
+		return nil
+	}}
 )
 
-// underTest is the manager that the cell's tool is. A tool that is not the embedded manager is orchestrator, or a build
-// of it under a name of its own.
+// underTest is the manager that the cell's tool is. A tool that is neither the embedded manager nor declared is
+// orchestrator, or a build of it under a name of its own.
 func underTest() managerKind {
-	if suitekit.Cell().Tool.Name == "embedded" {
+	switch program := suitekit.Cell().Tool; {
+	case program.Name == "embedded":
 		return embeddedKind
+	case program.Manager != nil:
+		return declaredKind
 	}
 	return orchestratorKind
 }

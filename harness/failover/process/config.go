@@ -25,6 +25,7 @@ type Config struct {
 	Tool     tool.Program `json:"tool"`
 	Servers  []Server     `json:"servers"`
 	SemiSync bool         `json:"semi_sync,omitempty"` // commits wait for replicas
+	Listen   string       `json:"listen,omitempty"`    // where the API is, 127.0.0.1:PORT; "" is a free port
 }
 
 // Server is one that the manager looks after. Data, when it is not "", is the data directory of the one that has to answer.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/declared"
 	"mysqlmatrix/harness/failover/embedded"
 	"mysqlmatrix/harness/failover/orchestrator"
 	"mysqlmatrix/harness/pseudogtid"
@@ -44,19 +45,29 @@ func Serve(ctx context.Context, dir string) (err error) {
 		defer cancel()
 		err = errors.Join(err, manager.Stop(stopping))
 	}()
-	lease, err := sandbox.LeasePort()
+	at := config.Listen
+	if at == "" {
+		lease, err := sandbox.LeasePort()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, lease.Release()) }()
+		at = net.JoinHostPort("127.0.0.1", strconv.Itoa(lease.Port))
+	}
+	listener, err := net.Listen("tcp4", at)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lease.Release()) }()
-	listener, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(lease.Port)))
-	if err != nil {
-		return err
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return errors.Join(fmt.Errorf("failover manager: %s is no loopback address", at), listener.Close())
 	}
 	name := strings.TrimSuffix(config.Tool.Name+" "+config.Tool.Version, " ")
 	running := Running{Manager: name, API: "http://" + listener.Addr().String() + "/api", Log: LogPath(dir), PID: os.Getpid()}
-	if own, ok := manager.(*orchestrator.Manager); ok {
+	switch own := manager.(type) {
+	case *orchestrator.Manager:
 		running.Page, running.Log = strings.TrimSuffix(own.API(), "/api")+"/web/clusters", own.LogPath()
+	case *declared.Manager:
+		running.Page, running.Log = own.Page(), own.LogPath()
 	}
 	web := &http.Server{Handler: handler(manager, running), ReadHeaderTimeout: stopLimit}
 	served := make(chan error, 1)
@@ -83,6 +94,8 @@ func (c Config) manager(dir string) (failover.Manager, error) {
 	case c.Tool.Name == "embedded":
 		return embedded.New(embedded.Config{Members: c.members(), Readmit: true, FindPosition: pseudogtid.Match,
 			StateFile: filepath.Join(dir, "state.json"), Policy: embedded.Policy{AntiFlapping: antiFlapping}})
+	case c.Tool.Manager != nil:
+		return declared.New(declared.Config{Program: c.Tool, Dir: filepath.Join(dir, "declared"), Scope: dir, Members: c.members()})
 	case c.Tool.Path != "":
 		settings := map[string]any{}
 		if c.SemiSync {
