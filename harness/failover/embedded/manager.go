@@ -152,10 +152,16 @@ func (m *Manager) Health() []failover.Plan { return Health(m.State()) }
 
 // state is what the manager knows now.
 func (m *Manager) state() failover.State {
-	s := failover.State{Now: time.Now(), LastRecovery: m.lastFailover, Replaced: m.members.successors()}
+	var seen []failover.Observation
 	for _, p := range m.pollers {
-		s.Servers = append(s.Servers, p.observation())
+		seen = append(seen, p.observation())
 	}
+	return m.stateOf(seen)
+}
+
+// stateOf is the state that observations of all servers, in the order of the pollers, make.
+func (m *Manager) stateOf(seen []failover.Observation) failover.State {
+	s := failover.State{Now: time.Now(), LastRecovery: m.lastFailover, Replaced: m.members.successors(), Servers: seen}
 	identify(s.Servers)
 	m.witnesses(s.Servers)
 	m.recallPrimary(s.Servers)
@@ -227,13 +233,15 @@ func (m *Manager) pollNow(ctx context.Context, plan failover.Plan, state failove
 	}
 }
 
-// pollAll polls every server within a limit and waits for the answers.
-func (m *Manager) pollAll(ctx context.Context, limit time.Duration) {
+// pollAll polls every server within a limit and waits for what these polls see, in the order of the pollers.
+func (m *Manager) pollAll(ctx context.Context, limit time.Duration) []failover.Observation {
 	var all sync.WaitGroup
-	for _, p := range m.pollers {
-		all.Go(func() { p.pollWithin(ctx, limit) })
+	seen := make([]failover.Observation, len(m.pollers))
+	for n, p := range m.pollers {
+		all.Go(func() { seen[n] = p.pollWithin(ctx, limit) })
 	}
 	all.Wait()
+	return seen
 }
 
 // act does something on a connection of its own, within the limit of an action.

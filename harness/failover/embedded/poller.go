@@ -22,6 +22,7 @@ type poller struct {
 	gate   chan struct{} // holds one token while a poll is under way
 	passed atomic.Int64  // ticks that found a poll under way
 	server *server.Server
+	within time.Duration // the limit that its connection was made with
 
 	mu     sync.Mutex
 	last   failover.Observation
@@ -120,9 +121,17 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 }
 
 func (p *poller) ask(ctx context.Context, limit time.Duration, o *failover.Observation) (err error) {
+	if p.server != nil && p.within != limit {
+		// Its reads would end at another limit.
+		err = p.server.Close()
+		p.server = nil
+		if err != nil {
+			return err
+		}
+	}
 	if p.server == nil {
 		endpoint := p.member.Endpoint
-		endpoint.Limit = limit
+		endpoint.Limit, p.within = limit, limit
 		if p.server, err = server.Open(ctx, endpoint); err != nil {
 			p.server = nil
 			return err

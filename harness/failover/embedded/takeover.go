@@ -36,8 +36,8 @@ func (m *Manager) Takeover(ctx context.Context, to string) error {
 }
 
 func (m *Manager) takeover(ctx context.Context, to string) error {
-	m.pollAll(ctx, m.config.ActionLimit) // the last poll may have failed, and this one may take its time
-	state := m.state()
+	// The last poll may have failed, and the next may fail: this one may take its time.
+	state := m.stateOf(m.pollAll(ctx, m.config.ActionLimit))
 	plan, old, err := takeoverPlan(state, to)
 	if err != nil {
 		return fmt.Errorf("failover manager: takeover by %s: %w", to, err)
@@ -50,12 +50,22 @@ func (m *Manager) takeover(ctx context.Context, to string) error {
 // takeoverPlan is the plan for a takeover by a named replica, and its primary.
 func takeoverPlan(state failover.State, to string) (plan failover.Plan, old failover.Observation, err error) {
 	chosen := observationOf(state, to)
-	if len(chosen.Links) != 1 || !chosen.Reachable {
-		return plan, old, errors.New("it is no replica that answers")
+	switch {
+	case !chosen.Reachable:
+		return plan, old, fmt.Errorf("it does not answer: %s", chosen.Error)
+	case len(chosen.Links) != 1:
+		return plan, old, fmt.Errorf("it is no replica of one source: it has %d", len(chosen.Links))
+	case !chosen.Links[0].GTID:
+		return plan, old, errors.New("it does not replicate by GTID")
 	}
 	old, ok := observationAt(state, chosen.Links[0].Source)
-	if !ok || !old.Reachable || len(old.Links) > 0 || !chosen.Links[0].GTID {
-		return plan, old, errors.New("its source is no primary that answers, or GTID is not used")
+	switch {
+	case !ok:
+		return plan, old, fmt.Errorf("its source %s is not one of the servers that are watched", chosen.Links[0].Source)
+	case !old.Reachable:
+		return plan, old, fmt.Errorf("its source %s does not answer: %s", old.Name, old.Error)
+	case len(old.Links) > 0:
+		return plan, old, fmt.Errorf("its source %s is a replica itself", old.Name)
 	}
 	plan = failover.Plan{Action: failover.Promote, Problem: failover.NoProblem, Dead: old.Name, Promote: to, Reason: "a takeover was asked for"}
 	var all []candidate
