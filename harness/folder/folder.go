@@ -238,6 +238,19 @@ func (u Use) Can() string {
 	return strings.Join(words, ", ")
 }
 
+// Free is how many bytes this user may still write to a folder's file system.
+func Free(dir string) (uint64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, err
+	}
+	blocks := stat.Bavail
+	if os.Geteuid() == 0 {
+		blocks = stat.Bfree // what is reserved is root's
+	}
+	return blocks * uint64(stat.Bsize), nil
+}
+
 // PathFault says why servers cannot run below a folder under this path, though they may under another one, a link to it: it has
 // odd signs, or is too long for their sockets. "" when they can.
 func PathFault(path string) string {

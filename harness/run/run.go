@@ -81,6 +81,7 @@ type runner struct {
 	obtained    map[report.CellID]report.Server
 	unchosen    int         // cells of whose specs the focus and the tier choose none
 	failed      atomic.Bool // a spec of this run needs somebody's attention
+	disks       []*fullDisk
 }
 
 // started says what a run consists of.
@@ -119,6 +120,7 @@ func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if text := c.Supply.toFetch(cells); text != "" {
 		r.emit(report.Event{Type: report.EventNote, Message: text})
 	}
+	defer r.watchDisks()()
 	var group sync.WaitGroup
 	for _, one := range c.order(cells) {
 		if r.jobs.Acquire(ctx, 1) != nil {

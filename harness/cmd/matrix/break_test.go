@@ -241,6 +241,25 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A tool that fails while the disk is full is not blamed for it.
+func TestDiskIsFullMeanwhile(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs, out := runFolder(t), t.TempDir()
+	tool := filepath.Join(t.TempDir(), "gh-ost")
+	script := "#!/bin/sh\ncase \"$*\" in *--version*) echo 9.9.9; exit 0;; *--check-flag*) exit 0;; esac\n" +
+		"[ -z \"$FILL\" ] || cat /dev/zero >" + filepath.Join(runs, "filler") + "\nsleep 1\nrm -f " + filepath.Join(runs, "filler") + "\necho I cannot >&2\nexit 1\n"
+	if err := os.WriteFile(tool, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	disk := mounted{`mount -t tmpfs -o size=400m none "$1" && shift && exec "$@"`, []string{runs}}
+	args := []string{"run", "--plain", "--entry", entryName, "--suite", "migration", "--tool", "gh-ost=" + tool, "--focus", "gh-ost allow-on-master: changes: a stored generated"}
+	code, output := disk.run(t, runs, append(args, "--env", "FILL=1", "--out", filepath.Join(out, "full"))...)
+	exitCodeIs(t, code, exitErrored, output, "its disk was full meanwhile", "choose another with --run-dir")
+	code, output = disk.run(t, runs, append(args, "--out", filepath.Join(out, "room"))...)
+	exitCodeIs(t, code, exitFailed, output, "failed")
+}
+
 func TestTwoLabs(t *testing.T) {
 	needsServer(t)
 	t.Parallel()

@@ -32,7 +32,7 @@ func TestKilledAnywhere(t *testing.T) {
 	}
 	t.Logf("-kill-seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGPIPE}
+	signals := []syscall.Signal{syscall.SIGKILL, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGINT, syscall.SIGTERM}
 	for i := range *kills {
 		endedAnywhere(t, signals[i%len(signals)], time.Duration(random.Int64N(int64(20*time.Second))))
 	}
