@@ -106,3 +106,31 @@ func TestFoldersWithoutPrograms(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
+
+// The machine's own option files, which servers and clients read unless they are told not to, change nothing.
+func TestOptionFilesOfTheMachine(t *testing.T) {
+	needsServer(t)
+	t.Parallel()
+	runs, etc, dir := runFolder(t), t.TempDir(), t.TempDir()
+	const options = "[client]\nhost=nowhere.invalid\nno-such-option\n[mysqld]\nno-such-option\n[mysql]\nno-such-option\n" +
+		"[mariadb]\nno-such-option\n[mysqladmin]\nno-such-option\n[mysqlbinlog]\nno-such-option\n"
+	schema := filepath.Join(dir, "zone.sql")
+	for file, text := range map[string]string{filepath.Join(dir, "my.cnf"): options,
+		schema: "CREATE TABLE t (id INT PRIMARY KEY, at TIMESTAMP NOT NULL);\nINSERT INTO t VALUES (1, '2024-03-10 02:30:00');\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What cannot be read of the machine's settings is left out of the copy.
+	machine := mounted{`mount -t tmpfs none "$1" && { cp -a /etc/. "$1" 2>/dev/null || true; mkdir -p "$1/mysql"; } && cp "$2" "$1/my.cnf" && cp "$2" "$1/mysql/my.cnf" && mount --bind "$1" /etc && shift 2 && exec "$@"`,
+		[]string{etc, filepath.Join(dir, "my.cnf")}}
+	for _, tool := range []string{"gh-ost", "pt-online-schema-change"} {
+		code, output := machine.run(t, runs, "migrate", "--entry", "mariadb-11.8", "--schema", schema, "--tool", tool, "--out", filepath.Join(dir, tool))
+		exitCodeIs(t, code, 0, output, "1 table: 1 migrated")
+	}
+	code, output := machine.run(t, runs, "up", entryName, "--topology", "star:1")
+	exitCodeIs(t, code, 0, output)
+	code, output = machine.run(t, runs, "use", "replica1", "--", "SELECT 4700 + 11")
+	exitCodeIs(t, code, 0, output, "4711")
+	mustRun(t, runs, "down")
+}
