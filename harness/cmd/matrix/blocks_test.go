@@ -103,11 +103,11 @@ func cacheOfBlocks() string {
 	return filepath.Join(dir, "mysql-matrix")
 }
 
-// copyOfProject copies the files that belong to the project, and puts the reader's beside them.
+// copyOfProject copies the files that belong to the project, builds it, and puts the reader's beside them.
 func copyOfProject(t *testing.T) string {
 	t.Helper()
 	root, project := projectRoot(t), t.TempDir()
-	c := exec.CommandContext(context.Background(), "bash", "-c", `git ls-files -z | xargs -0 cp --parents -t "$0"`, project)
+	c := exec.CommandContext(context.Background(), "bash", "-c", `git ls-files -z | xargs -0 cp --parents -t "$0" && make -C "$0" build`, project)
 	c.Dir = root
 	if output, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
