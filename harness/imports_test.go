@@ -20,7 +20,7 @@ var order = []string{
 	"pool",
 	"workload", "fault", "migration", "localtests", "pseudogtid",
 	"failover",
-	"failover/embedded", "failover/orchestrator", "failover/consul", "failover/declared", "failover/process", "usertables", "upgrade",
+	"failover/oracle", "failover/embedded", "failover/orchestrator", "failover/consul", "failover/declared", "failover/process", "usertables", "upgrade",
 	"cell", "devtopology",
 	"suitekit", "run",
 	"attribution", "bundle", "trackrecord",

@@ -3,6 +3,7 @@ package workload
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"mysqlmatrix/harness/server"
@@ -62,23 +63,35 @@ func (l *Ledger) Account(ctx context.Context, s *server.Server, t Table) (Accoun
 	if err != nil {
 		return Account{}, err
 	}
-	return l.account(found), nil
+	return l.Sent().Account(found), nil
 }
 
-func (l *Ledger) account(found map[int64]int64) Account {
+// Sent are the writes that go into a journal: keys by number.
+type Sent struct {
+	Acknowledged map[int64]int64 `json:"acknowledged"`
+	Unanswered   map[int64]int64 `json:"unanswered"` // in doubt
+}
+
+// Sent are the writes until now.
+func (l *Ledger) Sent() Sent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := Account{Acknowledged: len(l.entered)}
-	for number, key := range l.entered {
+	return Sent{maps.Clone(l.entered), maps.Clone(l.unanswered)}
+}
+
+// Account compares a journal, as Numbers reads it, with what was sent and acknowledged.
+func (s Sent) Account(found map[int64]int64) Account {
+	a := Account{Acknowledged: len(s.Acknowledged)}
+	for number, key := range s.Acknowledged {
 		if _, ok := found[number]; !ok {
 			a.Lost = append(a.Lost, Write{number, key})
 		}
 	}
 	for number, key := range found {
-		if _, ok := l.entered[number]; ok {
+		if _, ok := s.Acknowledged[number]; ok {
 			continue
 		}
-		if _, ok := l.unanswered[number]; ok {
+		if _, ok := s.Unanswered[number]; ok {
 			a.Unanswered = append(a.Unanswered, Write{number, key})
 		} else {
 			a.Foreign = append(a.Foreign, Write{number, key})

@@ -83,10 +83,10 @@ func (l *Ledger) InDoubt() int {
 
 // Difference is a key whose row is not what the ledger says.
 type Difference struct {
-	Key  int64
-	Want string
-	Got  string
-	Lost bool // an acknowledged write is missing; otherwise there is something that nobody wrote
+	Key  int64  `json:"key"`
+	Want string `json:"want"`
+	Got  string `json:"got"`
+	Lost bool   `json:"lost,omitempty"` // an acknowledged write is missing; otherwise there is something that nobody wrote
 }
 
 // Differences are all of them, by key.

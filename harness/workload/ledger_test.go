@@ -15,7 +15,7 @@ func TestAccount(t *testing.T) {
 	l.acknowledge(2, absent, 13)
 	l.doubt(3, 4, 14)
 	l.doubt(4, 5, 15)
-	got := l.account(map[int64]int64{11: 1, 13: 2, 14: 3, 99: 7})
+	got := l.Sent().Account(map[int64]int64{11: 1, 13: 2, 14: 3, 99: 7})
 	if got.Acknowledged != 3 || len(got.Lost) != 1 || got.Lost[0] != (Write{12, 1}) {
 		t.Errorf("lost: %s %v", got, got.Lost)
 	}
@@ -69,6 +69,7 @@ func TestOutcome(t *testing.T) {
 		{"a read-only server", server(1290), true, misdirected},
 		{"no such table", server(1146), true, fatal},
 		{"shutdown while it commits", server(1053), true, inDoubt},
+		{"shutdown in the hooks of its commit", server(3100), true, inDoubt},
 		{"shutdown before it commits", server(1053), false, misdirected},
 		{"the connection dies while it commits", io.ErrUnexpectedEOF, true, inDoubt},
 		{"the connection dies before", errors.New("broken pipe"), false, misdirected},

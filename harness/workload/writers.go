@@ -284,8 +284,9 @@ var readOnly = map[uint16]bool{
 	1836: true, // read-only mode
 }
 
-// dying are errors of a server that is shutting down: whether the statement happened is not known.
-var dying = map[uint16]bool{1053: true, 1077: true, 1317: true, 1927: true, 3169: true}
+// dying are errors of a server that is shutting down: whether the statement happened is not known. 3100 is that a hook of the
+// commit failed, as the semi-synchronous plug-in's does then (MySQL 9.7).
+var dying = map[uint16]bool{1053: true, 1077: true, 1317: true, 1927: true, 3100: true, 3169: true}
 
 // choose draws what to write: updates mostly, some inserts, few deletes.
 func (w *writer) choose() operation {

@@ -13,6 +13,7 @@ import (
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/sandbox"
@@ -140,10 +141,10 @@ var _ = Describe("candidate selection", func() {
 		for _, name := range audit.Followers {
 			if err := workload.Same(ctx, workload.Side{Server: s.named(name).Server, Table: aside},
 				workload.Side{Server: s.named(audit.Plan.Promote).Server, Table: aside}, []string{"id"}); err != nil {
-				found.note(checkRows, fmt.Errorf("node %s follows %s: %w", name, audit.Plan.Promote, err))
+				found.Note(oracle.CheckRows, fmt.Errorf("node %s follows %s: %w", name, audit.Plan.Promote, err))
 			}
 		}
-		Expect(found.err()).NotTo(HaveOccurred())
+		Expect(found.Err()).NotTo(HaveOccurred())
 	})
 
 	It("without GTID and Pseudo-GTID, reports a lagging replica that cannot be repointed", Label(cell.LabelFull), func(ctx SpecContext) {
@@ -243,8 +244,8 @@ func (s *fixture) writeBatches(ctx context.Context) <-chan struct{} {
 func (s *fixture) expectAfterFailoverIgnoringLoss(ctx context.Context, audit failover.Audit) {
 	GinkgoHelper()
 	found := s.checkAfterFailover(ctx, audit)
-	delete(found, checkLoss)
-	Expect(found.err()).NotTo(HaveOccurred())
+	delete(found, oracle.CheckLoss)
+	Expect(found.Err()).NotTo(HaveOccurred())
 }
 
 // hang makes a server hang, and returns when the manager has missed it.

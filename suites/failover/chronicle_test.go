@@ -15,6 +15,7 @@ import (
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/sandbox"
@@ -41,7 +42,7 @@ type chronicle struct {
 	rebuilt int              // how many servers were
 	active  []injected       // in order
 	past    []failover.Audit // of managers that were replaced
-	seen    int              // audits that were there when all was last well
+	told    int              // audits that were there when all was last well
 }
 
 // injected is a fault that is not yet healed.
@@ -119,7 +120,7 @@ func expectNoViolation(ctx SpecContext, h history, plant func(*embedded.Config))
 // liveThrough has a history happen on a fresh cluster. It returns what was violated, and after which incident.
 func liveThrough(ctx SpecContext, story history, plant func(*embedded.Config)) (failed int, violation error) {
 	GinkgoHelper()
-	semiSync := suitekit.Golden(sandbox.ProfileDurable).Capabilities[flavor.CapSemiSync]
+	semiSync := suitekit.Golden(sandbox.ProfileDurable).Capabilities[flavor.CapSemiSync] && !slices.Contains(story, asynchronous)
 	h := &chronicle{fixture: deploy(ctx, topology.Options{GTID: true, SemiSync: semiSync})}
 	restart := h.manageRestartablyWith(ctx, func(c *embedded.Config) {
 		c.Readmit, c.SemiSyncAlone, c.Policy.AntiFlapping = true, true, time.Millisecond
@@ -153,7 +154,7 @@ func liveThrough(ctx SpecContext, story history, plant func(*embedded.Config)) (
 			err = happenings[one.what].happen(h, ctx, n)
 		}
 		if err == nil {
-			err = h.look(ctx)
+			err = h.pause(ctx)
 		}
 		if err != nil {
 			return min(i, len(story)-1), fmt.Errorf("%s: %w", one, err)
@@ -167,7 +168,7 @@ func (h *chronicle) tell(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUpLimit)
 	defer cancel()
 	var lines []string
-	for _, a := range h.audits()[h.seen:] {
+	for _, a := range h.audits()[h.told:] {
 		lines = append(lines, fmt.Sprintf("%s %s: %s %s", a.Plan.Action, a.Plan.Problem, a.Plan.Reason, a.Error))
 		for _, step := range a.Steps {
 			lines = append(lines, fmt.Sprintf("  %s %s: %s %s", step.At.Format(time.StampMilli), step.Server, step.What, step.Error))
@@ -225,17 +226,14 @@ func (h *chronicle) takeWrites(ctx context.Context) (names []string) {
 	return names
 }
 
-// look lets some time pass, and holds that no two servers have taken writes for longer than an old primary may.
-func (h *chronicle) look(ctx context.Context) error {
+// pause lets some time pass, and holds that no two servers have taken writes for longer than an old primary may.
+func (h *chronicle) pause(ctx context.Context) error {
 	enough := h.ledger.Acknowledged() + pollWrites
 	// Writes may be blocked, as they must be while nobody is left to acknowledge: the time is over then.
 	_ = wait.State{What: "some writes", Limit: between, Poll: auditPoll}.Until(ctx, func(context.Context) (string, bool, error) {
 		return "", h.ledger.Acknowledged() >= enough, nil
 	})
-	if several := h.samples.severalWritable(); several > fenceLimit {
-		return fmt.Errorf("more than one server took writes for %s", several)
-	}
-	return ctx.Err()
+	return errors.Join(h.samples.SeveralWritable(), ctx.Err())
 }
 
 // healAndJudge heals everything, waits until each server has its place, and puts every oracle to the cluster.
@@ -249,7 +247,7 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 	var err error
 	// A recovery that was under way may end only now, and move what had its place. What is wrong stays wrong.
 	for range judgements {
-		if err = h.judge(ctx); err == nil || isTrouble(err) {
+		if err = h.judgeHealed(ctx); err == nil || isTrouble(err) {
 			return err
 		}
 	}
@@ -259,34 +257,31 @@ func (h *chronicle) healAndJudge(ctx context.Context) error {
 // judgements is how often a cluster is looked at before it is said to be wrong.
 const judgements = 3
 
-// judge puts every oracle to a cluster whose faults are healed.
-func (h *chronicle) judge(ctx context.Context) error {
+// judgeHealed puts every oracle to a cluster whose faults are healed.
+func (h *chronicle) judgeHealed(ctx context.Context) error {
 	primary, err := h.settle(ctx)
 	if err != nil {
 		return err
 	}
 	h.gate.close()
 	defer h.gate.open()
+	h.lossless = h.SemiSync
 	if err := h.held(ctx); err != nil {
 		return err
 	}
 	if err := h.caughtUp(ctx, primary); err != nil {
 		return err
 	}
-	var found findings
+	var found oracle.Findings
 	if err := (wait.State{What: "no finding", Limit: catchUpLimit, Poll: auditPoll}).Until(ctx, func(context.Context) (string, bool, error) {
 		found = h.check(ctx, cluster{primary: primary}) // which is not cut off in the middle
-		return fmt.Sprint(found.err()), len(found) == 0, nil
+		return fmt.Sprint(found.Err()), len(found) == 0, nil
 	}); err != nil && len(found) > 0 {
-		return errors.Join(found.err(), ctx.Err())
+		return errors.Join(found.Err(), ctx.Err())
 	}
-	account, err := h.ledger.Account(ctx, primary.Server, table)
-	if err == nil && h.SemiSync && len(account.Lost) > 0 {
-		err = fmt.Errorf("acknowledged writes are lost: %s", account)
-	}
-	h.seen = len(h.audits())
-	h.samples.begin()
-	return err
+	h.told = len(h.audits())
+	h.noteSample(oracle.Sample{At: time.Now(), AllWell: true})
+	return nil
 }
 
 // caughtUp waits until every replica has applied what the primary has written: how much that is depends on the machine.
@@ -392,7 +387,7 @@ func (h *chronicle) onePrimary(ctx context.Context) (*topology.Node, error) {
 
 // openReported makes a primary writable that the manager has reported to be read-only.
 func (h *chronicle) openReported(ctx context.Context) error {
-	for _, a := range h.audits()[h.seen:] {
+	for _, a := range h.audits()[h.told:] {
 		if a.Plan.Problem != failover.ReadOnlyPrimary {
 			continue
 		}
@@ -419,7 +414,7 @@ func (h *chronicle) audits() []failover.Audit { return slices.Concat(h.past, h.m
 
 // isNamed says whether the manager has said since all was last well that a server has no part in the cluster.
 func (h *chronicle) isNamed(name string) bool {
-	return slices.ContainsFunc(h.audits()[h.seen:], func(a failover.Audit) bool {
+	return slices.ContainsFunc(h.audits()[h.told:], func(a failover.Audit) bool {
 		return a.Plan.Dead == name || slices.ContainsFunc(a.Excluded, func(one failover.Exclusion) bool { return one.Name == name })
 	})
 }
@@ -436,7 +431,7 @@ func (h *chronicle) rebuild(ctx context.Context, n, primary *topology.Node) erro
 	if err := lost.Heal(ctx); err != nil {
 		return err
 	}
-	h.samples.forget(n.Name)
+	h.noteSample(oracle.Sample{At: time.Now(), Node: n.Name, Rebuilt: true})
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
@@ -49,7 +50,7 @@ type fixture struct {
 	gate     gate    // where the application can be held between two writes
 	manager  failover.Manager
 	samplers sync.WaitGroup
-	samples  *samples // what the servers said of themselves while the manager watched
+	samples  *oracle.Samples // what the servers said of themselves while the manager watched
 	crashed  time.Time
 	// watchers look at what the manager does until over is closed.
 	watchers sync.WaitGroup
@@ -57,6 +58,8 @@ type fixture struct {
 	ended    sync.Once
 	// round is which of the spec's failovers this is: each comes at another moment.
 	round uint64
+	// lossless says that nothing that was acknowledged may be lost.
+	lossless bool
 
 	mu         sync.Mutex
 	target     server.Endpoint // where the application writes
@@ -66,7 +69,8 @@ type fixture struct {
 	following  time.Time       // all replicas were seen to follow it
 	// received is how far each replica had received the primary's log before anything was touched.
 	received      map[string]server.Coordinates
-	notPromotable string // a replica that is not to be promoted: the spec has given it a transaction of its own, or a newer server
+	seen          *oracle.Judged // what was seen when the cluster was last judged; nil when it was not
+	notPromotable string         // a replica that is not to be promoted: the spec has given it a transaction of its own, or a newer server
 }
 
 // deploy makes a topology, a star of three unless told otherwise, with a filled table.
@@ -75,7 +79,7 @@ func deploy(ctx context.Context, options topology.Options) *fixture {
 	if options.Shape == (topology.Shape{}) {
 		options.Shape = topology.MustShape("star:2")
 	}
-	s := &fixture{Topology: suitekit.Deploy(ctx, sandbox.ProfileDurable, options), ledger: workload.NewLedger(rows), over: make(chan struct{}), samples: newSamples()}
+	s := &fixture{Topology: suitekit.Deploy(ctx, sandbox.ProfileDurable, options), ledger: workload.NewLedger(rows), over: make(chan struct{}), samples: oracle.NewSamples(suitekit.Flavor(sandbox.ProfileDurable).Dialect().GTID)}
 	primary := s.Primary().Server
 	suitekit.NoFault(workload.Create(ctx, primary, table))
 	suitekit.NoFault(workload.CreateJournal(ctx, primary, table))

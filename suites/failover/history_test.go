@@ -81,10 +81,15 @@ func init() {
 		"takeover":        {3, anyNode[2:], (*chronicle).takeover},
 		"restart-manager": {3, []string{all}, func(h *chronicle, ctx context.Context, _ *topology.Node) error { h.restart(ctx); return nil }},
 		"heal":            {5, []string{all}, func(h *chronicle, ctx context.Context, _ *topology.Node) error { return h.healAndJudge(ctx) }},
+		// It is never drawn, and says how the servers replicate from the start.
+		"asynchronous": {0, []string{all}, func(*chronicle, context.Context, *topology.Node) error { return nil }},
 	}
 }
 
-// drawHistory draws a history, which ends healed.
+// asynchronous begins a history whose servers replicate so; those of others are semi-synchronous where they can be.
+var asynchronous = incident{"asynchronous", all}
+
+// drawHistory draws a history, which ends healed. Every other one is asynchronous.
 func drawHistory(seed, number int64) (h history) {
 	random := rand.New(rand.NewPCG(uint64(seed), uint64(number)))
 	var names []string
@@ -94,6 +99,9 @@ func drawHistory(seed, number int64) (h history) {
 		}
 	}
 	slices.Sort(names)
+	if number%2 == 0 {
+		h = append(h, asynchronous)
+	}
 	for len(h) < incidents {
 		what := names[random.IntN(len(names))]
 		targets := happenings[what].targets

@@ -3,9 +3,11 @@ package failover_test
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"time"
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -76,7 +78,7 @@ var _ = Describe("a dead server", func() {
 		s.expectNoRecovery(ctx)
 		s.heal(ctx, lost)
 		suitekit.NoFault(s.WaitCaughtUp(ctx))
-		s.samples.forget("replica1")
+		s.noteSample(oracle.Sample{At: time.Now(), Node: "replica1", Rebuilt: true})
 		s.waitForWrites(ctx, rate)       // until the manager has seen it
 		s.stopReceiving(ctx, "replica2") // which would have to be promoted if it had one transaction more
 		s.killPrimary(ctx)

@@ -98,7 +98,7 @@ func interrupt(ctx SpecContext, c interrupted, point int, plant func(*embedded.C
 	what := fmt.Sprintf("%s, killed at point %d", c.what, point)
 	s.settled(ctx, c, what)
 	s.finishWrites(ctx)
-	Eventually(ctx, func() error { return s.check(ctx, s.settled(ctx, c, what)).err() }).WithTimeout(catchUpLimit).WithPolling(auditPoll).Should(Succeed(), what)
+	Eventually(ctx, func() error { return s.check(ctx, s.settled(ctx, c, what)).Err() }).WithTimeout(catchUpLimit).WithPolling(auditPoll).Should(Succeed(), what)
 	account := s.expectCluster(ctx, s.settled(ctx, c, what))
 	if s.SemiSync {
 		Expect(account.Lost).To(BeEmpty(), what+": "+account.String())

@@ -5,49 +5,29 @@ import (
 	"fmt"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/workload"
 )
 
-// lostOnlyUnreceived holds the loss against the dead primary itself. It is started again, alone: what it
-// committed and the new primary lacks must be as many transactions as its binary log has after the
-// furthest position that any survivor had received.
-func (s *fixture) lostOnlyUnreceived(ctx context.Context, audit failover.Audit, primary *topology.Node, account workload.Account) error {
+// lookAtLoss starts the dead primary again, alone, and reads what it has.
+func (s *fixture) lookAtLoss(ctx context.Context, audit failover.Audit, primary *topology.Node) (*oracle.Loss, error) {
 	dead := s.Primary()
 	if err := (fault.Kill{Node: dead}).Heal(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	old, err := workload.Numbers(ctx, dead.Server, table)
 	if err != nil {
-		return err
-	}
-	kept, err := workload.Numbers(ctx, primary.Server, table)
-	if err != nil {
-		return err
-	}
-	missing := 0
-	for number := range old {
-		if _, ok := kept[number]; !ok {
-			missing++
-		}
-	}
-	for _, lost := range account.Lost {
-		if _, ok := old[lost.Number]; !ok {
-			return fmt.Errorf("write %d was acknowledged, and the dead primary itself does not have it", lost.Number)
-		}
+		return nil, err
 	}
 	furthest := s.furthestOf(audit, primary.Name)
 	unreceived, err := transactionsFrom(ctx, dead.Server, furthest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if missing != unreceived {
-		return fmt.Errorf("the dead primary has %d transactions that the new one lacks, and %d that no survivor had received (from %s on)",
-			missing, unreceived, furthest)
-	}
-	return nil
+	return &oracle.Loss{Old: old, Unreceived: unreceived, From: furthest.String()}, nil
 }
 
 // furthestOf is the last position in the dead primary's log that a survivor had received, as the manager says or, when it does

@@ -37,7 +37,7 @@ func (s *fixture) start(ctx context.Context, manager failover.Manager) {
 	s.manager = manager
 	DeferCleanup(s.endManager)
 	for _, n := range s.Nodes {
-		s.samplers.Go(func() { s.samples.watch(ctx, n, s.over) })
+		s.samplers.Go(func() { s.watch(ctx, n, s.over) })
 	}
 	if err := manager.Start(ctx); err != nil {
 		Fail(err.Error())
@@ -60,13 +60,23 @@ func (s *fixture) endManager(ctx context.Context) error {
 	if CurrentSpecReport().Failed() {
 		evidence := suitekit.Cell().Evidence
 		err = errors.Join(os.MkdirAll(evidence, 0o755),
-			os.WriteFile(filepath.Join(evidence, "audits-"+filepath.Base(s.Dir)+".json"), []byte(describe(s.manager.Audits())), 0o644))
+			os.WriteFile(filepath.Join(evidence, "audits-"+filepath.Base(s.Dir)+".json"), []byte(describe(s.manager.Audits())), 0o644), s.keepSeen(evidence))
 	}
 	err = errors.Join(err, s.manager.Stop(ctx))
 	s.ended.Do(func() { close(s.over) })
 	s.watchers.Wait()
 	s.samplers.Wait()
 	return err
+}
+
+// keepSeen keeps what was seen when the cluster was last judged, if it was: it can be judged again.
+func (s *fixture) keepSeen(folder string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		return nil
+	}
+	return s.seen.Write(folder, filepath.Base(s.Dir))
 }
 
 // answerLimit is how long a server that may hang is waited for, while a manager waits for its hook.

@@ -3,9 +3,7 @@ package failover_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 
 	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -22,21 +21,6 @@ import (
 
 const catchUpLimit = 20 * time.Second
 
-// check is one part of the oracle.
-type check string
-
-// The checks.
-const (
-	checkAudit       check = "audit"       // complete, its times in order
-	checkReadOnly    check = "read_only"   // off on the new primary and on no other server
-	checkReplication check = "replication" // everybody follows the new primary, without an error, and catches up
-	checkRows        check = "rows"        // everybody holds the same
-	checkLedger      check = "ledger"      // what was acknowledged is there, but for what is stated as lost
-	checkLoss        check = "loss"        // what is lost is exactly what no survivor had received
-	checkReceived    check = "received"    // the new primary has all that it had ever received, and had it all the time; so have its replicas
-	checkWritable    check = "writable"    // two servers took writes at a time for no longer than an old primary may until it is fenced
-)
-
 // cluster is how things are to be when all is over.
 type cluster struct {
 	primary  *topology.Node    // the only one that takes writes
@@ -45,74 +29,110 @@ type cluster struct {
 	source   map[string]string // of those that do not follow the primary itself
 }
 
-// check are the checks by which the servers are not as they are to be, by name.
-func (s *fixture) check(ctx context.Context, c cluster) findings {
-	found := findings{}
+// check are the checks by which the servers are not as they are to be, by name. What they rest on is kept.
+func (s *fixture) check(ctx context.Context, c cluster) oracle.Findings {
+	return s.judge(s.look(ctx, c))
+}
+
+// judge keeps what was seen, and is what the oracle finds in it.
+func (s *fixture) judge(seen oracle.Seen) oracle.Findings {
+	found := oracle.Judge(seen)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = &oracle.Judged{Seen: seen, Found: found.Texts()}
+	return found
+}
+
+// look asks the servers for all that the oracle judges by.
+func (s *fixture) look(ctx context.Context, c cluster) oracle.Seen {
+	l := looker{fixture: s, primary: c.primary, seen: oracle.Seen{Style: s.Flavor.Dialect().GTID, Primary: c.primary.Name, Unasked: map[oracle.Check][]string{},
+		Sampled: s.Shape.Kind != topology.Ring && s.Shape.Kind != topology.FanIn}}
 	for _, n := range s.Nodes {
 		if slices.Contains(c.gone, n.Name) {
 			continue
 		}
-		found.note(checkReadOnly, readOnly(ctx, n, n != c.primary))
+		readOnly, err := n.Server.ReadOnly(ctx)
+		l.unasked(oracle.CheckReadOnly, err)
+		one := oracle.Node{Name: n.Name, Part: oracle.Follows, ReadOnly: readOnly}
 		switch {
 		case n == c.primary:
-			if s.Shape.Kind != topology.Ring { // there it may go on with its partner when that comes back
-				found.note(checkReplication, noSource(ctx, n))
+			one.Part, one.InRing = oracle.Leads, s.Shape.Kind == topology.Ring // there it may go on with its partner when that comes back
+			statuses, err := n.Server.ReplicaStatus(ctx)
+			l.unasked(oracle.CheckReplication, err)
+			for _, status := range statuses {
+				one.Sources = append(one.Sources, status.String())
 			}
 		case slices.Contains(c.excluded, n.Name):
+			one.Part = oracle.Apart
 			in, err := s.rejoined(ctx, n, c.primary)
-			found.note(checkReplication, err)
-			if in {
-				s.noteFollower(ctx, found, n, c.primary, c.primary)
+			if err != nil {
+				one.Behind = err.Error()
+			} else if in {
+				l.lookAtFollower(ctx, &one, n, c.primary)
 			}
 		default:
 			source := c.primary
 			if name, ok := c.source[n.Name]; ok {
 				var err error
 				if source, err = s.Node(name); err != nil {
-					found.note(checkReplication, err)
-					continue
+					one.Behind, source = err.Error(), nil
 				}
 			}
-			s.noteFollower(ctx, found, n, source, c.primary)
+			if source != nil {
+				l.lookAtFollower(ctx, &one, n, source)
+			}
 		}
-	}
-	if s.Shape.Kind != topology.Ring && s.Shape.Kind != topology.FanIn {
-		found.note(checkReceived, s.samples.lostBy(c.primary.Name))
-		if several := s.samples.severalWritable(); several > fenceLimit {
-			found.note(checkWritable, fmt.Errorf("more than one server took writes for %s", several))
+		if err != nil {
+			one.ReadOnly = one.Part != oracle.Leads // what could not be asked is found by that
 		}
+		l.seen.Nodes = append(l.seen.Nodes, one)
 	}
-	account, err := s.ledger.Account(ctx, c.primary.Server, table)
-	found.note(checkLedger, err)
-	found.note(checkLedger, s.agrees(ctx, c.primary, account))
-	return found
+	l.lookAtWrites(ctx)
+	l.seen.Samples = s.samples.List()
+	return l.seen
 }
 
-// noteFollower notes what is wrong with a replica that is to follow source and to have what the primary has.
-func (s *fixture) noteFollower(ctx context.Context, found findings, n, source, primary *topology.Node) {
-	found.note(checkReplication, s.follows(ctx, n, source))
-	found.note(checkReceived, s.samples.lackedBy(ctx, n))
-	for _, t := range []workload.Table{table, table.Journal()} {
-		found.note(checkRows, sameRows(ctx, primary, n, t))
-	}
+// looker asks servers, and notes what they do not answer.
+type looker struct {
+	*fixture
+	primary *topology.Node
+	seen    oracle.Seen
 }
 
-// findings are what is wrong, by the check that found it.
-type findings map[check]error
-
-func (f findings) note(c check, err error) {
+func (l *looker) unasked(c oracle.Check, err error) {
 	if err != nil {
-		f[c] = errors.Join(f[c], err)
+		l.seen.Unasked[c] = append(l.seen.Unasked[c], err.Error())
 	}
 }
 
-// err is all of them, in the order of their names; nil when there are none.
-func (f findings) err() error {
-	var errs []error
-	for _, c := range slices.Sorted(maps.Keys(f)) {
-		errs = append(errs, fmt.Errorf("%s: %w", c, f[c]))
+// lookAtFollower asks a replica that is to follow source and to have what the primary has.
+func (l *looker) lookAtFollower(ctx context.Context, one *oracle.Node, n, source *topology.Node) {
+	if err := l.follows(ctx, n, source); err != nil {
+		one.Behind = err.Error()
 	}
-	return errors.Join(errs...)
+	received, err := receivedOf(ctx, n.Server)
+	l.unasked(oracle.CheckReceived, err)
+	if err == nil {
+		text := received.Text(l.seen.Style)
+		one.Received = &text
+	}
+	for _, t := range []workload.Table{table, table.Journal()} {
+		if err := sameRows(ctx, l.primary, n, t); err != nil {
+			one.Differences = append(one.Differences, err.Error())
+		}
+	}
+}
+
+// lookAtWrites reads what the new primary has of the application's writes.
+func (l *looker) lookAtWrites(ctx context.Context) {
+	var err error
+	w := &l.seen.Writes
+	w.Lossless = l.lossless
+	w.Journal, err = workload.Numbers(ctx, l.primary.Server, table)
+	l.unasked(oracle.CheckLedger, err)
+	w.Sent = l.ledger.Sent()
+	w.Unlike, err = l.ledger.Verify(ctx, l.primary.Server, table)
+	l.unasked(oracle.CheckLedger, err)
 }
 
 // clusterAfter is the cluster as a recovery should have left it: the old primary does not run, and a server that the audit
@@ -134,23 +154,25 @@ func (s *fixture) clusterAfter(audit failover.Audit) cluster {
 
 // checkAfterFailover are the checks that fail after the death of the primary, by name. It is started again, alone,
 // to hold what was lost against it.
-func (s *fixture) checkAfterFailover(ctx context.Context, audit failover.Audit) findings {
+func (s *fixture) checkAfterFailover(ctx context.Context, audit failover.Audit) oracle.Findings {
 	c := s.clusterAfter(audit)
 	if c.primary == nil {
-		return findings{checkAudit: fmt.Errorf("the audit names no new primary, but %q", audit.Plan.Promote)}
+		return oracle.Findings{oracle.CheckAudit: fmt.Errorf("the audit names no new primary, but %q", audit.Plan.Promote)}
 	}
-	found := s.check(ctx, c)
-	found.note(checkAudit, complete(audit))
-	account, err := s.ledger.Account(ctx, c.primary.Server, table)
-	found.note(checkLedger, err)
-	found.note(checkLoss, s.lostOnlyUnreceived(ctx, audit, c.primary, account))
-	return found
+	seen := s.look(ctx, c)
+	seen.Recovery = oracle.RecoveryOf(audit)
+	loss, err := s.lookAtLoss(ctx, audit, c.primary)
+	if err != nil {
+		seen.Unasked[oracle.CheckLoss] = append(seen.Unasked[oracle.CheckLoss], err.Error())
+	}
+	seen.Loss = loss
+	return s.judge(seen)
 }
 
 // expectAfterFailover fails the spec when a check does, and returns what became of the writes.
 func (s *fixture) expectAfterFailover(ctx context.Context, audit failover.Audit) workload.Account {
 	GinkgoHelper()
-	if err := s.checkAfterFailover(ctx, audit).err(); err != nil {
+	if err := s.checkAfterFailover(ctx, audit).Err(); err != nil {
 		Fail(err.Error())
 	}
 	return s.account(ctx, s.clusterAfter(audit).primary)
@@ -159,7 +181,7 @@ func (s *fixture) expectAfterFailover(ctx context.Context, audit failover.Audit)
 // expectCluster fails the spec unless the servers are as they are to be.
 func (s *fixture) expectCluster(ctx context.Context, c cluster) workload.Account {
 	GinkgoHelper()
-	if err := s.check(ctx, c).err(); err != nil {
+	if err := s.check(ctx, c).Err(); err != nil {
 		Fail(err.Error())
 	}
 	return s.account(ctx, c.primary)
@@ -172,27 +194,6 @@ func (s *fixture) account(ctx context.Context, primary *topology.Node) workload.
 	suitekit.NoFault(err)
 	suitekit.Measure("acknowledged writes lost", "", float64(len(account.Lost)))
 	return account
-}
-
-// complete is an error unless the recovery went to its end, every server follows or is named as excluded, and
-// its times are in order. What a manager does not say is left out; when it knew and when the new primary took
-// writes it must say.
-func complete(a failover.Audit) error {
-	placed := !slices.ContainsFunc(a.Plan.Repoint, func(name string) bool {
-		return !slices.Contains(a.Followers, name) && !slices.ContainsFunc(a.Excluded, func(one failover.Exclusion) bool { return one.Name == name })
-	})
-	if !a.Done || a.Error != "" || !placed {
-		return fmt.Errorf("the recovery is not complete: error %q, to follow %v, following %v, excluded %v", a.Error, a.Plan.Repoint, a.Followers, a.Excluded)
-	}
-	p := a.Phases
-	if p.Detected.IsZero() || p.Writable.IsZero() || p.Following.IsZero() {
-		return fmt.Errorf("the phases are not complete: %+v", p)
-	}
-	phases := slices.DeleteFunc([]time.Time{p.Suspected, p.Detected, p.ReceiversStopped, p.Applied, p.Writable, p.Following}, time.Time.IsZero)
-	if !slices.IsSortedFunc(phases, time.Time.Compare) {
-		return fmt.Errorf("the phases are not in order: %+v", p)
-	}
-	return nil
 }
 
 // rejoined waits until a node that was excluded cannot go back to its old source any more: it receives nothing, or the manager
@@ -212,22 +213,6 @@ func (s *fixture) rejoined(ctx context.Context, n, primary *topology.Node) (in b
 		return fmt.Sprint(elsewhere), len(elsewhere) == 0, nil
 	})
 	return in, err
-}
-
-func readOnly(ctx context.Context, n *topology.Node, want bool) error {
-	got, err := n.Server.ReadOnly(ctx)
-	if err == nil && got != want {
-		err = fmt.Errorf("node %s: read_only is %v", n.Name, got)
-	}
-	return err
-}
-
-func noSource(ctx context.Context, n *topology.Node) error {
-	statuses, err := n.Server.ReplicaStatus(ctx)
-	if err == nil && len(statuses) > 0 {
-		err = fmt.Errorf("node %s is the primary and has a source: %s", n.Name, statuses[0])
-	}
-	return err
 }
 
 // follows is an error unless a node replicates from the new primary and catches up with it. One that goes on applying is
@@ -281,27 +266,6 @@ func sameRows(ctx context.Context, a, b *topology.Node, t workload.Table) error 
 	}
 	if err := workload.Same(ctx, workload.Side{Server: a.Server, Table: t}, workload.Side{Server: b.Server, Table: t}, key); err != nil {
 		return fmt.Errorf("nodes %s and %s: %w", a.Name, b.Name, err)
-	}
-	return nil
-}
-
-// agrees is an error unless the new primary's rows are as acknowledged, but for the rows of lost writes,
-// and every row there was written.
-func (s *fixture) agrees(ctx context.Context, primary *topology.Node, account workload.Account) error {
-	if len(account.Foreign) > 0 {
-		return fmt.Errorf("node %s has writes that the application did not send: %v", primary.Name, account.Foreign)
-	}
-	differences, err := s.ledger.Verify(ctx, primary.Server, table)
-	if err != nil {
-		return err
-	}
-	stated := map[int64]bool{}
-	for _, lost := range account.Lost {
-		stated[lost.Key] = true
-	}
-	unexplained := slices.DeleteFunc(differences, func(d workload.Difference) bool { return d.Lost && stated[d.Key] })
-	if len(unexplained) > 0 {
-		return fmt.Errorf("node %s: %s", primary.Name, unexplained)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -24,7 +25,7 @@ var _ = Describe("the oracle", func() {
 	if !underTest().PlantsBugs {
 		return // there is nothing to plant a fault in
 	}
-	DescribeTable("detects a manager that", func(ctx SpecContext, plant func(*fixture, *embedded.Config), want check) {
+	DescribeTable("detects a manager that", func(ctx SpecContext, plant func(*fixture, *embedded.Config), want oracle.Check) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		s.manage(ctx, func(c *embedded.Config) { plant(s, c) })
 		s.write(ctx)
@@ -34,10 +35,10 @@ var _ = Describe("the oracle", func() {
 		Expect(s.load.Stop()).To(Succeed())
 		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(want))
 	},
-		Entry("promotes the replica with less data", func(_ *fixture, c *embedded.Config) { embedded.PromotingTheOther(c) }, checkLoss),
-		Entry("leaves the new primary read-only", leaveReadOnly, checkReadOnly),
-		Entry("leaves a replica writable", leaveWritable, checkReadOnly),
-		Entry("forgets a replica", func(_ *fixture, c *embedded.Config) { embedded.ForgettingFollowers(c) }, checkReplication),
+		Entry("promotes the replica with less data", func(_ *fixture, c *embedded.Config) { embedded.PromotingTheOther(c) }, oracle.CheckLoss),
+		Entry("leaves the new primary read-only", leaveReadOnly, oracle.CheckReadOnly),
+		Entry("leaves a replica writable", leaveWritable, oracle.CheckReadOnly),
+		Entry("forgets a replica", func(_ *fixture, c *embedded.Config) { embedded.ForgettingFollowers(c) }, oracle.CheckReplication),
 	)
 
 	It("detects a manager that leaves a replica with the dead primary", Label(cell.LabelFull), func(ctx SpecContext) {
@@ -56,7 +57,7 @@ var _ = Describe("the oracle", func() {
 		s.killPrimary(ctx)
 		audit := s.waitForFailover(ctx)
 		Expect(s.load.Stop()).To(Succeed())
-		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReplication))
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(oracle.CheckReplication))
 	})
 
 	It("detects a manager that ignores what the replicas say", Label(cell.LabelFull), func(ctx SpecContext) {
@@ -68,7 +69,7 @@ var _ = Describe("the oracle", func() {
 		s.waitForAudit(ctx, "it does not fail over", func(a failover.Audit) bool { return acts(a) && a.Done })
 		Expect(s.load.Stop()).To(Succeed())
 		s.heal(ctx, cut)
-		Expect(s.check(ctx, cluster{primary: s.Primary()})).To(HaveKey(checkReadOnly))
+		Expect(s.check(ctx, cluster{primary: s.Primary()})).To(HaveKey(oracle.CheckReadOnly))
 	})
 })
 
@@ -94,7 +95,7 @@ var _ = Describe("the oracle", func() {
 		s := deploy(ctx, topology.Options{GTID: true, SemiSync: true})
 		audit := s.failOverWithStoppedAppliers(ctx, embedded.StoppingReceiversFirst, "replica1", "replica2")
 		Expect(s.load.Stop()).To(Succeed())
-		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReceived))
+		Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(oracle.CheckReceived))
 	})
 
 	It("detects a manager that prefers candidates by name", Label(cell.LabelFull), func(ctx SpecContext) {
@@ -175,7 +176,7 @@ var _ = Describe("the oracle", func() {
 		for range 4 * purgedRounds { // it is a race
 			s, audit := failOverToPurged(ctx, embedded.BelievingFirstYes)
 			if slices.Contains(audit.Followers, "replica2") {
-				Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(checkReplication))
+				Expect(s.checkAfterFailover(ctx, audit)).To(HaveKey(oracle.CheckReplication))
 				return
 			}
 			s.end(ctx)

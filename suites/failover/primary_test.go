@@ -11,6 +11,7 @@ import (
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/pseudogtid"
 	"mysqlmatrix/harness/suitekit"
@@ -18,7 +19,7 @@ import (
 )
 
 // fenceLimit is how long an old primary that comes back may take writes.
-const fenceLimit = 5 * time.Second
+const fenceLimit = oracle.FenceLimit
 
 // entryInterval is how often a Pseudo-GTID entry is written. A replica must have applied one to be found.
 const entryInterval = 50 * time.Millisecond

@@ -55,7 +55,7 @@ var _ = Describe("repeated failovers", func() {
 				audit := s.waitForFailover(ctx)
 				s.finishWrites(ctx)
 				c := s.clusterAfter(audit)
-				Expect(s.check(ctx, c).err()).NotTo(HaveOccurred(), "kill %d", s.round+1)
+				Expect(s.check(ctx, c).Err()).NotTo(HaveOccurred(), "kill %d", s.round+1)
 				account, err := s.ledger.Account(ctx, c.primary.Server, table)
 				suitekit.NoFault(err)
 				Expect(account.Lost).To(BeEmpty(), "kill %d: %s", s.round+1, account)
@@ -87,7 +87,7 @@ func measureRounds(ctx context.Context, rounds int, how string, kind fault.Fault
 		audit := s.waitForFailover(ctx)
 		s.finishWrites(ctx)
 		s.watchers.Wait()
-		Expect(s.check(ctx, s.clusterAfter(audit)).err()).NotTo(HaveOccurred(), "failover %d", round+1)
+		Expect(s.check(ctx, s.clusterAfter(audit)).Err()).NotTo(HaveOccurred(), "failover %d", round+1)
 		for name, at := range map[string]time.Time{"detected": audit.Phases.Detected, "decided": audit.Phases.ReceiversStopped, "promoted": audit.Phases.Writable,
 			"first write": s.firstAfter, "all following": s.following} {
 			if at.IsZero() {

@@ -16,10 +16,21 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	var format string
+	var format, again string
 	c := &cobra.Command{
 		Use: "report [RUN]", Short: "Turn the results of runs into reports", Args: cobra.MaximumNArgs(1),
+		Long: `report prints a run's results again; its commands make other reports of them.
+
+--rejudge judges failed failover specs again by what their evidence holds, without servers and by the oracle of this
+build: an oracle that got better is put to old runs. It prints what was found then and what is found now, and exits 1
+when something is found now. The run's own verdicts stay as they are.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if again != "" {
+				if len(args) > 0 {
+					return usageError{fmt.Errorf("--rejudge %s: it takes one folder, and no run beside it: %s", again, args[0])}
+				}
+				return rejudge(c.OutOrStdout(), again)
+			}
 			if len(args) == 0 {
 				return c.Help()
 			}
@@ -28,11 +39,12 @@ func (a *app) reportCommand() *cobra.Command {
 			}
 			return show(c.OutOrStdout(), args[0], format)
 		},
-		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report html build/runs/20261123-180000.000 >page.html\n  matrix report merge --out build/all build/runs/*\n  matrix report diff build/runs/old build/runs/new\n  matrix report history build/runs",
+		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report html build/runs/20261123-180000.000 >page.html\n  matrix report merge --out build/all build/runs/*\n  matrix report diff build/runs/old build/runs/new\n  matrix report history build/runs\n  matrix report --rejudge build/runs/20261123-180000.000",
 	}
 	c.AddCommand(a.reportShowCommand(), a.reportHTMLCommand(), a.reportMergeCommand(), a.reportDiffCommand(), a.reportHistoryCommand(),
 		a.reportDurationsCommand())
 	c.Flags().StringVar(&format, "format", "text", "of one run: "+showFormats)
+	c.Flags().StringVar(&again, "rejudge", "", "folder of a run, or of evidence, whose failover specs are judged again")
 	return c
 }
 
