@@ -83,6 +83,13 @@ func (s *fixture) crashWithRelayLogs(ctx context.Context, change func(*embedded.
 // received more.
 func (s *fixture) failOverWithStoppedAppliers(ctx context.Context, change func(*embedded.Config), replicas ...string) failover.Audit {
 	GinkgoHelper()
+	s.killWithStoppedAppliers(ctx, change, replicas...)
+	return s.waitForFailover(ctx)
+}
+
+// killWithStoppedAppliers is failOverWithStoppedAppliers up to the death of the primary.
+func (s *fixture) killWithStoppedAppliers(ctx context.Context, change func(*embedded.Config), replicas ...string) {
+	GinkgoHelper()
 	s.manage(ctx, change)
 	s.write(ctx)
 	for _, name := range replicas {
@@ -90,5 +97,4 @@ func (s *fixture) failOverWithStoppedAppliers(ctx context.Context, change func(*
 	}
 	s.waitForWrites(ctx, some)
 	s.killPrimary(ctx)
-	return s.waitForFailover(ctx)
 }

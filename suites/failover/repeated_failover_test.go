@@ -56,6 +56,9 @@ var _ = Describe("after a failover", func() {
 		s.finishWrites(ctx)
 		c := s.clusterAfter(audit)
 		c.gone = append(c.gone, s.Primary().Name)
+		for _, one := range first.Excluded { // it did not answer in time, and its source is gone
+			c.excluded = append(c.excluded, one.Name)
+		}
 		s.expectCluster(ctx, c)
 	})
 
