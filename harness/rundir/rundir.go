@@ -75,7 +75,10 @@ func (r *Root) check() (err error) {
 			return err
 		}
 	}
-	return folder.Check(r.dir, folder.Run)
+	if err := folder.Check(r.dir, folder.Run); err != nil {
+		return errors.Join(err, r.vanishLocked())
+	}
+	return nil
 }
 
 // Path is the root folder.
