@@ -45,8 +45,7 @@ func begin(ctx context.Context, what, path string, arguments []string, dir, log 
 		return "", err == nil, err
 	})
 	if err != nil {
-		text, readErr := os.ReadFile(log)
-		return errors.Join(fmt.Errorf("%w; last lines of its log:\n%s", err, proc.Tail(string(text), logLines)), readErr)
+		return fmt.Errorf("%w; last lines of its log:\n%s", err, proc.TailFile(log, logLines))
 	}
 	return nil
 }

@@ -82,8 +82,8 @@ func FindFaultKind(name string) (FaultKind, bool) {
 func onThread(thread fault.Thread) func(context.Context, place) (fault.Fault, error) {
 	return func(ctx context.Context, p place) (fault.Fault, error) {
 		n := p.nodes[0]
-		if err := fault.Available(ctx, fault.Pause{Node: n}); err != nil {
-			return nil, err // it does not run, or is paused
+		if err := fault.Answering(n); err != nil {
+			return nil, err
 		}
 		statuses, err := n.Server.ReplicaStatus(ctx)
 		if err != nil {
@@ -171,18 +171,18 @@ func (f onLink) ask(ctx context.Context, heal bool) error {
 }
 
 // Available wants links, and servers that answer.
-func (f onLink) Available(ctx context.Context) error {
+func (f onLink) Available(context.Context) error {
 	if !f.up.Links {
 		return fmt.Errorf("topology %s has no links that can be broken: bring up one with --links", f.up.Name)
 	}
-	for i, n := range f.nodes {
+	for _, n := range f.nodes {
 		switch {
 		case n == nil && f.up.Manager == nil:
 			return fmt.Errorf("topology %s has no manager", f.up.Name)
 		case n == nil:
 		default:
-			if err := fault.Available(ctx, fault.Pause{Node: f.nodes[i]}); err != nil {
-				return err // it does not run, or is paused
+			if err := fault.Answering(n); err != nil {
+				return err
 			}
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/wait"
 )
 
 // managerParty is what the manager is called as one end of a link.
@@ -185,19 +186,29 @@ func (c links) carryOut(ctx context.Context, ways *fault.Links, o order) error {
 	}
 	for _, name := range []string{o.A, o.B} {
 		if name != managerParty && !c.answers(name) {
-			ctx, cancel := context.WithTimeout(ctx, healDeadLimit)
-			defer cancel()
-			_ = fault.HealAll(ctx, list) // what cannot be seen is no error
-			return nil
+			return healUnseen(ctx, list)
 		}
 	}
 	return fault.HealAll(ctx, list)
 }
 
+// healUnseen heals links to a server that does not answer: that they work cannot be seen, and is no error.
+func healUnseen(ctx context.Context, list []fault.Fault) error {
+	var errs []error
+	for _, f := range list {
+		looking, cancel := context.WithTimeout(ctx, healDeadLimit)
+		if err := f.Heal(looking); !errors.As(err, new(*wait.Error)) {
+			errs = append(errs, err)
+		}
+		cancel()
+	}
+	return errors.Join(errs...)
+}
+
 // answers says whether a server runs and is not stopped by a signal.
 func (c links) answers(name string) bool {
 	s, err := sandbox.Open(c.Dirs[name])
-	return err == nil && s.Running() && fault.Available(context.Background(), fault.Pause{Node: &topology.Node{Name: name, Sandbox: s}}) == nil
+	return err == nil && fault.Answering(&topology.Node{Name: name, Sandbox: s}) == nil
 }
 
 // who finds the party whose process has the other end of a connection.

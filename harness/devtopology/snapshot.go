@@ -115,7 +115,7 @@ func (t *Topology) see(ctx context.Context, name string, n *topology.Node) NodeS
 		seen.Role = "down"
 		return seen
 	}
-	if fault.Available(ctx, fault.Pause{Node: n}) != nil {
+	if fault.Answering(n) != nil {
 		seen.Role = "paused"
 		return seen
 	}

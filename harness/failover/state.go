@@ -159,6 +159,15 @@ const (
 // Fresh says that what is known of a server was asked after the given time.
 func (o Observation) Fresh(since time.Time) bool { return o.Reachable && o.At.After(since) }
 
+// Received is all that a server has, applied or not.
+func (o Observation) Received() server.GTIDSet {
+	set := o.Executed
+	for _, l := range o.Links {
+		set = set.Union(l.Received)
+	}
+	return set
+}
+
 // Client errors of a receiver that has lost its source (errmsg.h of MySQL): no connection, or one that broke.
 const (
 	errClientFirst = 2000

@@ -32,10 +32,10 @@ func (f Kill) Available(context.Context) error { return running(f.Node) }
 func (f Shutdown) Available(context.Context) error { return running(f.Node) }
 
 // Available wants a server that runs, and is not paused.
-func (f Pause) Available(context.Context) error { return answering(f.Node) }
+func (f Pause) Available(context.Context) error { return Answering(f.Node) }
 
-// answering is an error for a server whose process is gone or stopped.
-func answering(n *topology.Node) error {
+// Answering is an error for a server that cannot answer: its process is gone, or stopped by a signal.
+func Answering(n *topology.Node) error {
 	if err := running(n); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (f Delay) Available(ctx context.Context) error {
 
 // replicates are the channels of a node; it is an error when it has none.
 func replicates(ctx context.Context, n *topology.Node) (list []server.ReplicaStatus, err error) {
-	if err := answering(n); err != nil {
+	if err := Answering(n); err != nil {
 		return nil, err
 	}
 	statuses, err := n.Server.ReplicaStatus(ctx)
@@ -107,7 +107,7 @@ func replicates(ctx context.Context, n *topology.Node) (list []server.ReplicaSta
 
 // Available wants a server whose space for tables is limited; see LimitedSpace.
 func (f FullSpace) Available(ctx context.Context) error {
-	if err := answering(f.Node); err != nil {
+	if err := Answering(f.Node); err != nil {
 		return err
 	}
 	path, err := f.Node.Server.Variable(ctx, "innodb_data_file_path")

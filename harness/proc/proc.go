@@ -88,6 +88,15 @@ func Tail(text string, n int) string {
 	return strings.Join(lines, "\n")
 }
 
+// TailFile is the Tail of a file, such as a program's log, or why it cannot be read.
+func TailFile(path string, n int) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return Tail(string(text), n)
+}
+
 // Run runs a program to its end and returns what it printed. When ctx ends first, the program's whole
 // group gets SIGTERM and, after the grace, SIGKILL. Every failure is a *RunError.
 func Run(ctx context.Context, c Cmd) (output string, err error) {

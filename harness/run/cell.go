@@ -86,9 +86,9 @@ type work struct {
 }
 
 // prepare obtains the suite, the tool and the server at the same time, since each waits for other things. Nothing is built for a
-// server that another cell could not have.
+// server that another cell has found unavailable.
 func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
-	if err := r.Supply.lacks(c.Entry); err != nil {
+	if err := r.Supply.unavailable(c.Entry); err != nil {
 		return nil, err
 	}
 	w := &work{cell: c, goldens: map[string]string{}}

@@ -9,6 +9,7 @@ import (
 
 	"mysqlmatrix/harness/folder"
 	"mysqlmatrix/harness/report"
+	"mysqlmatrix/harness/wait"
 )
 
 const (
@@ -23,25 +24,6 @@ type fullDisk struct {
 
 	mu   sync.Mutex
 	last time.Time
-}
-
-// watch looks until stop is called.
-func (f *fullDisk) watch() (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(fullPoll)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				f.look()
-			}
-		}
-	}()
-	return func() { close(done); <-ended }
 }
 
 func (f *fullDisk) look() {
@@ -61,7 +43,7 @@ func (f *fullDisk) since(begin time.Time) error {
 	if f.last.Before(begin) {
 		return nil
 	}
-	return &folder.UnfitError{Use: f.folder, Dir: f.dir, Err: errors.New("its disk was full meanwhile, which is nobody's fault here")}
+	return &folder.UnfitError{Use: f.folder, Dir: f.dir, Err: errors.New("its disk was full meanwhile")}
 }
 
 // watchDisks looks after the folders that servers and tools write to.
@@ -69,7 +51,7 @@ func (r *runner) watchDisks() (stop func()) {
 	r.disks = []*fullDisk{{folder: folder.Run, dir: r.Root.Path()}, {folder: folder.Temporary, dir: os.TempDir()}}
 	var stops []func()
 	for _, d := range r.disks {
-		stops = append(stops, d.watch())
+		stops = append(stops, wait.Every(fullPoll, d.look))
 	}
 	return func() {
 		for _, stop := range stops {

@@ -93,8 +93,8 @@ func (s *Supply) Basedir(ctx context.Context, e matrix.Entry) (*basedir.Basedir,
 	})
 }
 
-// lacks is why an entry's server cannot be had, when that was found out before; nil otherwise.
-func (s *Supply) lacks(e matrix.Entry) error {
+// unavailable says why an entry's server is not available on this machine, when another cell has found that out; nil otherwise.
+func (s *Supply) unavailable(e matrix.Entry) error {
 	s.mu.Lock()
 	one := s.once[basedirKey(e)]
 	s.mu.Unlock()

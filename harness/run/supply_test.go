@@ -9,8 +9,8 @@ import (
 	"mysqlmatrix/harness/matrix"
 )
 
-// A server that could not be had is known to be lacking; one that was not tried, or failed otherwise, is not.
-func TestLacks(t *testing.T) {
+// A server that was found unavailable is known to be; one that was not tried, or failed otherwise, is not.
+func TestUnavailable(t *testing.T) {
 	s := &Supply{}
 	for name, failure := range map[string]error{"gone": &basedir.UnavailableError{}, "broken": errors.New("disk full"), "there": nil} {
 		_, err := obtain(context.Background(), s, basedirKey(matrix.Entry{Name: name}), func() (*basedir.Basedir, error) { return &basedir.Basedir{}, failure })
@@ -19,8 +19,8 @@ func TestLacks(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]bool{"gone": true, "broken": false, "there": false, "not tried": false} {
-		if got := s.lacks(matrix.Entry{Name: name}) != nil; got != want {
-			t.Errorf("%s lacks: %t", name, got)
+		if got := s.unavailable(matrix.Entry{Name: name}) != nil; got != want {
+			t.Errorf("%s unavailable: %t", name, got)
 		}
 	}
 }

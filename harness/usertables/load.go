@@ -13,6 +13,7 @@ import (
 
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/wait"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -102,7 +103,7 @@ func (l *loader) part(ctx context.Context, part dump.Part) (err error) {
 		}
 	}
 	l.file = part.Path
-	defer every(progressEvery, func() { l.say("loading %s: %d%%", part.Path, in.Progress()) })()
+	defer wait.Every(progressEvery, func() { l.say("loading %s: %d%%", part.Path, in.Progress()) })()
 	splitter := dump.NewSplitter(in, l.server.Flavor)
 	if err := l.settings(ctx, splitter); err != nil {
 		return err

@@ -341,28 +341,6 @@ func (r *runner) say(text string, args ...any) {
 // progressEvery is how often work that goes on is told of.
 const progressEvery = 10 * time.Second
 
-// every does something at an interval until the function that it returns is called.
-func every(interval time.Duration, do func()) (stop func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				do()
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
-	}
-}
-
 // keepLog copies what the tool printed to the folder of results.
 func (r *runner) keepLog(from string, number int) (string, error) {
 	text, err := os.ReadFile(from)

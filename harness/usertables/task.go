@@ -13,6 +13,7 @@ import (
 
 	"mysqlmatrix/harness/migration"
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/wait"
 	"mysqlmatrix/harness/workload"
 )
 
@@ -56,7 +57,7 @@ func (t *task) run(ctx context.Context) Outcome {
 		return fail(VerdictFailed, err)
 	}
 	begin, job := time.Now(), t.job()
-	stop := every(progressEvery, func() {
+	stop := wait.Every(progressEvery, func() {
 		t.say("%s: %s for %s %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second), t.progress(job))
 	})
 	result, toolErr, writeErr := t.underWrites(limited, t.Tool, job, t.writer, t.Writes)

@@ -12,7 +12,6 @@ import (
 	"mysqlmatrix/harness/failover"
 	"mysqlmatrix/harness/failover/embedded"
 	"mysqlmatrix/harness/fault"
-	"mysqlmatrix/harness/server"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 )
@@ -85,23 +84,16 @@ func (s *fixture) crashWithRelayLogs(ctx context.Context, change func(*embedded.
 // readier is a replica that had received all that the promoted one had, and had applied it, when the promoted one had not; by
 // what the manager saw after it had stopped their receivers. "" when there was none.
 func readier(audit failover.Audit) string {
-	received := func(o failover.Observation) server.GTIDSet {
-		set := o.Executed
-		for _, l := range o.Links {
-			set = set.Union(l.Received)
-		}
-		return set
-	}
 	i := slices.IndexFunc(audit.State.Servers, func(o failover.Observation) bool { return o.Name == audit.Plan.Promote })
 	if i < 0 {
 		return ""
 	}
 	promoted := audit.State.Servers[i]
-	if promoted.Executed.Contains(received(promoted)) {
+	if promoted.Executed.Contains(promoted.Received()) {
 		return ""
 	}
 	for _, o := range audit.State.Servers {
-		if o.Reachable && o.Executed.Contains(received(promoted)) {
+		if o.Reachable && o.Executed.Contains(promoted.Received()) {
 			return o.Name
 		}
 	}

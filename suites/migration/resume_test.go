@@ -32,9 +32,22 @@ var _ = forTool("interruption", func(driver migration.Tool) {
 	}
 })
 
-// resume kills the tool after a checkpoint, and has the next run go on from it. meanwhile gives that run flags, and
-// does what belongs to them once it has begun.
-func resume(ctx SpecContext, driver migration.Tool, mode migration.Mode, meanwhile func(context.Context, *fixture) (flags []string, do func())) {
+// meanwhile gives a run of the tool flags, and do, which does what belongs to them once it has begun. Nil is nothing.
+type meanwhile func(context.Context, *fixture) (flags []string, do func())
+
+// beginDuring starts the tool with flags and with those of what happens meanwhile, which happens then.
+func (f *fixture) beginDuring(ctx SpecContext, during meanwhile, flags []string) *toolRun {
+	if during == nil {
+		return f.begin(ctx, flags...)
+	}
+	more, do := during(ctx, f)
+	run := f.begin(ctx, slices.Concat(flags, more)...)
+	do()
+	return run
+}
+
+// resume kills the tool after a checkpoint, and has the next run go on from it.
+func resume(ctx SpecContext, driver migration.Tool, mode migration.Mode, during meanwhile) {
 	f := setUp(ctx, driver, mode, setup{})
 	how := f.tool.Resume
 	f.needs(ctx, how.Known)
@@ -47,15 +60,7 @@ func resume(ctx SpecContext, driver migration.Tool, mode migration.Mode, meanwhi
 	Expect(err).To(HaveOccurred())
 	before, err := first.copied(ctx)
 	suitekit.NoFault(err)
-	flags, do := slices.Clone(how.Again), func() {}
-	if meanwhile != nil {
-		var more []string
-		more, do = meanwhile(ctx, f)
-		flags = append(flags, more...)
-	}
-	second := f.begin(ctx, flags...)
-	do()
-	result := second.succeed(ctx)
+	result := f.beginDuring(ctx, during, how.Again).succeed(ctx)
 	Expect(result.Output).To(ContainSubstring(how.Resumed))
 	Expect(load.halt()).To(Succeed())
 	suitekit.Detail("rows copied before the checkpoint's run was killed", "", float64(before))

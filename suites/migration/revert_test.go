@@ -1,7 +1,6 @@
 package migration_test
 
 import (
-	"context"
 	"fmt"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -31,28 +30,19 @@ var _ = forTool("revert", func(driver migration.Tool) {
 	}
 })
 
-// revert changes the table and reverts the change, under readers and writers all the time. meanwhile gives the second run
-// flags, and does what belongs to them once it has begun.
-func revert(ctx SpecContext, driver migration.Tool, mode migration.Mode, meanwhile func(context.Context, *fixture) (flags []string, do func())) {
+// revert changes the table and reverts the change, under readers and writers all the time.
+func revert(ctx SpecContext, driver migration.Tool, mode migration.Mode, during meanwhile) {
 	f := setUp(ctx, driver, mode, setup{})
 	how := f.tool.Revert
 	f.needs(ctx, how.Known)
 	load := f.traffic(ctx, &traffic{})
 	f.begin(ctx, how.First...).succeed(ctx)
+	Expect(f.WaitCaughtUp(ctx)).To(Succeed())
 	for _, n := range f.Nodes {
-		Expect(f.WaitCaughtUp(ctx)).To(Succeed())
 		Expect(f.verifyStructure(ctx, n.Server, changed)).To(Succeed(), "the change that is to be reverted")
 	}
 	f.writesBeyond(ctx, f.counts.total()+revertWrites)
-	flags, do := how.Again(table.Name), func() {}
-	if meanwhile != nil {
-		var more []string
-		more, do = meanwhile(ctx, f)
-		flags = append(flags, more...)
-	}
-	second := f.begin(ctx, flags...)
-	do()
-	result := second.succeed(ctx)
+	result := f.beginDuring(ctx, during, how.Again(table.Name)).succeed(ctx)
 	Expect(result.Output).To(ContainSubstring(how.Reverted))
 	Expect(load.halt()).To(Succeed())
 	suitekit.Detail("writes between the change and its revert, at least", "", revertWrites)

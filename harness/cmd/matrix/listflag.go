@@ -6,22 +6,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
-var _ pflag.SliceValue = (*namesFlag)(nil)
-
-// names is a flag that takes several names: repeated, or parted by commas. A value with a path in it is one name, since a
-// path may have a comma.
-type names []string
-
-// namesVar defines such a flag.
+// namesVar defines a flag that takes several names: repeated, or parted by commas. A value with a path in it is one name, since
+// a path may have a comma.
 func namesVar(f *pflag.FlagSet, p *[]string, name string, value []string, usage string) {
 	*p = value
-	f.Var(&namesFlag{to: (*names)(p)}, name, usage)
+	f.Var(&namesFlag{to: p}, name, usage)
 }
 
 type namesFlag struct {
-	to    *names
+	to    *[]string
 	given bool // the default is replaced by the first that is given
 }
+
+var _ pflag.SliceValue = (*namesFlag)(nil)
 
 func (n *namesFlag) Set(text string) error {
 	if !n.given {
@@ -49,9 +46,4 @@ func (n *namesFlag) GetSlice() []string { return *n.to }
 
 func (n *namesFlag) Type() string { return "names" }
 
-func (n *namesFlag) String() string {
-	if n.to == nil {
-		return ""
-	}
-	return strings.Join(*n.to, ",")
-}
+func (n *namesFlag) String() string { return strings.Join(*n.to, ",") }

@@ -59,13 +59,18 @@ func newView(w io.Writer, aggregate *report.Aggregate, o report.Options, plain b
 	if plain || !ok {
 		return report.NewPlain(w, aggregate, o)
 	}
-	return report.NewLive(w, aggregate, o, func() (int, int) {
+	return report.NewLive(w, aggregate, o, sizeOf(fd))
+}
+
+// sizeOf asks a terminal for its columns and lines; 0 where it does not say.
+func sizeOf(fd int) func() (width, height int) {
+	return func() (int, int) {
 		width, height, err := term.GetSize(fd)
 		if err != nil {
 			return 0, 0
 		}
 		return width, height
-	})
+	}
 }
 
 // relative shortens a path below the working folder.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"mysqlmatrix/harness/devtopology"
 	"mysqlmatrix/harness/report"
@@ -109,13 +108,7 @@ func (o watchFlags) view(w io.Writer) func(*devtopology.Snapshot) error {
 			return err
 		}
 	case ok && !o.plain && !logged():
-		screen := report.NewScreen(w, func() (int, int) {
-			width, height, err := term.GetSize(fd)
-			if err != nil {
-				return 0, 0
-			}
-			return width, height
-		})
+		screen := report.NewScreen(w, sizeOf(fd))
 		options := viewOptions(w, "")
 		return func(s *devtopology.Snapshot) error { return screen.Draw(watchTable(s), options) }
 	}
@@ -193,7 +186,11 @@ func beside(s *devtopology.Snapshot) []string {
 			}
 		}
 	}
-	lines = append(lines, "", "injected: "+map[bool]string{true: "nothing"}[len(s.Faults) == 0])
+	injected := "injected:"
+	if len(s.Faults) == 0 {
+		injected += " nothing"
+	}
+	lines = append(lines, "", injected)
 	for _, f := range s.Faults {
 		lines = append(lines, "  "+f.At.Format(time.TimeOnly)+"  "+f.String())
 	}

@@ -83,8 +83,7 @@ func (m *Manager) Start(ctx context.Context) (err error) {
 	err = wait.State{What: "it answers", Limit: startLimit, Poll: askInterval, Ended: m.process.Done(), Cause: m.process.Err}.Until(ctx,
 		func(ctx context.Context) (string, bool, error) { _, err := m.ask(ctx); return "", err == nil, err })
 	if err != nil {
-		text, readErr := os.ReadFile(m.LogPath())
-		return errors.Join(fmt.Errorf("%w; last lines of its log:\n%s", err, proc.Tail(string(text), logLines)), readErr)
+		return fmt.Errorf("%w; last lines of its log:\n%s", err, proc.TailFile(m.LogPath(), logLines))
 	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m.cancel = cancel

@@ -99,7 +99,7 @@ func wouldLose(s failover.State, p Policy, chosen candidate, all []candidate, by
 		}
 		had, how := o.Lost, "and has it no more: its relay logs are gone; start the old primary"
 		if !o.Reachable {
-			had, how = received(o), "and does not answer: start it, or the old primary"
+			had, how = o.Received(), "and does not answer: start it, or the old primary"
 		}
 		// What the primary was not seen to have committed may never have been acknowledged.
 		if gone := intersection(had, dead.Executed).Minus(chosen.link.Received).Minus(chosen.Executed); link.GTID && !gone.IsEmpty() {

@@ -106,7 +106,7 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	defer p.mu.Unlock()
 	if err == nil {
 		o.Reachable, o.At, o.Failures, o.Since, o.Error, o.Gone = true, begin, 0, time.Time{}, "", false
-		if has := received(o); o.Flavor.ReceivesWholeTransactions() { // else it may have had the beginning of one
+		if has := o.Received(); o.Flavor.ReceivesWholeTransactions() { // else it may have had the beginning of one
 			p.had = p.had.Union(has)
 			o.Lost = p.had.Minus(has)
 		}
@@ -157,13 +157,4 @@ func (p *poller) close() error {
 	err := p.server.Close()
 	p.server = nil
 	return err
-}
-
-// received is all that a server has, applied or not.
-func received(o failover.Observation) server.GTIDSet {
-	set := o.Executed
-	for _, l := range o.Links {
-		set = set.Union(l.Received)
-	}
-	return set
 }

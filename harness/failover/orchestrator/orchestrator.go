@@ -191,12 +191,8 @@ func (o *Manager) LogPath() string {
 
 // LogTail is the end of the log.
 func (o *Manager) LogTail() string {
-	text, err := os.ReadFile(o.LogPath())
-	if err != nil {
-		return err.Error()
-	}
 	const lines = 15
-	return proc.Tail(string(text), lines)
+	return proc.TailFile(o.LogPath(), lines)
 }
 
 // Stop ends the program; it is no error when it did not run.
