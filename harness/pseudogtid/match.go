@@ -188,8 +188,9 @@ func (m Matcher) absent(ctx context.Context, mine, theirs *history, last Entry, 
 	if err != nil {
 		return err
 	}
-	if newest != nil && later(last.Hint, newest.Hint) {
-		// The target may be behind. It is when all that it has is in the replica's history.
+	if newest != nil {
+		// The target may be behind. It is when all that it has is in the replica's history. Which of two entries is the
+		// greater one does not tell: a clock may have been set back between them.
 		found, err := mine.log.Find(ctx, newest.Hint)
 		if err != nil {
 			return err

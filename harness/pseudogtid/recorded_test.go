@@ -262,7 +262,13 @@ func TestOutcomes(t *testing.T) {
 	early := inMemory("early", r.mariadb, glue(events[:entries[1]]...))
 	none := inMemory("none", r.mariadb, glue(events[0]))
 	late := inMemory("late", r.mariadb, glue(events[0]), glue(append([][]byte{events[0]}, events[entries[2]:]...)...))
-	late.files = late.files[1:] // its first log was purged
+	late.files = late.files[1:]  // its first log was purged
+	back := slices.Clone(events) // the clock was set back before the last entry
+	last := entries[len(entries)-1]
+	back[last] = bytes.Clone(back[last])
+	copy(back[last][bytes.Index(back[last], []byte("_asc:"))+len("_asc:"):], "00000001")
+	setBack := inMemory("set back", r.mariadb, glue(back...))
+	before := inMemory("before", r.mariadb, glue(events[:last]...))
 	for _, c := range []struct {
 		name         string
 		mine, theirs *Log
@@ -271,6 +277,7 @@ func TestOutcomes(t *testing.T) {
 		{"no entry", none, whole, NoEntry},
 		{"never had it", whole, none, NotFound},
 		{"ahead", whole, early, ReplicaAhead},
+		{"ahead by a clock that was set back", setBack, before, ReplicaAhead},
 		{"purged on the target", early, late, Purged},
 	} {
 		if got := refusal(c.mine, c.theirs); got != c.want {

@@ -129,23 +129,44 @@ func pause(ctx context.Context, replica *server.Server) (channel string, resume 
 // matchBelowLive matches. A target that is behind and replicates itself is given time to reach the event at which
 // the replica stopped.
 func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Server) (at server.Coordinates, _ error) {
-	var answer error // of the last match
+	var answer error            // of the last match
+	var sent server.Coordinates // where the logs of the target's source ended when it was first asked
+	hadAll := false             // the target had all of that before the last match
 	behind := wait.State{What: target.Endpoint.Addr() + " catches up with " + replica.Endpoint.Addr(), Limit: catchUpLimit, Poll: catchUpPoll}
 	err := behind.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		at, answer = m.Match(ctx, replica, target)
 		var refusal *RefusalError
-		if !errors.As(answer, &refusal) || refusal.Why != ReplicaAhead && refusal.Why != NotFound {
+		if !errors.As(answer, &refusal) || refusal.Why != ReplicaAhead && refusal.Why != NotFound || refusal.Why == NotFound && hadAll {
 			return "", true, nil
 		}
 		statuses, err := target.ReplicaStatus(ctx)
-		if err != nil || len(statuses) == 0 || !statuses[0].Healthy() || refusal.Why == NotFound && caughtUp(statuses[0]) {
+		if err != nil || len(statuses) == 0 || !statuses[0].Healthy() {
 			answer = errors.Join(answer, err)
 			return "", true, nil
+		}
+		if refusal.Why == NotFound {
+			if hadAll, err = m.hasAll(ctx, target, statuses[0], &sent); err != nil {
+				answer = errors.Join(answer, err)
+				return "", true, nil
+			}
 		}
 		return statuses[0].String(), false, nil
 	})
 	return at, errors.Join(answer, err)
 }
 
-// caughtUp says whether a replica has applied all that it has fetched.
-func caughtUp(s server.ReplicaStatus) bool { return s.Read == s.Executed }
+// hasAll says whether a replica has applied all that its source had logged when the source was first asked: sent, which is
+// set then.
+func (m Matcher) hasAll(ctx context.Context, replica *server.Server, status server.ReplicaStatus, sent *server.Coordinates) (bool, error) {
+	if sent.IsZero() {
+		source, err := m.open(ctx, replica, status)
+		if err != nil {
+			return false, err
+		}
+		defer source.Close()
+		if *sent, _, err = source.BinaryLogStatus(ctx); err != nil {
+			return false, err
+		}
+	}
+	return status.Executed.Compare(*sent) >= 0, nil
+}

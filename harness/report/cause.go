@@ -90,7 +90,7 @@ func causeOf(text string) string {
 				said = m[1]
 			}
 		}
-		if complaint.MatchString(line) {
+		if complains(line) {
 			complained = line
 		}
 	}

@@ -15,7 +15,8 @@ func TestCauseOf(t *testing.T) {
 		"error 2061: RSA Encryption not supported":                                                                "RSA Encryption not supported",
 		"2026-11-25 02:27:54 ERROR no binary logs":                                                                "ERROR no binary logs",
 		"Expected\n    1\nto equal\n    2":                                                                        "Expected 1 to equal 2",
-		"":                                                                                                        "",
+		"it was removed\nExpected success, but got an error:\n    <*pool.LeftoverError | 0xc000123>: \n    node primary: file left.txt is left": "it was removed Expected success, but got an error: <*pool.LeftoverError | 0xc000123>: node primary: file left.txt is left",
+		"": "",
 	} {
 		if got := causeOf(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)

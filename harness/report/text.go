@@ -109,12 +109,18 @@ func Gist(s string) string {
 // complaint finds the words of programs on what went wrong.
 var complaint = regexp.MustCompile(`(?i)\b(fatal|error|panic)\b`)
 
+// assertion is how an assertion on an error begins: it complains, and says nothing of what went wrong.
+var assertion = regexp.MustCompile(`^\s*(Unexpected error|Expected success, but got an error):\s*$`)
+
+// complains says whether a line tells what went wrong.
+func complains(line string) bool { return complaint.MatchString(line) && !assertion.MatchString(line) }
+
 // ErrorLine is the line of an error that says most: the last in which a program complains, else its beginning, which is
 // often the command that failed.
 func ErrorLine(text string) string {
 	last := ""
 	for line := range strings.Lines(text) {
-		if complaint.MatchString(line) {
+		if complains(line) {
 			last = line
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"regexp"
 	"syscall"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/ginkgo/v2/types"
 	"github.com/onsi/gomega"
+	"github.com/onsi/gomega/format"
 
 	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/report"
@@ -59,6 +61,7 @@ func Run(t *testing.T, profiles ...sandbox.Profile) {
 	events := os.NewFile(cell.EventsFD, "events")
 	watchLifeline(os.NewFile(cell.LifelineFD, "lifeline"))
 	gomega.RegisterFailHandler(ginkgo.Fail)
+	format.RegisterCustomFormatter(errorInWords)
 	suite, reporter := ginkgo.GinkgoConfiguration()
 	reporter.NoColor, reporter.Succinct = true, true
 	suite.RandomSeed = current.Seed
@@ -77,6 +80,15 @@ func Run(t *testing.T, profiles ...sandbox.Profile) {
 	suite.Timeout, suite.GracePeriod = current.Limit, cleanupGrace
 	reportTo(events)
 	ginkgo.RunSpecs(t, name, suite, reporter)
+}
+
+// errorInWords has gomega show an error by its words, which it prints before it asks for this, and not by its fields as well.
+func errorInWords(value any) (string, bool) {
+	_, isError := value.(error)
+	if v := reflect.ValueOf(value); isError && v.Kind() == reflect.Pointer && v.IsNil() {
+		return "", false
+	}
+	return "", isError
 }
 
 // watchLifeline ends this process in order when the runner is gone: ginkgo answers SIGTERM by running the
