@@ -44,7 +44,7 @@ type NoSuiteError struct {
 
 // Error names the suite and the reason, but no mirror.
 func (e *NoSuiteError) Error() string {
-	return fmt.Sprintf("suite %s is not to be had: %s", e.Suite, e.Reason)
+	return fmt.Sprintf("suite %s cannot be obtained: %s", e.Suite, e.Reason)
 }
 
 // ErrNoApt says that this is no Debian or Ubuntu system, or one without its package tools.

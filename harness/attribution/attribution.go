@@ -106,7 +106,7 @@ type Finding struct {
 }
 
 // Conclude says whose fault a failure is, in one sentence. again is the same cell run once more; the others are its
-// neighbours, or nil where there is none. A neighbour that could not be had tells nothing, and one that is errored only of
+// neighbours, or nil where there is none. A neighbour that could not be obtained tells nothing, and one that is errored only of
 // a failure that is itself an error.
 func Conclude(again Finding, tool, server *Finding) string {
 	errored := unknown

@@ -15,7 +15,7 @@ type Change struct {
 }
 
 // Bisect finds the first entry in order where a spec changes between working and not, by as few probes as it takes.
-// An entry that cannot be had, or does not support the spec, is stepped over, as git bisect skips commits. It is an
+// An entry that cannot be obtained, or does not support the spec, is stepped over, as git bisect skips commits. It is an
 // error when the first and the last that tell something agree.
 func Bisect(ctx context.Context, n int, probe func(context.Context, int) (report.Verdict, error)) (*Change, error) {
 	verdicts := make([]report.Verdict, n)
@@ -42,7 +42,7 @@ func Bisect(ctx context.Context, n int, probe func(context.Context, int) (report
 		return nil, err
 	}
 	if low < 0 {
-		return nil, fmt.Errorf("none of the %d entries tells anything: see why each could not be had or does not support the spec", n)
+		return nil, fmt.Errorf("none of the %d entries tells anything: see why each could not be obtained or does not support the spec", n)
 	}
 	high, err := seek(n-1, low, -1)
 	if err != nil {

@@ -55,7 +55,7 @@ func (b *Basedir) save(dir string) error {
 	return nil
 }
 
-// UnavailableError says that none of an entry's sources could be had on this machine.
+// UnavailableError says that none of an entry's sources could be obtained on this machine.
 type UnavailableError struct {
 	Entry    string
 	Attempts []error // one for each source, in order

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/google/renameio/v2"
 )
 
 // The lock file has one line for each archive that was ever verified, sorted by name, as sha256sum(1)
@@ -80,11 +82,7 @@ func writeLock(path string, lines map[string]string) error {
 	}
 	slices.SortFunc(rows, func(a, b string) int { return strings.Compare(a[66:], b[66:]) })
 	text := lockHeader + "\n" + strings.Join(rows, "\n") + "\n"
-	next := path + ".new"
-	if err := os.WriteFile(next, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("write lock file: %w", err)
-	}
-	if err := os.Rename(next, path); err != nil {
+	if err := renameio.WriteFile(path, []byte(text), 0o644, renameio.WithTempDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("write lock file: %w", err)
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 // askLimit is how long a vendor's site may take to say whether it has an archive.
 const askLimit = 5 * time.Second
 
-// Obtainable says which of an entry's sources could be had on this machine, asking for no more than
+// Obtainable says which of an entry's sources could be obtained on this machine, asking for no more than
 // headers and package indexes. When none could, the error is an *UnavailableError.
 func (s *Store) Obtainable(ctx context.Context, e matrix.Entry) (from string, err error) {
 	unavailable := &UnavailableError{Entry: e.Name}

@@ -88,7 +88,7 @@ func (r *Release) open(s *Store, e matrix.Entry, _ string) source {
 	return &published{store: s, source: r, entry: e}
 }
 
-// published builds a basedir from the first of a release's archives that can be had.
+// published builds a basedir from the first of a release's archives that can be obtained.
 type published struct {
 	store  *Store
 	source *Release
@@ -145,7 +145,7 @@ func (p *published) key() (string, error) {
 	return cacheKey(p.entry.Vendor.String()+"-"+list[0].Version, digest(parts...)), nil
 }
 
-// ask looks for the first archive that can be had.
+// ask looks for the first archive that can be obtained.
 func (p *published) ask(ctx context.Context) error {
 	list, isListed, err := p.archives()
 	if err != nil {

@@ -60,7 +60,7 @@ type kind interface {
 type source interface {
 	// key names the basedir in the cache; it differs whenever the content would.
 	key() (string, error)
-	// ask says whether the source could be had here, at the cost of headers and indexes only.
+	// ask says whether the source could be obtained here, at the cost of headers and indexes only.
 	ask(ctx context.Context) error
 	// build fills dir, which becomes final afterwards.
 	build(ctx context.Context, dir, final string) (content, error)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
 
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/topology"
@@ -242,7 +243,7 @@ func (t *Topology) changeFaults(ctx context.Context, change func(list []Injected
 			return err
 		}
 		path := filepath.Join(t.Dir, faultsFile)
-		return errors.Join(os.WriteFile(path+".new", text, 0o644), os.Rename(path+".new", path))
+		return renameio.WriteFile(path, text, 0o644, renameio.WithTempDir(t.Dir))
 	})
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // Declarations are the known failures that planned cells could show, each with how many of them it speaks of. obtained is the
-// server of a cell, the zero value where it could not be had. A declaration of no listed release line counts as well, so that
+// server of a cell, the zero value where it could not be obtained. A declaration of no listed release line counts as well, so that
 // it is not carried in silence.
 func (m *Matrix) Declarations(cells []Cell, obtained func(Cell) report.Server) []report.Declaration {
 	var all []report.Declaration

@@ -111,7 +111,7 @@ func Compatibility(c *Cell) string {
 	case c.State != StateFinished:
 		return c.State.String()
 	case c.Verdict == VerdictUnavailable:
-		return "not run: the server or the tool could not be had"
+		return "not run: the server or the tool could not be obtained"
 	case len(c.Specs) == 0:
 		return "not run: " + c.Verdict.String()
 	case c.Count(VerdictUnsupported) == len(c.Specs):

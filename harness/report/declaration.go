@@ -18,7 +18,7 @@ type Declaration struct {
 	Cells   int      `json:"cells"` // whose server it speaks of; 0 is unproven: the run had none of its servers
 }
 
-// Unproven are the declarations none of whose servers could be had.
+// Unproven are the declarations none of whose servers could be obtained.
 func (r *Run) Unproven() []Declaration {
 	return slices.DeleteFunc(slices.Clone(r.Declarations), func(d Declaration) bool { return d.Cells > 0 })
 }

@@ -90,7 +90,7 @@ func TestCompatibility(t *testing.T) {
 		{blocked, "cannot work: why it fails"}, {cell(P, K, K, K), "works in 1 spec, 3 known failures"}, {cell(K), "1 known failure"},
 		{cell(P, VerdictUnsupported), "works in 1 spec, 1 unsupported"}, {U, "unsupported: no semi-sync"},
 		{sampled, "cannot work: it sends X, 1 of 3 specs not run"},
-		{&Cell{Outcome: Outcome{State: StateFinished, Verdict: VerdictUnavailable}}, "not run: the server or the tool could not be had"},
+		{&Cell{Outcome: Outcome{State: StateFinished, Verdict: VerdictUnavailable}}, "not run: the server or the tool could not be obtained"},
 	} {
 		if got := Compatibility(c.cell); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)

@@ -167,7 +167,7 @@ func TestCompareWholeCells(t *testing.T) {
 		{"cut off before it", known, cut(StateInterrupted, K), 0, []string{"spec b"}, true},
 		{"cut off before what was broken", bad, cut(StateInterrupted, K), 0, []string{"spec b"}, false},
 		{"never begun", known, cut(StatePending), 0, []string{"spec a", "spec b"}, true},
-		{"not to be had", known, whole(N), 0, nil, false},
+		{"not obtainable", known, whole(N), 0, nil, false},
 	} {
 		d := Compare(c.old, c.new)
 		var gone []string

@@ -12,7 +12,7 @@ const (
 	VerdictKnown                       // failed as declared
 	VerdictFixed                       // declared to fail, but passed: counts as a failure, so that declarations stay true
 	VerdictUnsupported                 // the server lacks a capability that the spec needs
-	VerdictUnavailable                 // the entry's binaries could not be had; said by the runner of a cell, never of a spec
+	VerdictUnavailable                 // the entry's binaries could not be obtained; said by the runner of a cell, never of a spec
 	VerdictErrored                     // the harness or the host failed, not the subject
 	VerdictTimedOut                    // ran past its limit and was stopped
 	VerdictVacuous                     // passed, and proved nothing: what it set out to do did not happen

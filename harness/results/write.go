@@ -3,8 +3,9 @@ package results
 import (
 	"errors"
 	"io"
-	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
 
 	"mysqlmatrix/harness/page"
 	"mysqlmatrix/harness/report"
@@ -35,16 +36,13 @@ func WritePage(folder string, run *report.Run) error {
 
 // WriteFile writes a file whole or leaves what was there: a page that cannot be made takes no older one with it.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-")
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(0o644))
 	if err != nil {
 		return err
 	}
-	err = errors.Join(write(file), file.Chmod(0o644), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
+	defer func() { err = errors.Join(err, file.Cleanup()) }()
+	if err := write(file); err != nil {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
+	return file.CloseAtomicallyReplace()
 }

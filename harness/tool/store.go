@@ -35,7 +35,7 @@ type UnavailableError struct {
 
 // Error names the tool and the reason; a failed build has the compiler's last lines.
 func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("tool %s %s is not to be had: %v", e.Tool, e.Version, e.Err)
+	return fmt.Sprintf("tool %s %s cannot be obtained: %v", e.Tool, e.Version, e.Err)
 }
 
 // Unwrap gives the reason.
@@ -44,7 +44,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 // Obtain returns a tool's program, ready to run. The second time nothing is fetched or built, but for a
 // checkout of the user's own, whose source may have changed.
 //
-// A version that matrix.yaml declares and that cannot be had is an *UnavailableError. A path that cannot be
+// A version that matrix.yaml declares and that cannot be obtained is an *UnavailableError. A path that cannot be
 // run and a version that does not exist are mistakes of whoever asked, and plain errors.
 func (s *Store) Obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error) {
 	p, err := s.obtain(ctx, ref)

@@ -32,7 +32,7 @@ func (s *fixture) lookAtLoss(ctx context.Context, audit failover.Audit, primary 
 
 // furthestOf is the last position in the dead primary's log that a survivor had received, as the manager says or, when it does
 // not, as the suite has seen it. One that the spec has ruled out is none, unless it was promoted: what only
-// that one has cannot be had.
+// that one has cannot be obtained.
 func (s *fixture) furthestOf(audit failover.Audit, promoted string) (at server.Coordinates) {
 	received := map[string]server.Coordinates{}
 	for _, o := range audit.State.Servers {

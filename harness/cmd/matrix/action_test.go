@@ -80,7 +80,7 @@ func TestExampleOfTheAction(t *testing.T) {
 	}
 }
 
-// Another repository gives the action an entry and nothing else. A server that it has named and that cannot be had is
+// Another repository gives the action an entry and nothing else. A server that it has named and that cannot be obtained is
 // an error, whose results are there, and an incomplete cache is not saved.
 func TestActionOfOneEntry(t *testing.T) {
 	t.Parallel()
@@ -90,7 +90,7 @@ func TestActionOfOneEntry(t *testing.T) {
 	m.ok(os.WriteFile(filepath.Join(m.workspace, "elsewhere", matrixFile), []byte(nowhere), 0o644))
 	m.composite("./elsewhere/"+filepath.Dir(actionFile), expressions{"entry": "mysql-8.0"})
 	if m.failed == nil || !strings.Contains(m.failed.Error(), "bin/matrix run") {
-		t.Errorf("the run does not tell of a server that was named and cannot be had: %v", m.failed)
+		t.Errorf("the run does not tell of a server that was named and cannot be obtained: %v", m.failed)
 	}
 	if len(m.saved) > 0 {
 		t.Errorf("the servers are saved as %v, with one missing", m.saved)

@@ -21,7 +21,7 @@ func (a *app) bisectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "bisect SPEC --entries PATTERN", Short: "Find the first server version where a spec's verdict changes", Args: exactArgs(1, "a regular expression on specs"),
 		Long: `bisect runs the specs that SPEC matches on as few of the entries as it takes, in the order of their versions, and says
-on which one they first end otherwise. Entries that cannot be had are stepped over. All must be of one vendor.`,
+on which one they first end otherwise. Entries that cannot be obtained are stepped over. All must be of one vendor.`,
 		Example: "  matrix bisect 'gh-ost allow-on-master: changes' --entries 'mariadb-*'\n  matrix bisect 'semi-sync' --entries 'mysql-*' --suite failover",
 		RunE: func(c *cobra.Command, args []string) error {
 			o.focus = args[0]

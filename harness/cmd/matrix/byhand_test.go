@@ -232,7 +232,7 @@ func terminalOf(t *testing.T, c *command) (keyboard *os.File, screen *screenOf) 
 	t.Helper()
 	keyboard, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
-		t.Skipf("no terminal to be had: %v", err)
+		t.Skipf("no terminal can be obtained: %v", err)
 	}
 	t.Cleanup(func() { _ = keyboard.Close() })
 	fd := int(keyboard.Fd())

@@ -94,7 +94,7 @@ func (m *machine) gitlab(j gitlabJob) {
 	}
 }
 
-// nowhere is a matrix of servers that cannot be had on any machine, so that all of a pipeline runs and no server does.
+// nowhere is a matrix of servers that cannot be obtained on any machine, so that all of a pipeline runs and no server does.
 const nowhere = `tools:
   - {name: embedded, suites: [failover], versions: [{version: builtin, tier: pr, builtin: true}]}
 entries:

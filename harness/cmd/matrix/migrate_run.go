@@ -24,7 +24,7 @@ import (
 type migrateSubject struct {
 	entry matrix.Entry
 	tool  matrix.ToolRef
-	named bool // the server was named in full: that it cannot be had is an error
+	named bool // the server was named in full: that it cannot be obtained is an error
 }
 
 // migrateRun runs what the flags of matrix migrate ask for.
@@ -144,7 +144,7 @@ func (r *migrateRun) several(ctx context.Context, w io.Writer, subjects []migrat
 	return nil
 }
 
-// change obtains the server and the tool and runs the tables through it. The report is nil when they cannot be had.
+// change obtains the server and the tool and runs the tables through it. The report is nil when they cannot be obtained.
 func (r *migrateRun) change(ctx context.Context, s migrateSubject, out string) (*usertables.Report, error) {
 	o := r.flags
 	c := usertables.Config{Schema: r.schema, Alter: o.alter, Tables: o.tables, Jobs: o.jobs, Limit: o.limit, Options: o.options, Logs: out,

@@ -10,7 +10,7 @@ import (
 func TestPlainLines(t *testing.T) {
 	tty, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("no terminal to be had: %v", err)
+		t.Skipf("no terminal can be obtained: %v", err)
 	}
 	t.Cleanup(func() { _ = tty.Close() }) // nothing was written to it
 	for _, one := range []struct {

@@ -185,7 +185,7 @@ func missing(merged *report.Run, plan string) error {
 }
 
 // nothingRan is an error when no cell came to a spec, since such a run says nothing of anything: one server that cannot
-// be had is no fault, all of them are.
+// be obtained is no fault, all of them are.
 func nothingRan(merged *report.Run) error {
 	unavailable := 0
 	for i := range merged.Cells {

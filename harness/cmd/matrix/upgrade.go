@@ -47,7 +47,7 @@ SQL, a slow log or a general log; all of its statements run in one transaction t
 would leave the sandbox (replication, files, other hosts, libraries) are not run, and listed.
 
 ENTRY is a name of matrix.yaml, a release (mysql@8.0.21), or an installation of your own (dir:/path) or an archive of one (tarball:/path). Versions in
-between are found by the vendors' rules, where they can be had.
+between are found by the vendors' rules, where they can be obtained.
 
 Exit codes: 0 nothing differs; 1 something does; 2 bad usage; 3 the harness failed; 130 interrupted.`,
 		Example: `  matrix upgrade --from mysql-5.7 --to mysql-8.0 --schema dump.sql
@@ -143,7 +143,7 @@ func (a *app) upgrade(ctx context.Context, w io.Writer, o upgradeFlags) error {
 }
 
 // upgradePath obtains the servers of the path: the two that are named, and those between them that the vendors' rules ask for and
-// that can be had. Where one cannot be had the step is made directly, and marked as not supported.
+// that can be obtained. Where one cannot be obtained the step is made directly, and marked as not supported.
 func (a *app) upgradePath(ctx context.Context, m *matrix.Matrix, o upgradeFlags) ([]*sandbox.Golden, error) {
 	store, err := a.openCache(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func (a *app) upgradePath(ctx context.Context, m *matrix.Matrix, o upgradeFlags)
 	for _, f := range upgrade.Between(steps) {
 		g, err := a.upgradeServer(ctx, m, store, f.Vendor.String()+"-"+f.Version.Series(), o)
 		if err != nil {
-			logLine(fmt.Sprintf("%s lies between and cannot be had here: %v", f.Vendor.String()+" "+f.Version.Series(), err))
+			logLine(fmt.Sprintf("%s lies between and cannot be obtained here: %v", f.Vendor.String()+" "+f.Version.Series(), err))
 			return []*sandbox.Golden{from, to}, nil
 		}
 		path = append(path, g)

@@ -131,7 +131,7 @@ func runUpgradeCase(t *testing.T, path string) {
 	runs := runFolder(t)
 	code, output := start(t, runs, args...).wait(t, 10*time.Minute)
 	if strings.Contains(output, "is unavailable:") {
-		t.Skipf("a server cannot be had here:\n%s", output)
+		t.Skipf("a server cannot be obtained here:\n%s", output)
 	}
 	var report upgrade.Report
 	text, err := os.ReadFile(filepath.Join(out, "upgrade.json"))
