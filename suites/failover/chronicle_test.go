@@ -18,6 +18,7 @@ import (
 	"mysqlmatrix/harness/failover/oracle"
 	"mysqlmatrix/harness/fault"
 	"mysqlmatrix/harness/flavor"
+	"mysqlmatrix/harness/proc"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
@@ -163,6 +164,9 @@ func liveThrough(ctx SpecContext, story history, plant func(*embedded.Config)) (
 	return 0, nil
 }
 
+// loggedLines is how much of each server's error log is told.
+const loggedLines = 60
+
 // tell says what the manager has done since all was last well, and what each server says of itself.
 func (h *chronicle) tell(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), catchUpLimit)
@@ -181,6 +185,7 @@ func (h *chronicle) tell(ctx context.Context) string {
 		semiSync, _ := n.Server.Rows(asked, "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync%'")
 		cancel()
 		lines = append(lines, fmt.Sprintf("%s: read_only %v %v, %v, %v", n.Name, readOnly, err, statuses, semiSync))
+		lines = append(lines, proc.TailFile(n.Sandbox.ErrorLogPath(), loggedLines))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -359,6 +364,10 @@ func (h *chronicle) settle(ctx context.Context) (primary *topology.Node, err err
 		}
 		if !h.isNamed(n.Name) {
 			return nil, fmt.Errorf("no report of a server that does not follow: %w", follows)
+		}
+		// A replaced primary that is started again takes writes until the manager has looked at it.
+		if now := h.takeWrites(ctx); !slices.Equal(now, []string{primary.Name}) {
+			return nil, fmt.Errorf("%s took writes, and now %v do", primary.Name, now)
 		}
 		if err := h.rebuild(ctx, n, primary); err != nil {
 			return nil, trouble{err}

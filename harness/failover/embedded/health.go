@@ -38,7 +38,7 @@ func Health(s failover.State) (faults []failover.Plan) {
 		}
 	}
 	if primary, ok := readOnlyPrimary(s); ok {
-		add(failover.ReadOnlyPrimary, primary, "has replicas and no source, and is read-only, and no other server takes writes: set read_only = 0 if it is the primary")
+		add(failover.ReadOnlyPrimary, primary, "is read-only, as every other server is, and has no source: it has replicas, or was the last to be promoted; set read_only = 0 if it is the primary")
 	}
 	if names := writablePrimaries(s); len(names) > 1 {
 		add(failover.ErrantServer, names[len(names)-1], "takes writes, and so do %s: make all but one read-only, and compare their data", strings.Join(names[:len(names)-1], ", "))
@@ -117,17 +117,28 @@ func rootOf(s failover.State, o failover.Observation) (failover.Observation, boo
 	return o, false
 }
 
-// readOnlyPrimary is the name of a read-only server that others replicate from, when no server takes writes.
+// readOnlyPrimary is the name of a read-only server that others replicate from, or that was the last to be promoted, when no
+// server takes writes.
 func readOnlyPrimary(s failover.State) (name string, ok bool) {
 	for _, o := range s.Servers {
 		if !o.Reachable || !o.ReadOnly && s.Replaced[o.Name] == "" {
 			return "", false // it may take writes
 		}
-		if len(o.Links) == 0 && s.Replaced[o.Name] == "" && hasReplicas(s, o) {
+		if len(o.Links) == 0 && s.Replaced[o.Name] == "" && (hasReplicas(s, o) || promoted(s, o.Name)) {
 			name, ok = o.Name, true
 		}
 	}
 	return name, ok
+}
+
+// promoted says whether a server was promoted, and not replaced since.
+func promoted(s failover.State, name string) bool {
+	for replaced := range s.Replaced {
+		if successorOf(s, replaced) == name {
+			return true
+		}
+	}
+	return false
 }
 
 // writablePrimaries are the servers without a source that take writes, those with replicas first. Primaries of one replica

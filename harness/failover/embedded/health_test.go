@@ -52,6 +52,26 @@ func TestHealthOfSettings(t *testing.T) {
 	}
 }
 
+// After every server was started again, all are read-only: which one was promoted last is known when nobody replicates from it, too.
+func TestTheLastPromotedServerIsReportedReadOnly(t *testing.T) {
+	s := wellCluster()
+	for i := range s.Servers {
+		s.Servers[i].Links, s.Servers[i].ReadOnly = nil, true
+	}
+	if found := Health(s); len(found) > 0 {
+		t.Errorf("nothing tells which is the primary: %+v", found)
+	}
+	s.Replaced = map[string]string{"primary": "replica1", "replica1": "replica2"}
+	found := Health(s)
+	if len(found) != 1 || found[0].Problem != failover.ReadOnlyPrimary || found[0].Dead != "replica2" {
+		t.Errorf("after two failovers: %+v", found)
+	}
+	s.Servers[2].ReadOnly = false
+	if found := Health(s); len(found) > 0 {
+		t.Errorf("it takes writes: %+v", found)
+	}
+}
+
 func TestAcknowledgedWritesThatAreGoneAreNotForgotten(t *testing.T) {
 	for _, c := range []struct {
 		what   string
