@@ -33,6 +33,12 @@ type Observation struct {
 	Error     string    `json:"error,omitempty"`    // of the last of them
 	// Gone says that the last of them was refused a connection: the process has ended. One that hangs refuses none.
 	Gone bool `json:"gone,omitempty"`
+	// Started is when its process was started, to about a second.
+	Started time.Time `json:"started,omitzero"`
+	// Restarted is when it stopped answering, of a replica that was started again, and has received nothing since.
+	Restarted time.Time `json:"restarted,omitzero"`
+	// DropsRelayLogs says that it starts without what it had received and not applied, to receive it again.
+	DropsRelayLogs bool `json:"drops_relay_logs,omitempty"`
 
 	Flavor     flavor.Flavor `json:"flavor,omitzero"`
 	Format     Format        `json:"format,omitempty"` // of its binary log

@@ -169,10 +169,30 @@ func check(dir string, use Use) (err error) {
 	return nil
 }
 
+// temporary is an error when a folder is to lie in TMPDIR, and that is not there or differs by the folder that a program is
+// started in: a mistake, by which a folder would be made and left somewhere.
+func temporary(dir string) error {
+	temp := os.TempDir()
+	whole, err := filepath.Abs(temp)
+	if err != nil {
+		return err
+	}
+	if below, err := filepath.Rel(whole, dir); err != nil || below == ".." || strings.HasPrefix(below, "../") {
+		return nil
+	}
+	if !filepath.IsAbs(temp) {
+		return fmt.Errorf("TMPDIR is %s, which is a relative path", shown(temp))
+	}
+	if info, err := os.Stat(temp); err != nil || !info.IsDir() {
+		return fmt.Errorf("TMPDIR is %s, which is no folder", shown(temp))
+	}
+	return nil
+}
+
 // Make makes a folder and those above it. Where a link to nothing is in its way the error says so; the system's says that a file
 // exists.
 func Make(dir string, mode os.FileMode) error {
-	if err := Dangling(dir); err != nil {
+	if err := errors.Join(temporary(dir), Dangling(dir)); err != nil {
 		return err
 	}
 	return os.MkdirAll(dir, mode)

@@ -76,7 +76,7 @@ func (a *app) openCache(ctx context.Context) (*cache.Cache, error) {
 func (a *app) lookIntoCache() (*cache.Cache, error) {
 	dir, err := cache.DefaultDir(cmp.Or(a.cacheDir, os.Getenv("MATRIX_CACHE")))
 	if err != nil {
-		return nil, fmt.Errorf("%w: name one with --cache", err)
+		return nil, usageError{fmt.Errorf("%w: name one with --cache", err)}
 	}
 	c, err := cache.Open(dir)
 	return c, unfit(err)

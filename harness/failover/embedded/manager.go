@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type Manager struct {
 	// replaced at once.
 	lastFailover time.Time
 	lastPlan     failover.Plan
+	reported     map[string]bool // reasons of lastPlan's kind that were reported, without their numbers
 	members      standings
 	memory       memory
 	faults       map[string]int // how often in a row Health has found each
@@ -209,11 +211,19 @@ func (m *Manager) consider(ctx context.Context) {
 	m.lastPlan = plan
 }
 
-// report enters an alert or a refusal once, not at every poll.
+// numbers are what differs from poll to poll in a reason.
+var numbers = regexp.MustCompile(`[0-9]+`)
+
+// report enters an alert or a refusal once for each reason, not at every poll.
 func (m *Manager) report(plan failover.Plan, state failover.State) {
-	if plan.Action == m.lastPlan.Action && plan.Problem == m.lastPlan.Problem && plan.Dead == m.lastPlan.Dead {
+	if plan.Action != m.lastPlan.Action || plan.Problem != m.lastPlan.Problem || plan.Dead != m.lastPlan.Dead {
+		m.reported = map[string]bool{}
+	}
+	reason := numbers.ReplaceAllString(plan.Reason, "")
+	if m.reported[reason] {
 		return
 	}
+	m.reported[reason] = true
 	m.journal.begin(failover.Audit{Plan: plan, State: state, Done: true})
 }
 

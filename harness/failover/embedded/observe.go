@@ -26,6 +26,9 @@ func observe(ctx context.Context, s *server.Server, o *failover.Observation) err
 	if err != nil {
 		return err
 	}
+	if o.Started, err = started(ctx, s); err != nil {
+		return err
+	}
 	o.Links = nil
 	for _, status := range statuses {
 		if status.SourceHost == "" {
@@ -36,8 +39,24 @@ func observe(ctx context.Context, s *server.Server, o *failover.Observation) err
 			return fmt.Errorf("server %s: %w", s.Endpoint.Addr(), err)
 		}
 		o.Links = append(o.Links, link)
+		// MariaDB starts with empty relay logs when it uses GTID.
+		o.DropsRelayLogs = o.DropsRelayLogs || link.GTID && s.Flavor.StartDeletesRelayLogs()
 	}
 	return nil
+}
+
+// started is when a server's process was started, by its own count of whole seconds.
+func started(ctx context.Context, s *server.Server) (time.Time, error) {
+	now := time.Now()
+	text, err := s.StatusVariable(ctx, "Uptime")
+	if err != nil {
+		return now, err
+	}
+	seconds, err := strconv.Atoi(text)
+	if err != nil {
+		return now, fmt.Errorf("server %s: Uptime: %w", s.Endpoint.Addr(), err)
+	}
+	return now.Add(-time.Duration(seconds) * time.Second), nil
 }
 
 func observeVariables(ctx context.Context, s *server.Server, o *failover.Observation) error {
@@ -74,7 +93,7 @@ func observeVariables(ctx context.Context, s *server.Server, o *failover.Observa
 // with versions.
 func observeOptional(ctx context.Context, s *server.Server, o *failover.Observation) error {
 	d := s.Dialect.SemiSync
-	names := []string{"innodb_read_only", "lower_case_table_names", d.SourceEnabled, d.ReplicaEnabled, d.WaitCount}
+	names := []string{"innodb_read_only", "lower_case_table_names", "relay_log_recovery", d.SourceEnabled, d.ReplicaEnabled, d.WaitCount}
 	for i, name := range names {
 		names[i] = server.Quote(name)
 	}
@@ -87,6 +106,7 @@ func observeOptional(ctx context.Context, s *server.Server, o *failover.Observat
 		values[row["Variable_name"]] = row["Value"]
 	}
 	o.Unwritable, o.LowerCaseTableNames = on(values["innodb_read_only"]), values["lower_case_table_names"]
+	o.DropsRelayLogs = on(values["relay_log_recovery"])
 	_, o.CanWait = values[d.SourceEnabled]
 	o.SemiSync, o.Acknowledges, o.Acknowledging, o.WaitsFor, o.Serves = on(values[d.SourceEnabled]), on(values[d.ReplicaEnabled]), 0, 0, nil
 	if !o.SemiSync {

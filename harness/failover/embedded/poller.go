@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -105,6 +107,7 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
+		o.Restarted = restarted(o, p.last)
 		o.Reachable, o.At, o.Failures, o.Since, o.Error, o.Gone = true, begin, 0, time.Time{}, "", false
 		if has := o.Received(); o.Flavor.ReceivesWholeTransactions() { // else it may have had the beginning of one
 			p.had = p.had.Union(has)
@@ -118,6 +121,24 @@ func (p *poller) enter(begin time.Time, o failover.Observation, err error) {
 	}
 	p.last.Reachable, p.last.Error, p.last.Gone = false, err.Error(), errors.Is(err, syscall.ECONNREFUSED)
 	p.last.Failures++
+}
+
+// startPrecision is how far two answers of one process may differ on when it was started: servers count whole seconds.
+const startPrecision = 2 * time.Second
+
+// restarted is when a server that answers stopped answering before it was started again; zero when it was not, or has received
+// something since.
+func restarted(o, was failover.Observation) time.Time {
+	switch {
+	case slices.ContainsFunc(o.Links, func(l failover.Link) bool { return l.Fetch == failover.Running }):
+		return time.Time{}
+	case was.Gone:
+		return was.Since
+	case !was.At.IsZero() && o.Started.Sub(was.Started) > startPrecision:
+		return cmp.Or(was.Since, was.At)
+	default:
+		return was.Restarted
+	}
 }
 
 func (p *poller) ask(ctx context.Context, limit time.Duration, o *failover.Observation) (err error) {

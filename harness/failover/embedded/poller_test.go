@@ -157,3 +157,30 @@ func TestStopIsBoundedByItsContext(t *testing.T) {
 	}
 	m.running.Done()
 }
+
+func TestRestartedReplicaIsKnownUntilItReceives(t *testing.T) {
+	asked, died := now.Add(-3*time.Second), now.Add(-2*time.Second)
+	connecting := []failover.Link{{Fetch: failover.Connecting}}
+	before := failover.Observation{At: asked, Started: now.Add(-time.Hour), Links: connecting}
+	for _, c := range []struct {
+		what  string
+		was   func(*failover.Observation)
+		now   failover.Observation
+		since time.Time
+	}{
+		{"nothing happened", func(*failover.Observation) {}, before, time.Time{}},
+		{"it was refused a connection", func(o *failover.Observation) { o.Gone, o.Since = true, died }, before, died},
+		{"it hung", func(o *failover.Observation) { o.Since = died }, before, time.Time{}},
+		{"it was started again between two polls", func(*failover.Observation) {}, failover.Observation{Started: now, Links: connecting}, asked},
+		{"it was started again while polls failed", func(o *failover.Observation) { o.Since = died }, failover.Observation{Started: now, Links: connecting}, died},
+		{"it has received nothing since", func(o *failover.Observation) { o.Restarted = died }, before, died},
+		{"it receives", func(o *failover.Observation) { o.Restarted = died }, failover.Observation{Started: before.Started, Links: []failover.Link{{Fetch: failover.Running}}}, time.Time{}},
+		{"it was never seen before", func(o *failover.Observation) { *o = failover.Observation{} }, before, time.Time{}},
+	} {
+		was := before
+		c.was(&was)
+		if since := restarted(c.now, was); !since.Equal(c.since) {
+			t.Errorf("%s: %s, want %s", c.what, since, c.since)
+		}
+	}
+}

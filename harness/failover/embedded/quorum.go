@@ -11,24 +11,42 @@ import (
 // mayLose is why no replica may be promoted under semi-synchronous replication, though none is seen to have more: so many replicas
 // do not answer that they alone may acknowledge a commit. They may have done so since they were last asked, and do it again when
 // they and the old primary wake up or are connected again: their receivers were not stopped. Of N replicas of which K have to
-// acknowledge, at least N-K+1 must have been stopped. "" when so many are.
+// acknowledge, at least N-K+1 must have been stopped. One that was started again and begins with empty relay logs counts as one
+// that does not answer: it may have acknowledged what it has no more. "" when so many are.
 func mayLose(s failover.State, p Policy, dead failover.Observation) string {
 	if !dead.SemiSync || p.quorumless {
 		return ""
 	}
-	var missing []string
+	var missing, emptied []string
 	for _, o := range s.Servers {
-		if !o.Reachable && mayAcknowledge(s, o, dead) {
+		switch {
+		case !o.Reachable && mayAcknowledge(s, o, dead):
 			missing = append(missing, o.Name)
+		case o.Reachable && mayHaveForgotten(o, dead):
+			emptied = append(emptied, o.Name)
 		}
 	}
 	needed := max(dead.WaitsFor, 1)
-	if len(missing) < needed {
+	if len(missing)+len(emptied) < needed {
 		return ""
 	}
-	names := strings.Join(missing, ", ")
-	return fmt.Sprintf("acknowledged writes may be lost: a commit of %s waits for %d acknowledgements, and that many may come from servers that do not answer (%s): "+
-		"what they have acknowledged no other server need have. Start %s, or %s; or allow the loss", dead.Name, needed, names, names, dead.Name)
+	var who, remedy []string
+	if len(missing) > 0 {
+		who = append(who, "do not answer ("+strings.Join(missing, ", ")+")")
+		remedy = append(remedy, strings.Join(missing, ", "))
+	}
+	if len(emptied) > 0 {
+		who = append(who, "were started again with empty relay logs ("+strings.Join(emptied, ", ")+")")
+	}
+	return fmt.Sprintf("acknowledged writes may be lost: a commit of %s waits for %d acknowledgements, and that many may have come from servers that %s: "+
+		"what they have acknowledged no other server need have. Start %s; or allow the loss", dead.Name, needed, strings.Join(who, " or "), strings.Join(append(remedy, dead.Name), ", or "))
+}
+
+// mayHaveForgotten says whether a replica may have acknowledged a dead primary's commits and have them no more: it died after the
+// primary was last asked, and was started again without its relay logs.
+func mayHaveForgotten(o, dead failover.Observation) bool {
+	_, replica := o.LinkTo(dead.Addr)
+	return replica && o.Acknowledges && o.DropsRelayLogs && !o.Restarted.IsZero() && !o.Restarted.Before(dead.At)
 }
 
 // mayAcknowledge says whether a server that does not answer may acknowledge a dead primary's commits, or have done so. It is one of

@@ -59,6 +59,13 @@ func TestPromotionNeedsAQuorum(t *testing.T) {
 			missing(&s[2], after)
 			f.Replaced = map[string]string{"replica2": "primary"}
 		}, "replica2"},
+		{"one was started again with empty relay logs", func(s servers, _ *failover.State, _ *Policy) {
+			s[2].Restarted, s[2].DropsRelayLogs = after, true
+		}, "primary"},
+		{"one was started again, and goes on in its relay logs", func(s servers, _ *failover.State, _ *Policy) { s[2].Restarted = after }, ""},
+		{"one was started again before the primary died", func(s servers, _ *failover.State, _ *Policy) {
+			s[2].Restarted, s[2].DropsRelayLogs = before, true
+		}, ""},
 		{"loss is allowed", func(s servers, _ *failover.State, p *Policy) { missing(&s[2], after); p.AllowLoss = true }, ""},
 		{"commits wait for nobody", func(s servers, _ *failover.State, _ *Policy) { missing(&s[2], after); s[0].SemiSync = false }, ""},
 	} {

@@ -142,7 +142,7 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	begin := time.Now()
+	begin, was := time.Now(), o
 	err := r.step(i, "connect", func() (err error) {
 		if i.server, err = r.manager.open(ctx, i.poller.member); err != nil {
 			i.server = nil
@@ -163,6 +163,7 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 		o.Reachable, o.Error = false, err.Error()
 		return o
 	}
+	o.Restarted = restarted(o, was)
 	o.Reachable, o.At, o.Error = true, begin, ""
 	if o.At.Before(r.old.Since) {
 		o.At = time.Now()
