@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mysqlmatrix/harness/rundir"
 )
 
 var blockPages = flag.String("blocks", "", "run the commands of the pages of docs/ that this regular expression matches, on real servers: see make blocks")
@@ -37,6 +39,13 @@ func TestCommandsOfTheDocsRun(t *testing.T) {
 	}
 	project := copyOfProject(t)
 	runs := runFolder(t)
+	t.Cleanup(func() { // the commands make a root of run folders of their own, which stays
+		root := filepath.Join(runs, filepath.Base(rundir.DefaultDir()))
+		nothingLeft(t, root)
+		if err := os.RemoveAll(root); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, page := range pagesThatRun {
 		if !chosen.MatchString(page) {
 			continue
