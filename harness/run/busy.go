@@ -10,8 +10,8 @@ import (
 )
 
 // busyLoad is the load average for each processor from which on a limit that ran out says nothing of a server or a tool.
-// A run makes 2 to 5 by itself; limits of 20 seconds have been kept at 10, and not always at 45.
-const busyLoad = 10
+// A run makes 2 to 5 by itself; limits of 20 seconds have been kept at 10, and not always from 25 on.
+const busyLoad = 20
 
 // ranOut is how the errors of a limit are worded: by package wait, by gomega, and by Go's contexts and connections.
 var ranOut = regexp.MustCompile(`: not after \d|(?m:^Timed out after \d)|context deadline exceeded|i/o timeout`)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -120,7 +122,7 @@ func (s *Sandbox) write(spec Spec) error {
 		return err
 	}
 	// The golden sandbox wrote no binary log; its clones are told by their options.
-	kept := strings.ReplaceAll(string(text), "\nskip-log-bin\n", "\n")
+	kept := runBy(strings.ReplaceAll(string(text), "\nskip-log-bin\n", "\n"), whoRuns())
 	options := append([]string{
 		"server-id=" + strconv.Itoa(spec.ServerID),
 		"report-host=127.0.0.1", // what SHOW REPLICAS, and so orchestrator, goes by
@@ -135,6 +137,26 @@ func (s *Sandbox) write(spec Spec) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(s.dir, metaFile), meta, 0o644)
+}
+
+var userOption = regexp.MustCompile(`(?m)^user\s*=.*$`)
+
+// runBy changes the user in the group [mysqld] of an option file: of several, servers take the first.
+func runBy(text, name string) string {
+	before, group, ok := strings.Cut(text, "[mysqld]")
+	if !ok {
+		return text
+	}
+	return before + "[mysqld]" + userOption.ReplaceAllLiteralString(group, "user = "+name)
+}
+
+// whoRuns is the user that the server runs as: whoever starts it, and not who has deployed the golden sandbox in a cache that
+// users share. A server that root starts wants to be told so, and does not start otherwise.
+func whoRuns() string {
+	if one, err := user.Current(); err == nil {
+		return one.Username
+	}
+	return strconv.Itoa(os.Geteuid()) // which servers take as well
 }
 
 // identify gives the clone its server UUID. A server without one makes one up, from its clock and so little else that two

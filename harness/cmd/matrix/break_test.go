@@ -213,6 +213,9 @@ func TestToolThatHangs(t *testing.T) {
 	}
 	code, output := runMatrix(t, runs, "run", "--plain", "--entry", entryName, "--suite", "migration", "--tool", "gh-ost="+tool,
 		"--focus", "gh-ost allow-on-master: changes", "--limit", "15s", "--out", out)
+	if strings.Contains(output, "too busy to tell why") {
+		t.Skip("the machine is too busy to blame a tool for a limit")
+	}
 	exitCodeIs(t, code, 1, output, "timed-out")
 	nothingLeft(t, runs)
 }

@@ -67,10 +67,12 @@ func blocks(t *testing.T) []block {
 	return list
 }
 
-// words splits a line as a shell does.
+// words splits a line as a shell does, of somebody whose home's path has no blank.
 func words(t *testing.T, line string) []string {
 	t.Helper()
-	out, err := exec.Command("bash", "-c", "set -f; set -- "+line+"\nprintf '%s\\0' \"$@\"").Output()
+	c := exec.Command("bash", "-c", "set -f; set -- "+line+"\nprintf '%s\\0' \"$@\"")
+	c.Env = append(os.Environ(), "HOME=/home/reader")
+	out, err := c.Output()
 	if err != nil {
 		t.Fatalf("%s: %v", line, err)
 	}
