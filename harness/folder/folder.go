@@ -169,8 +169,8 @@ func check(dir string, use Use) (err error) {
 	return nil
 }
 
-// temporary is an error when a folder is to lie in TMPDIR, and that is not there or differs by the folder that a program is
-// started in: a mistake, by which a folder would be made and left somewhere.
+// temporary is an error when a folder is to lie in TMPDIR, and TMPDIR does not exist or is a relative path. Nobody would look for
+// a folder that is made there.
 func temporary(dir string) error {
 	temp := os.TempDir()
 	whole, err := filepath.Abs(temp)

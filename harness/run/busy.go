@@ -10,7 +10,7 @@ import (
 )
 
 // busyLoad is the load average for each processor from which on a limit that ran out says nothing of a server or a tool.
-// A run makes 2 to 5 by itself; limits of 20 seconds have been kept at 10, and not always from 25 on.
+// A run by itself makes 2 to 5. Limits of 20 seconds were enough at 10, and now and then too short at 25 and more.
 const busyLoad = 20
 
 // ranOut is how the errors of a limit are worded: by package wait, by gomega, and by Go's contexts and connections.

@@ -100,7 +100,7 @@ func (c *Config) started(cells []matrix.Cell) report.Event {
 }
 
 // Run runs the cells and emits their events, from run-started to run-finished. An error is a run that
-// could not be obtained at all, or context.Cause when it was interrupted; what befell a cell is in the events.
+// could not begin, or context.Cause when it was interrupted; what befell a cell is in the events.
 func Run(ctx context.Context, c Config, cells []matrix.Cell) error {
 	if err := c.Validate(); err != nil {
 		return err

@@ -72,6 +72,7 @@ func (r *runner) spec(ctx context.Context, w *work, spec cell.Spec, number int) 
 	if a.last.Verdict.Bad() {
 		a.last.Evidence = filepath.ToSlash(a.evidence)
 	}
+	// What is declared stays known on a busy machine, too.
 	a.last = tooBusy(r.judge(w, r.excuse(a.last, begin)), loadOfProcessor())
 	w.note(spec.Text, a.last.Verdict)
 	r.emit(a.numbered(a.last))

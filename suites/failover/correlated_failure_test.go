@@ -57,7 +57,7 @@ var _ = Describe("a correlated failure", func() {
 		Expect(s.hasAside(ctx, s.writable(ctx)[0])).To(BeTrue(), "an acknowledged write is lost")
 	})
 
-	It("of a semi-synchronous primary and a replica waits for that replica", inPRTier(fastManagers), func(ctx SpecContext) {
+	It("of a semi-synchronous primary and a replica promotes nobody until every acknowledged write is there", inPRTier(fastManagers), func(ctx SpecContext) {
 		if !underTest().AuditsRefusals {
 			suitekit.Unsupported("the manager has no such policy: it promotes what is left")
 		}
