@@ -40,7 +40,9 @@ type Description struct {
 	Goldens map[string]string `json:"goldens"` // sandbox profile → folder of the golden sandbox
 	// Older is the same of a server of an older series that the entry's can replicate from, for specs of LabelOlder.
 	Older map[string]string `json:"older,omitempty"`
-	Spec  string            `json:"spec"` // full text of the one spec to run, with ModeRun
+	// Earlier is the same of an earlier release of the entry's series, for specs of LabelEarlier.
+	Earlier map[string]string `json:"earlier,omitempty"`
+	Spec    string            `json:"spec"` // full text of the one spec to run, with ModeRun
 	// Dir is the folder that the spec works in and the scope of every process that it starts.
 	Dir string `json:"dir"`
 	// Evidence is the folder for what a failing spec leaves to look at; the process makes it when it needs it.
@@ -81,6 +83,10 @@ const (
 	LabelLong = "long"
 	// LabelOlder marks specs that need a server of an older series beside the entry's.
 	LabelOlder = "older"
+	// LabelEarlier marks specs that need an earlier release of the entry's series beside the entry's.
+	LabelEarlier = "earlier"
+	// LabelOnOlder marks specs in which the tool works on the server of the older series: what is known of it there is expected.
+	LabelOnOlder = "on older"
 )
 
 // Write stores a description for the process to be started.

@@ -25,6 +25,13 @@ func (m *Matrix) Older(e Entry) []Entry {
 	return older
 }
 
+// SameSeries are the other entries of an entry's vendor and series.
+func (m *Matrix) SameSeries(e Entry) []Entry {
+	return slices.DeleteFunc(slices.Clone(m.Entries), func(o Entry) bool {
+		return o.Name == e.Name || o.Vendor != e.Vendor || o.Series != e.Series
+	})
+}
+
 // flavor is the oldest that a server of the entry can be; ok is false where the series is not known.
 func (e Entry) flavor() (_ flavor.Flavor, ok bool) {
 	series := e.Series

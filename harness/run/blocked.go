@@ -45,7 +45,7 @@ func (r *runner) run(ctx context.Context, w *work) string {
 // blocked parts a cell's specs into those that a declaration blocks, and the others. Two declarations of one spec are an error.
 func (r *runner) blocked(w *work) (blocked, others []cell.Spec, err error) {
 	for _, spec := range w.specs {
-		x, err := r.Matrix.Expect(w.cell, w.server, spec.Text)
+		x, err := r.expect(w, spec)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -110,7 +110,7 @@ func (w *work) allKnown(specs []cell.Spec) bool {
 func (r *runner) unrun(w *work, spec cell.Spec, sample int) report.Event {
 	e := report.Event{Type: report.EventSpecFinished, Cell: w.cell.ID(), Spec: spec.Text, Labels: spec.Labels, Verdict: report.VerdictKnown, NotRun: true,
 		Reason: fmt.Sprintf("not run: %d other specs of the cell show that the tool cannot work there; --all-known runs it", sample), Repro: r.repro(w.cell, spec.Text)}
-	if x, err := r.Matrix.Expect(w.cell, w.server, spec.Text); err == nil && x != nil {
+	if x, err := r.expect(w, spec); err == nil && x != nil {
 		e.Expectation = x.Declared()
 	}
 	return e

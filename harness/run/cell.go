@@ -9,6 +9,7 @@ import (
 
 	"mysqlmatrix/harness/basedir"
 	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/sandbox"
@@ -77,8 +78,9 @@ type work struct {
 	suite   string // program
 	tool    *tool.Program
 	goldens map[string]string
-	older   map[string]string
 	server  report.Server
+	older   second // of an older series, where a spec wants one
+	earlier second // an earlier release of the same series, where a spec wants one
 	specs   []cell.Spec
 
 	mu       sync.Mutex
@@ -98,7 +100,7 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	group.Go(func() {
 		b, err := r.Supply.Basedir(ctx, c.Entry)
 		if serverErr = err; err == nil {
-			w.server = report.Server{Vendor: b.Flavor.Vendor, Version: b.Version, Build: b.Comment}
+			w.server = serverOf(b)
 		}
 	})
 	suite, suiteErr := r.Supply.Suite(ctx, c.Suite)
@@ -114,43 +116,86 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, profile := range catalog.Profiles {
-		golden, err := r.Supply.Golden(ctx, c.Entry, sandbox.Profile(profile))
+	if err := r.goldens(ctx, c.Entry, catalog.Profiles, w.goldens); err != nil {
+		return nil, err
+	}
+	w.specs = r.choose(catalog.Specs)
+	if w.wants(cell.LabelOlder) {
+		w.older, err = r.second(ctx, c, r.Matrix.Older(c.Entry), nil, catalog.Profiles)
+	}
+	if err == nil && w.wants(cell.LabelEarlier) {
+		own, err := r.Supply.Basedir(ctx, c.Entry)
 		if err != nil {
 			return nil, err
 		}
-		w.goldens[profile] = golden.Dir
-	}
-	w.specs = r.choose(catalog.Specs)
-	if slices.ContainsFunc(w.specs, func(s cell.Spec) bool { return slices.Contains(s.Labels, cell.LabelOlder) }) {
-		w.older, err = r.older(ctx, c, catalog.Profiles)
+		earlier := func(f flavor.Flavor) bool { return f.Version.Compare(own.Flavor.Version) < 0 }
+		if w.earlier, err = r.second(ctx, c, r.Matrix.SameSeries(c.Entry), earlier, catalog.Profiles); err != nil {
+			return nil, err
+		}
 	}
 	return w, err
 }
 
-// older obtains the newest available server of an older series than a cell's. It does not depend on what else runs
-// here, so that a spec ends alike in a whole run and in any part of it. One that does not come up is no fault of the cell.
-func (r *runner) older(ctx context.Context, c matrix.Cell, profiles []string) (map[string]string, error) {
-	for _, other := range r.Matrix.Older(c.Entry) {
-		goldens := map[string]string{}
-		var err error
-		for _, profile := range profiles {
-			var golden *sandbox.Golden
-			if golden, err = r.Supply.Golden(ctx, other, sandbox.Profile(profile)); err != nil {
-				break
-			}
-			goldens[profile] = golden.Dir
+// wants says whether a spec of the cell has a label.
+func (w *work) wants(label string) bool {
+	return slices.ContainsFunc(w.specs, func(s cell.Spec) bool { return slices.Contains(s.Labels, label) })
+}
+
+// expect is what is declared of a spec on the server that the tool works on in it.
+func (r *runner) expect(w *work, s cell.Spec) (*matrix.Expectation, error) {
+	on := w.server
+	if slices.Contains(s.Labels, cell.LabelOnOlder) && w.older.goldens != nil {
+		on = w.older.server
+	}
+	return r.Matrix.Expect(w.cell, on, s.Text)
+}
+
+// second is another server beside a cell's own: its golden sandboxes by profile, nil where none is available.
+type second struct {
+	goldens map[string]string
+	server  report.Server
+}
+
+// second obtains the first available of several entries' servers, of those that are fit where that matters. It does not depend
+// on what else runs here, so that a spec ends alike in a whole run and in any part of it. One that does not come up is no fault
+// of the cell.
+func (r *runner) second(ctx context.Context, c matrix.Cell, entries []matrix.Entry, fit func(flavor.Flavor) bool, profiles []string) (second, error) {
+	for _, other := range entries {
+		b, err := r.Supply.Basedir(ctx, other)
+		if err == nil && fit != nil && !fit(b.Flavor) {
+			continue
+		}
+		one := second{goldens: map[string]string{}}
+		if err == nil {
+			one.server = serverOf(b)
+			err = r.goldens(ctx, other, profiles, one.goldens)
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return second{}, context.Cause(ctx)
 		case err == nil:
-			return goldens, nil
+			return one, nil
 		case !isUnavailable(err):
 			r.emit(report.Event{Type: report.EventNote, Cell: c.ID(), Message: "older server " + other.Name + ": " + err.Error()})
 		}
 	}
-	return nil, nil // its specs are unsupported
+	return second{}, nil // its specs are unsupported
+}
+
+// goldens obtains an entry's golden sandboxes.
+func (r *runner) goldens(ctx context.Context, e matrix.Entry, profiles []string, into map[string]string) error {
+	for _, profile := range profiles {
+		golden, err := r.Supply.Golden(ctx, e, sandbox.Profile(profile))
+		if err != nil {
+			return err
+		}
+		into[profile] = golden.Dir
+	}
+	return nil
+}
+
+func serverOf(b *basedir.Basedir) report.Server {
+	return report.Server{Vendor: b.Flavor.Vendor, Version: b.Version, Build: b.Comment}
 }
 
 func (r *runner) choose(specs []cell.Spec) []cell.Spec {

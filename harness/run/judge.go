@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/report"
 )
 
 // judge compares a spec's outcome with what is declared of it.
 func (r *runner) judge(w *work, e report.Event) report.Event {
-	expected, err := r.Matrix.Expect(w.cell, w.server, e.Spec)
+	expected, err := r.expect(w, cell.Spec{Text: e.Spec, Labels: e.Labels})
 	if err != nil {
 		e.Verdict, e.Error = report.VerdictErrored, errors.Join(errors.New(e.Error), err).Error()
 	}

@@ -14,12 +14,24 @@ import (
 // there is none the spec, which must have cell.LabelOlder, is unsupported.
 func OlderSource(profile sandbox.Profile) *sandbox.Golden {
 	ginkgo.GinkgoHelper()
-	if labels := ginkgo.CurrentSpecReport().Labels(); !slices.Contains(labels, cell.LabelOlder) {
-		fault(fmt.Errorf("the spec uses an older server without the label %q, by which the runner obtains one", cell.LabelOlder))
+	return second(profile, cell.LabelOlder, current.Older, "server of an older series that "+Golden(profile).Flavor.String()+" can replicate from")
+}
+
+// EarlierRelease is an earlier release of the series of the cell's server. Where there is none the spec, which must have
+// cell.LabelEarlier, is unsupported.
+func EarlierRelease(profile sandbox.Profile) *sandbox.Golden {
+	ginkgo.GinkgoHelper()
+	return second(profile, cell.LabelEarlier, current.Earlier, "earlier release of the series of "+Golden(profile).Flavor.String())
+}
+
+func second(profile sandbox.Profile, label string, goldens map[string]string, what string) *sandbox.Golden {
+	ginkgo.GinkgoHelper()
+	if labels := ginkgo.CurrentSpecReport().Labels(); !slices.Contains(labels, label) {
+		fault(fmt.Errorf("the spec uses another server without the label %q, by which the runner obtains one", label))
 	}
-	path, ok := current.Older[string(profile)]
+	path, ok := goldens[string(profile)]
 	if !ok {
-		Unsupported("no server of an older series that " + Golden(profile).Flavor.String() + " can replicate from is available on this machine")
+		Unsupported("no " + what + " is available on this machine")
 	}
 	golden, err := sandbox.LoadGolden(path)
 	NoFault(err)

@@ -193,7 +193,7 @@ func (r *runner) nodes() map[int]*sandbox.Golden {
 // returns tries the way back: the old server replicates from the new primary.
 func (r *runner) returns(ctx context.Context, o *Outcome, old, new *server.Server, gtid bool) {
 	o.WayBack = "until the new primary is written to: the old one has everything"
-	arrived, err := reverse(ctx, old, new, gtid)
+	arrived, err := Reverse(ctx, old, new, gtid)
 	if err != nil {
 		o.WayBack += "; afterwards none: the old version does not replicate from the new one: " + beginning(err.Error(), 200)
 		return
@@ -204,8 +204,8 @@ func (r *runner) returns(ctx context.Context, o *Outcome, old, new *server.Serve
 // reverseRows is how many rows are sent the way back.
 const reverseRows = 3
 
-// reverse has an old server replicate from a new one, and counts the rows that arrive.
-func reverse(ctx context.Context, old, new *server.Server, gtid bool) (int, error) {
+// Reverse has an old server replicate from a new one, and counts the rows that arrive.
+func Reverse(ctx context.Context, old, new *server.Server, gtid bool) (int, error) {
 	at, _, err := new.BinaryLogStatus(ctx)
 	if err != nil {
 		return 0, err

@@ -75,7 +75,11 @@ func deploy(ctx SpecContext, driver migration.Tool, mode migration.Mode, want se
 		want.Shape = topology.MustShape("star:1")
 	}
 	if unsupported := driver.Describe().Unsupported; unsupported != nil {
-		if why := unsupported(suitekit.Flavor(want.profile)); why != "" {
+		on := suitekit.Flavor(want.profile)
+		if older := want.Golden[0]; older != nil {
+			on = older.Flavor
+		}
+		if why := unsupported(on); why != "" {
 			suitekit.Unsupported(why)
 		}
 	}

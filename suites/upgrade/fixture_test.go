@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/dump"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/suitekit"
@@ -97,10 +98,23 @@ func equal(ctx context.Context, old, new *sandbox.Sandbox) {
 	Expect(list).To(BeEmpty(), "the new version holds the same as the older one")
 }
 
-// older is the server that the cell's one is upgraded from. A step that the vendor does not support makes the spec unsupported.
-func older() *sandbox.Golden {
+// predecessor is what a server is upgraded from.
+type predecessor struct {
+	what   string
+	labels Labels // by which the runner obtains it
+	golden func(sandbox.Profile) *sandbox.Golden
+}
+
+// predecessors are the kinds of upgrade: to the next series, and within a series.
+var predecessors = []predecessor{
+	{"an older version", Label(cell.LabelOlder), suitekit.OlderSource},
+	{"an earlier release of its series", Label(cell.LabelEarlier, cell.LabelFull), suitekit.EarlierRelease},
+}
+
+// server is the one that the cell's is upgraded from. A step that the vendor does not support makes the spec unsupported.
+func (p predecessor) server() *sandbox.Golden {
 	GinkgoHelper()
-	from, to := suitekit.OlderSource(sandbox.ProfileDurable), suitekit.Golden(sandbox.ProfileDurable)
+	from, to := p.golden(sandbox.ProfileDurable), suitekit.Golden(sandbox.ProfileDurable)
 	if step := upgrade.Direct(from.Flavor, to.Flavor); !step.InPlace {
 		suitekit.Unsupported(step.String() + " is not supported in place by the vendor: " + step.Source)
 	}

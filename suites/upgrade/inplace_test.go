@@ -15,7 +15,21 @@ import (
 	"mysqlmatrix/harness/upgrade"
 )
 
-var _ = Describe("a data directory of an older version", Label(cell.LabelOlder), func() {
+const (
+	// freeKilobytes is less than any upgrade takes: MariaDB's takes less than two megabytes.
+	freeKilobytes = 64
+	// diskIsFull are the words of servers, and ENOSPC's number.
+	diskIsFull = `(?i)no space left|disk is full|disk full|errno:? ?28|error:? ?28|error number 28|enough space|table .* is full|cannot (?:extend|resize)|could not set the file size`
+)
+
+var _ = func() bool {
+	for _, p := range predecessors {
+		Describe("a data directory of "+p.what, p.labels, func() { describeInPlace(p) })
+	}
+	return true
+}()
+
+func describeInPlace(p predecessor) {
 	var all servers
 
 	BeforeEach(func() { all = servers{} })
@@ -43,8 +57,27 @@ var _ = Describe("a data directory of an older version", Label(cell.LabelOlder),
 		return next
 	}
 
+	// again tries an upgrade that was cut short once more: on what it left, or where that does not do on the copy made before.
+	again := func(ctx context.Context, left, old *sandbox.Sandbox) *sandbox.Sandbox {
+		GinkgoHelper()
+		next := all.clone(suitekit.Golden(sandbox.ProfileDurable), left.DataDir())
+		var refused *sandbox.StartError
+		err := next.Start(ctx)
+		if errors.As(err, &refused) {
+			AddReportEntry("the new version does not start on what the upgrade left", refused.LogTail)
+			return taken(ctx, old.DataDir())
+		}
+		Expect(err).NotTo(HaveOccurred())
+		detail, err := upgrade.SystemTables(ctx, next, suitekit.Cell().Dir)
+		suitekit.NoFault(err)
+		if detail != "" {
+			suitekit.Unsupported(detail)
+		}
+		return next
+	}
+
 	It("keeps every row, object and account when it is shut down cleanly and upgraded in place", func(ctx SpecContext) {
-		old := all.loaded(ctx, older())
+		old := all.loaded(ctx, p.server())
 		shut(ctx, old)
 		next := taken(ctx, old.DataDir())
 		suitekit.NoFault(old.Start(ctx))
@@ -52,7 +85,7 @@ var _ = Describe("a data directory of an older version", Label(cell.LabelOlder),
 	})
 
 	It("keeps every row when the upgrade was killed with SIGKILL and tried again on what it left, or on the copy made before", Label(cell.LabelFull), func(ctx SpecContext) {
-		old := all.loaded(ctx, older())
+		old := all.loaded(ctx, p.server())
 		shut(ctx, old)
 		whole := all.clone(suitekit.Golden(sandbox.ProfileDurable), old.DataDir())
 		began := time.Now()
@@ -67,25 +100,38 @@ var _ = Describe("a data directory of an older version", Label(cell.LabelOlder),
 			Expect(killed.Kill()).To(Succeed())
 			suitekit.Vacuous("the upgrade was over before the server was killed")
 		}
-		again := all.clone(suitekit.Golden(sandbox.ProfileDurable), killed.DataDir())
-		var refused *sandbox.StartError
-		if err := again.Start(ctx); errors.As(err, &refused) {
-			AddReportEntry("the new version does not start on what the killed upgrade left", refused.LogTail)
-			again = taken(ctx, old.DataDir())
-		} else {
-			Expect(err).NotTo(HaveOccurred())
-			detail, err := upgrade.SystemTables(ctx, again, suitekit.Cell().Dir)
-			suitekit.NoFault(err)
-			if detail != "" {
-				suitekit.Unsupported(detail)
-			}
-		}
+		next := again(ctx, killed, old)
 		suitekit.NoFault(old.Start(ctx))
-		equal(ctx, old, again)
+		equal(ctx, old, next)
+	})
+
+	It("loses nothing when the disk is full in the middle of the upgrade, which is tried again with space, on what it left or on the copy made before", Label(cell.LabelFull), func(ctx SpecContext) {
+		old := all.loaded(ctx, p.server())
+		shut(ctx, old)
+		full := all.clone(suitekit.Golden(sandbox.ProfileDurable), old.DataDir())
+		err := full.StartOnSmallDisk(ctx, freeKilobytes, func(ctx context.Context) error {
+			_, err := upgrade.SystemTables(ctx, full, suitekit.Cell().Dir)
+			return err
+		})
+		var none *sandbox.SmallDiskError
+		var refused *sandbox.StartError
+		switch {
+		case errors.As(err, &none):
+			suitekit.Unsupported(none.Error())
+		case errors.As(err, &refused):
+			AddReportEntry("the new version, when the disk is full", refused.Error())
+			Expect(refused.Error()).To(MatchRegexp(diskIsFull), "neither the server nor its upgrade program says that the disk is full")
+		default:
+			suitekit.NoFault(err)
+			suitekit.Vacuous("the upgrade needs less space than it had")
+		}
+		next := again(ctx, full, old)
+		suitekit.NoFault(old.Start(ctx))
+		equal(ctx, old, next)
 	})
 
 	It("loses nothing when the older version was killed before the upgrade: it is refused, or every row is there", Label(cell.LabelFull), func(ctx SpecContext) {
-		old := all.loaded(ctx, older())
+		old := all.loaded(ctx, p.server())
 		Expect(old.Kill()).To(Succeed())
 		next := all.clone(suitekit.Golden(sandbox.ProfileDurable), old.DataDir())
 		err := next.Start(ctx)
@@ -106,4 +152,4 @@ var _ = Describe("a data directory of an older version", Label(cell.LabelOlder),
 		}
 		equal(ctx, old, next)
 	})
-})
+}

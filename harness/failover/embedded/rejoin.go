@@ -187,10 +187,14 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 		Reason: o.Name + " was replaced and has come back: "}
 	own := o.Wrote.Minus(primary.Wrote)
 	_, follows := o.LinkTo(primary.Addr)
+	unable := tooOldToFollow(o, primary)
 	switch {
 	case follows:
 		plan.Problem, plan.Repoint = failover.NoProblem, []string{o.Name}
 		plan.Reason += "it follows " + primary.Name + " already"
+	case unable != "":
+		plan.Problem = failover.CannotFollowAfterFailure
+		plan.Reason += "it is excluded: " + unable
 	case primary.Wrote.IsEmpty() || o.Wrote.IsEmpty() || !usesGTID(state, primary) && !m.members[o.Name].link.GTID:
 		plan.Reason += "it is excluded, since without GTID it is not known what it has that " + primary.Name + " lacks"
 	case !own.IsEmpty():
@@ -202,6 +206,16 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 		plan.Reason += "it follows " + primary.Name + ", which has all that it has"
 	}
 	return plan
+}
+
+// tooOldToFollow is why a replaced primary cannot replicate from the new one, as in the middle of an upgrade node by node, and
+// what to do; "" when it can.
+func tooOldToFollow(old, primary failover.Observation) string {
+	reason := cannotFollow(candidate{Observation: old}, candidate{Observation: primary})
+	if reason == "" {
+		return ""
+	}
+	return reason + ": upgrade it, and have it replicate from " + primary.Name
 }
 
 // usesGTID says whether a primary's replicas use GTID.

@@ -1,0 +1,71 @@
+package failover_test
+
+import (
+	"fmt"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/failover"
+	"mysqlmatrix/harness/failover/embedded"
+	"mysqlmatrix/harness/sandbox"
+	"mysqlmatrix/harness/suitekit"
+	"mysqlmatrix/harness/topology"
+	"mysqlmatrix/harness/upgrade"
+)
+
+// upgrading is a star:2 in the middle of an upgrade node by node: both replicas are of the cell's version, the primary is older.
+func upgrading(ctx SpecContext) (s *fixture, older *sandbox.Golden) {
+	GinkgoHelper()
+	older = suitekit.OlderSource(sandbox.ProfileDurable)
+	s = deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older}})
+	AddReportEntry("versions", fmt.Sprintf("the primary is %s, both replicas are %s", older.Flavor, s.named("replica1").Server.Flavor))
+	return s, older
+}
+
+var _ = Describe("in the middle of a rolling upgrade, with both replicas newer than the primary,", Label(cell.LabelFull), Label(cell.LabelOlder), func() {
+	It("a planned takeover loses no write; the old primary stays read-only until it is upgraded, and is a replica then", func(ctx SpecContext) {
+		s, older := upgrading(ctx)
+		s.manage(ctx, nil)
+		s.write(ctx)
+		switcher, ok := s.manager.(failover.Switcher)
+		Expect(ok).To(BeTrue(), "the manager knows no planned takeover")
+		Expect(switcher.Takeover(ctx, "replica1")).To(Succeed())
+		s.finishWrites(ctx)
+		account := s.expectCluster(ctx, cluster{primary: s.named("replica1"), excluded: []string{"primary"}})
+		Expect(account.Lost).To(BeEmpty(), account.String())
+
+		to := suitekit.Golden(sandbox.ProfileDurable)
+		if step := upgrade.Direct(older.Flavor, to.Flavor); !step.InPlace {
+			AddReportEntry("the old primary was not upgraded", step.String()+" is not supported in place by the vendor: "+step.Source)
+			return
+		}
+		old := s.Primary()
+		suitekit.NoFault(upgrade.Install(ctx, old, to))
+		detail, err := upgrade.SystemTables(ctx, old.Sandbox, suitekit.Cell().Dir)
+		suitekit.NoFault(err)
+		if detail != "" {
+			AddReportEntry("the old primary was not upgraded as a whole", detail)
+			return
+		}
+		suitekit.NoFault(upgrade.PointTo(ctx, old, s.named("replica1"), true))
+		Eventually(ctx, s.check).WithArguments(ctx, cluster{primary: s.named("replica1")}).WithTimeout(catchUpLimit).WithPolling(auditPoll).Should(BeEmpty())
+	})
+
+	It("the primary's crash loses no more than without; when it comes back it is not made a replica of a newer server", func(ctx SpecContext) {
+		s, _ := upgrading(ctx)
+		s.manage(ctx, func(c *embedded.Config) { c.Readmit = true })
+		s.write(ctx)
+		s.killPrimary(ctx)
+		audit := s.waitForFailover(ctx)
+		s.finishWrites(ctx)
+		s.expectAfterFailover(ctx, audit)
+		suitekit.NoFault(upgrade.Restart(ctx, s.Primary()))
+		if underTest().ReportsLiveFaults {
+			report := s.waitForReport(ctx, failover.CannotFollowAfterFailure)
+			Expect(report.Plan.Reason).To(ContainSubstring("does not read the logs of"))
+		}
+		s.expectCluster(ctx, cluster{primary: s.named(audit.Plan.Promote), excluded: []string{"primary"}})
+	})
+})
