@@ -37,7 +37,7 @@ type Decision struct {
 	Idle bool
 	// Wrong is why the dump cannot be loaded as it is: the statement can be neither run nor passed over.
 	Wrong string
-	// Settings says that it may change the session's sql_mode.
+	// Settings says that it may change the session's sql_mode or character set.
 	Settings bool
 }
 

@@ -25,14 +25,19 @@ type Statement struct {
 	Line int // where it begins, from 1
 }
 
-// Modes are those of a session's sql_mode that decide where a statement ends.
+// SessionModes are the settings of a session that decide where a statement ends: what ParseModes reads.
+const SessionModes = "SELECT @@SESSION.sql_mode, @@SESSION.character_set_client"
+
+// Modes are what SessionModes say.
 type Modes struct {
-	AnsiQuotes         bool // "…" is a name
-	NoBackslashEscapes bool // \ is a letter
+	AnsiQuotes         bool   // "…" is a name
+	NoBackslashEscapes bool   // \ is a letter
+	Charset            string // of statements: in some, a character's second byte can be a backslash
 }
 
-// ParseModes reads a server's sql_mode.
-func ParseModes(value string) (m Modes) {
+// ParseModes reads a session's sql_mode and character_set_client.
+func ParseModes(value, charset string) (m Modes) {
+	m.Charset = charset
 	for mode := range strings.SplitSeq(strings.ToUpper(value), ",") {
 		switch strings.TrimSpace(mode) {
 		case "ANSI_QUOTES":
@@ -267,13 +272,9 @@ func (s *Splitter) step(next []byte) error {
 // quoted moves behind a string or a quoted name.
 func (s *Splitter) quoted(quote byte) error {
 	escapes := quote == '\'' && !s.Modes.NoBackslashEscapes || quote == '"' && !s.Modes.NoBackslashEscapes && !s.Modes.AnsiQuotes
-	stops := string(quote)
-	if escapes {
-		stops += `\`
-	}
 	s.at++
 	for {
-		i := bytes.IndexAny(s.buf[s.at:], stops)
+		i := s.Modes.stop(s.buf[s.at:], quote, escapes)
 		if i < 0 {
 			s.at = len(s.buf)
 			if more, err := s.fill(); err != nil || !more {
@@ -287,7 +288,7 @@ func (s *Splitter) quoted(quote byte) error {
 			return err
 		}
 		switch {
-		case next[0] == '\\' || len(next) == 2 && next[1] == quote:
+		case s.Modes.wide(next[0]) || next[0] == '\\' || len(next) == 2 && next[1] == quote:
 			s.at += len(next)
 		default:
 			s.at++

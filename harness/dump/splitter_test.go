@@ -59,6 +59,10 @@ func TestSplit(t *testing.T) {
 		"not ended":            {"a 'b", Modes{}, []string{"a 'b"}, []int{1}},
 		"body without DELIMITER": {"CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET x = 1; IF y THEN SET z = 2; END IF; SET w = CASE 1 WHEN 1 THEN 2 END; END;\nb;",
 			Modes{}, []string{"CREATE TRIGGER t BEFORE INSERT ON a FOR EACH ROW BEGIN SET x = 1; IF y THEN SET z = 2; END IF; SET w = CASE 1 WHEN 1 THEN 2 END; END", "b"}, []int{1, 2}},
+		"GBK":                    {"a '\xd5\\';b `\xd5``;c", Modes{Charset: "gbk"}, []string{"a '\xd5\\'", "b `\xd5``", "c"}, []int{1, 1, 1}},
+		"Big5":                   {"a '\xa5\\', '\\'';b", Modes{Charset: "big5"}, []string{"a '\xa5\\', '\\''", "b"}, []int{1, 1}},
+		"Shift JIS":              {"a '\x95\\', '\xb1';b", Modes{Charset: "sjis"}, []string{"a '\x95\\', '\xb1'", "b"}, []int{1, 1}},
+		"the same bytes, Latin1": {"a '\xd5\\';b';c", Modes{Charset: "latin1"}, []string{"a '\xd5\\';b'", "c"}, []int{1, 1}},
 		"transaction": {"BEGIN; a; END; b", Modes{}, []string{"BEGIN", "a", "END", "b"}, []int{1, 1, 1, 1}},
 	} {
 		texts, lines := statements(t, test.text, test.modes)

@@ -153,6 +153,11 @@ func (r *tokenizer) quoted(quote byte) {
 	at := r.at + 1
 	for ; at < len(r.text); at++ {
 		c := r.text[at]
+		if r.modes.wide(c) && at+1 < len(r.text) {
+			at++
+			value = append(value, c, r.text[at])
+			continue
+		}
 		if c == '\\' && k == literal && !r.modes.NoBackslashEscapes && at+1 < len(r.text) {
 			at++
 			value = append(value, r.text[at])

@@ -133,7 +133,7 @@ func (l *loaded) file(ctx context.Context, conn *sql.Conn, path string, f flavor
 		if err := l.run(ctx, conn, st); err != nil {
 			return err
 		}
-		if len(st.list) > 0 && st.list[0].is("SET") && strings.Contains(strings.ToLower(st.sql), "sql_mode") {
+		if len(st.list) > 0 && st.list[0].is("SET") {
 			if splitter.Modes, err = modes(ctx, conn); err != nil {
 				return err
 			}
@@ -142,9 +142,9 @@ func (l *loaded) file(ctx context.Context, conn *sql.Conn, path string, f flavor
 }
 
 func modes(ctx context.Context, conn *sql.Conn) (dump.Modes, error) {
-	var value string
-	err := conn.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode").Scan(&value)
-	return dump.ParseModes(value), err
+	var value, charset string
+	err := conn.QueryRowContext(ctx, dump.SessionModes).Scan(&value, &charset)
+	return dump.ParseModes(value, charset), err
 }
 
 // run runs one statement and notes what became of it.

@@ -15,6 +15,7 @@ type column struct {
 	name      string
 	typ       string // in small letters: "int(10) unsigned"
 	charset   string // of text; "" else
+	collation string // of text; "" else
 	nullable  bool
 	fallback  string // its default, as the server writes it
 	hasValue  bool   // it has a default
@@ -66,6 +67,7 @@ func columns(ctx context.Context, s *server.Server, t workload.Table) ([]column,
 		c := column{name: row["Field"], typ: strings.ToLower(row["Type"]), nullable: row["Null"] == "YES", extra: strings.ToUpper(row["Extra"])}
 		c.fallback, c.hasValue = row["Default"]
 		if collation := row["Collation"]; collation != "" {
+			c.collation = collation
 			c.charset, _, _ = strings.Cut(collation, "_")
 		}
 		c.generated = generatedExtra.MatchString(c.extra)

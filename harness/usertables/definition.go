@@ -15,7 +15,7 @@ import (
 // definition is a table as SHOW CREATE TABLE has it, without its name, and what else belongs to it.
 type definition struct {
 	statement   string   // as the server has it
-	text        string   // without the table's name, foreign keys and the counter; names of the server's own making are alike
+	text        string   // without the table's name, foreign keys and the counter; names and collations of the server's own making are alike
 	foreignKeys []string // sorted, without names: pt-online-schema-change makes new ones
 	keyNames    []string // of the foreign keys
 	counter     uint64   // the next AUTO_INCREMENT, 1 when the server says none
@@ -40,7 +40,12 @@ func structure(ctx context.Context, s *server.Server, t workload.Table) (d defin
 	if len(rows) == 0 || rows[0]["Create Table"] == "" {
 		return d, fmt.Errorf("no table %s", Display(t))
 	}
+	list, err := columns(ctx, s, t)
+	if err != nil {
+		return d, err
+	}
 	d = define(rows[0]["Create Table"], t.Name)
+	d.text = collated(d.text, list)
 	if d.triggers, err = triggers(ctx, s, t); err != nil {
 		return d, err
 	}
@@ -73,6 +78,23 @@ func define(statement, table string) (d definition) {
 	lines[last] = nextKey.ReplaceAllString(lines[last], "")
 	d.text = strings.Join(lines, "\n")
 	return d
+}
+
+// textColumn finds a column's name and type, and the character set and collation behind it.
+var textColumn = regexp.MustCompile("(?m)^(`((?:[^`]|``)*)` \\w+(?:\\((?:'(?:[^']|'')*'|[^')])*\\))?)(?: CHARACTER SET \\w+)?(?: COLLATE \\w+)?")
+
+// collated writes the collation of each column that has one, whether the server does or not: it leaves one out that is the
+// table's, but remembers that one was given (seen on MySQL 8.0.31), so that the same columns are written in several ways.
+func collated(text string, list []column) string {
+	return textColumn.ReplaceAllStringFunc(text, func(found string) string {
+		match := textColumn.FindStringSubmatch(found)
+		for _, c := range list {
+			if c.name == strings.ReplaceAll(match[2], "``", "`") && c.collation != "" {
+				return match[1] + " COLLATE " + c.collation
+			}
+		}
+		return found
+	})
 }
 
 // lastLine is the line of a definition that has the table's options.

@@ -127,11 +127,11 @@ func (l *loader) part(ctx context.Context, part dump.Part) (err error) {
 
 // settings has the splitter know the session's modes.
 func (l *loader) settings(ctx context.Context, splitter *dump.Splitter) error {
-	var modes string
-	if err := l.conn.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode").Scan(&modes); err != nil {
+	var modes, charset string
+	if err := l.conn.QueryRowContext(ctx, dump.SessionModes).Scan(&modes, &charset); err != nil {
 		return err
 	}
-	splitter.Modes = dump.ParseModes(modes)
+	splitter.Modes = dump.ParseModes(modes, charset)
 	return nil
 }
 

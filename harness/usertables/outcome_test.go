@@ -106,3 +106,25 @@ func TestCompareLines(t *testing.T) {
 		t.Errorf("another order of columns: %q", got)
 	}
 }
+
+// A column's collation is compared by what it is, in whichever way the server writes it; and nothing else of its line changes.
+func TestCollated(t *testing.T) {
+	list := []column{{name: "a", collation: "utf8mb4_general_ci"}, {name: "b`x", collation: "latin1_bin"}, {name: "n"}}
+	want := "`a` enum('x) COLLATE y','it''s') COLLATE utf8mb4_general_ci DEFAULT NULL COMMENT 'CHARACTER SET z'"
+	for _, clause := range []string{"", " COLLATE utf8mb4_general_ci", " CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"} {
+		line := "`a` enum('x) COLLATE y','it''s')" + clause + " DEFAULT NULL COMMENT 'CHARACTER SET z'"
+		if got := collated(line, list); got != want {
+			t.Errorf("%s becomes %s", line, got)
+		}
+	}
+	for line, want := range map[string]string{
+		"`b``x` text CHARACTER SET latin1 COLLATE latin1_bin NOT NULL": "`b``x` text COLLATE latin1_bin NOT NULL",
+		"`n` int(11) NOT NULL":    "`n` int(11) NOT NULL",
+		"PRIMARY KEY (`a`)":       "PRIMARY KEY (`a`)",
+		") ENGINE=InnoDB COLLATE": ") ENGINE=InnoDB COLLATE",
+	} {
+		if got := collated(line, list); got != want {
+			t.Errorf("%s becomes %s", line, got)
+		}
+	}
+}

@@ -7,7 +7,7 @@ import (
 
 // generated are dumps that are too long for a file: keys of every kind with more rows than a chunk of a tool's copy, a
 // table of 1001 columns, a line of 20 MB, and a number that is at its end.
-var generated = map[string]func() string{"keys-1000": keysDump, "keys-wide": wideDump}
+var generated = map[string]func() string{"keys-1000": keysDump, "keys-wide": wideDump, "charsets": charsetsDump}
 
 // keyRows is how many rows the tables of keysDump have: gh-ost and pt-online-schema-change copy 1000 at first.
 const keyRows = 1200
@@ -64,4 +64,21 @@ func wideDump() string {
 		"INSERT INTO long_line VALUES (1, '" + strings.Repeat("0123456789abcdef", longLine/16) + "'), (2, 'short');\n" +
 		"CREATE TABLE full_counter (nr TINYINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, v INT) ENGINE=InnoDB AUTO_INCREMENT=255;\n" +
 		"INSERT INTO full_counter VALUES (1, 1), (254, 2), (255, 3);\n"
+}
+
+// charsetsDump has statements in character sets of which a character's second byte can be a backslash: one after which the string
+// ends, one before a semicolon, and one in a statement that DELIMITER ends.
+func charsetsDump() string {
+	var b strings.Builder
+	for _, one := range []struct{ charset, character string }{{"gbk", "\xd5\\"}, {"big5", "\xa5\\"}, {"sjis", "\x95\\"}, {"cp932", "\x95\\"}, {"gb18030", "\xd5\\"}} {
+		if one.charset == "gb18030" {
+			b.WriteString("/*!50704 SET NAMES gb18030 */;\n/*M! SET NAMES gbk */;\n") // MariaDB does not have it
+		} else {
+			fmt.Fprintf(&b, "/*!40101 SET NAMES %s */;\n", one.charset)
+		}
+		fmt.Fprintf(&b, "CREATE TABLE t_%s (id INT PRIMARY KEY, v VARCHAR(20), KEY (v)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='%s';\n", one.charset, one.character)
+		fmt.Fprintf(&b, "INSERT INTO t_%s VALUES (1,'%s'),(2,'%[2]s;'),(3,'a\\'%[2]s'),(4,'%[2]s\\\\');\n", one.charset, one.character)
+		fmt.Fprintf(&b, "DELIMITER //\nINSERT INTO t_%s VALUES (5,'%s//')//\nDELIMITER ;\n", one.charset, one.character)
+	}
+	return b.String()
 }
