@@ -16,10 +16,12 @@ import (
 )
 
 // upgrading is a star:2 in the middle of an upgrade node by node: both replicas are of the cell's version, the primary is older.
+// It starts read-only, as operators have it, so that one that comes back takes no writes under any manager.
 func upgrading(ctx SpecContext) (s *fixture, older *sandbox.Golden) {
 	GinkgoHelper()
 	older = suitekit.OlderSource(sandbox.ProfileDurable)
-	s = deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older}})
+	s = deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older}, PerNode: map[int][]string{0: {"read_only=ON"}}})
+	suitekit.NoFault(s.Primary().Server.SetReadOnly(ctx, false))
 	AddReportEntry("versions", fmt.Sprintf("the primary is %s, both replicas are %s", older.Flavor, s.named("replica1").Server.Flavor))
 	return s, older
 }
