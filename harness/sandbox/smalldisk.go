@@ -24,8 +24,10 @@ const noSmallDisk = 90
 const onSmallDisk = `mount -t tmpfs -o mode=700 small "$DISK" && cp -a "$DATA/." "$DISK" || exit 90
 used=$(df -k --output=used "$DISK" | tail -n 1)
 mount -o remount,size=$((used + FREE))k "$DISK" || exit 90
-"$@"
-code=$?
+"$@" &
+server=$!
+trap : TERM # which the server gets as well: it shuts down
+while kill -0 $server 2>/dev/null; do wait $server; code=$?; done
 rm -rf "$DATA" && mkdir -m 700 "$DATA" && cp -a "$DISK/." "$DATA"
 exit $code`
 
@@ -93,17 +95,7 @@ func (d *smallDisk) run(ctx context.Context, process *proc.Process, do func(cont
 	if err := answers.Until(ctx, func(ctx context.Context) (string, bool, error) { return "", true, ping(ctx, db) }); err != nil {
 		return err
 	}
-	err = do(ctx)
-	// The server only: a signal to the group would end the shell, which has to bring back what the server leaves.
-	if _, shutdownErr := db.ExecContext(ctx, "SHUTDOWN"); shutdownErr != nil {
-		return errors.Join(err, shutdownErr)
-	}
-	ends := wait.State{What: "it shuts down", Limit: stopLimit, Poll: answerPoll, Ended: process.Done()}
-	endErr := ends.Until(ctx, func(context.Context) (string, bool, error) { return "", false, nil })
-	if errors.Is(endErr, wait.ErrEnded) {
-		endErr = nil
-	}
-	return errors.Join(err, endErr)
+	return do(ctx)
 }
 
 // judge is what a process that has ended says of the disk.

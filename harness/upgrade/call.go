@@ -150,7 +150,7 @@ func (c *comparison) call(ctx context.Context, o Object, call string, definition
 			return false, err
 		}
 		f.Grade, f.What = Differs, call+" gives something else"
-		f.Cause, f.Todo = c.explain.silent(definition.sql, c.definitions())
+		f.Cause, f.Todo = c.explain.silent(ctx, definition.sql, c.definitions())
 	case refuses:
 		f.Grade, f.What = Breaks, call+" fails on the new version"
 		f = c.explain.refused(ctx, f, definition, b, c.new)

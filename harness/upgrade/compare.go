@@ -90,6 +90,9 @@ func (c *comparison) attributes(o Object, old, new attributes) {
 		if strings.HasPrefix(name, "check ") && !inOld {
 			continue // the old version reads CHECK and forgets it; rows that break it are refused
 		}
+		if name == "definer" && !c.namesDefiner(o) {
+			continue // it is the account that has loaded the dump
+		}
 		if name == "sql_mode" {
 			c.sqlMode(o, before, after)
 			continue
@@ -105,6 +108,12 @@ func (c *comparison) attributes(o Object, old, new attributes) {
 		}
 		c.add(f, o)
 	}
+}
+
+// namesDefiner says whether the dump names an object's definer.
+func (c *comparison) namesDefiner(o Object) bool {
+	st, there := c.dump.defines[o.key()]
+	return !there || sequence(st.list, "DEFINER") >= 0
 }
 
 func or(s, other string) string {
@@ -270,7 +279,7 @@ func (c *comparison) views(ctx context.Context) error {
 			f = c.explain.refused(ctx, f, definition, b, c.new)
 		case unlike:
 			f.Grade, f.What = Differs, "it gives other rows"
-			f.Cause, f.Todo = c.explain.silent(definition.sql, c.definitions())
+			f.Cause, f.Todo = c.explain.silent(ctx, definition.sql, c.definitions())
 		}
 		c.add(f, o)
 	}

@@ -20,13 +20,15 @@ type explainer struct {
 	reserved  map[string]bool // words that the new version reserves and the old one does not
 	lostModes map[string]bool
 	lostTypes map[string]bool
+	functions map[string]bool // of the dump's own, by their names in lower case
+	native    map[string]bool // functions that only the new version has by itself
 	// collations says that a default collation is another on this way.
 	collations bool
 }
 
 func newExplainer(ctx context.Context, old, new *side) (*explainer, error) {
 	e := &explainer{old: old, new: new, from: old.flavor, to: new.flavor,
-		reserved: map[string]bool{}, lostModes: map[string]bool{}, lostTypes: map[string]bool{}}
+		reserved: map[string]bool{}, lostModes: map[string]bool{}, lostTypes: map[string]bool{}, native: map[string]bool{}}
 	for _, s := range []*side{old, new} {
 		if err := execAll(ctx, s.conn, "CREATE DATABASE IF NOT EXISTS "+probeDatabase, "USE "+probeDatabase, "SET SESSION sql_mode = ''"); err != nil {
 			return nil, err
@@ -81,6 +83,9 @@ func (e *explainer) refusedAll(ctx context.Context, f Finding, st statement, num
 	var reasons []why
 	if number == 1064 {
 		reasons = e.syntax(ctx, st, message)
+	}
+	if shadow := e.shadowed(ctx, st.sql); len(reasons) == 0 && shadow != nil && number != 1305 {
+		reasons = []why{*shadow}
 	}
 	if len(reasons) == 0 {
 		reasons = e.known(refusals, st.sql, number, message)
@@ -367,8 +372,33 @@ func (e *explainer) value(kind string, d rowDifference, way string) (cause, todo
 	return "", ""
 }
 
+// shadowed finds a call of one of the dump's functions that the new version takes for a function of its own: one without the
+// name of a database (MySQL's manual, "Function Name Parsing and Resolution"). Both servers are asked which they have.
+func (e *explainer) shadowed(ctx context.Context, sql string) *why {
+	list := lex(sql)
+	for i, t := range list {
+		name := strings.ToLower(t.text)
+		if t.kind != word || !e.functions[name] || i+1 >= len(list) || list[i+1].text != "(" || i > 0 && (list[i-1].text == "." || list[i-1].is("FUNCTION")) {
+			continue
+		}
+		if _, asked := e.native[name]; !asked {
+			a, errA := ask(ctx, e.old.conn, "SELECT "+name+"()")
+			b, errB := ask(ctx, e.new.conn, "SELECT "+name+"()")
+			e.native[name] = errA == nil && errB == nil && a.number == noFunction && b.number != noFunction
+		}
+		if e.native[name] {
+			return &why{at: []int{t.at}, cause: fmt.Sprintf("%s has a function %s() of its own, which %s had not: without a database's name that one is called in place of yours", e.to, strings.ToUpper(name), e.from),
+				todo: "rename your function, or call it by its database's name, on the old server"}
+		}
+	}
+	return nil
+}
+
+// noFunction is the error of a call of a function that the server has not.
+const noFunction = 1305
+
 // silent explains other rows of a query by what stands in it and in the views and routines that it uses.
-func (e *explainer) silent(sql string, definitions map[string]string) (cause, todo string) {
+func (e *explainer) silent(ctx context.Context, sql string, definitions map[string]string) (cause, todo string) {
 	texts := []string{sql}
 	used := map[string]bool{}
 	for i := 0; i < len(texts) && i < 20; i++ {
@@ -378,6 +408,11 @@ func (e *explainer) silent(sql string, definitions map[string]string) (cause, to
 				used[strings.ToLower(t.text)] = true
 				texts = append(texts, definition)
 			}
+		}
+	}
+	for _, t := range texts {
+		if w := e.shadowed(ctx, t); w != nil {
+			return w.cause, w.todo
 		}
 	}
 	for _, r := range silents {

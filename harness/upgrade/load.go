@@ -141,6 +141,17 @@ func (l *loaded) file(ctx context.Context, conn *sql.Conn, path string, f flavor
 	}
 }
 
+// functions are the names of the dump's functions, in lower case.
+func (l *loaded) functions() map[string]bool {
+	names := map[string]bool{}
+	for key := range l.defines {
+		if strings.HasPrefix(key, "function ") {
+			names[key[strings.LastIndexAny(key, ". ")+1:]] = true
+		}
+	}
+	return names
+}
+
 func modes(ctx context.Context, conn *sql.Conn) (dump.Modes, error) {
 	var value, charset string
 	err := conn.QueryRowContext(ctx, dump.SessionModes).Scan(&value, &charset)

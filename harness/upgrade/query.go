@@ -159,7 +159,7 @@ func (c *comparison) query(ctx context.Context, o Object, q statement, a, b answ
 		}
 	case otherOrder:
 		f.Grade, f.What = Order, f.What+": the same rows in another order"
-		f.Cause, f.Todo = c.explain.silent(q.sql, c.definitions())
+		f.Cause, f.Todo = c.explain.silent(ctx, q.sql, c.definitions())
 	case unlike:
 		if q.list[0].is("SELECT") {
 			again, err := ask(ctx, c.old.conn, q.sql)
@@ -172,7 +172,7 @@ func (c *comparison) query(ctx context.Context, o Object, q statement, a, b answ
 			}
 		}
 		f.Grade, f.What = Differs, f.What+": another answer"
-		f.Cause, f.Todo = c.explain.silent(q.sql, c.definitions())
+		f.Cause, f.Todo = c.explain.silent(ctx, q.sql, c.definitions())
 		for _, t := range q.list {
 			if why := c.differing[strings.ToLower(t.text)]; why != "" && t.kind != symbol {
 				f.Cause, f.Todo = "it follows: table "+t.text+" is not the same: "+why, "see that finding"

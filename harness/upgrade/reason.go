@@ -74,6 +74,8 @@ var refusals = []reason{
 		todo: "decode the values on the old server: the new one can never read them; then AES_ENCRYPT()"},
 	{numbers: []uint16{1305, 3763}, message: pattern(`\bDES_(EN|DE)CRYPT\b|\bENCRYPT\b`), cause: "DES_ENCRYPT(), DES_DECRYPT() and ENCRYPT() were removed (MySQL 8.0.3)",
 		todo: "decrypt the values on the old server: the new one can never read them; then AES_ENCRYPT(), SHA2()"},
+	{numbers: []uint16{1305, 3763}, since: mysqlAt(9, 6, 0), message: pattern(`\b(MD5|SHA1?)\b`), cause: "MD5(), SHA1() and SHA() are functions of a component that is not installed (MySQL 9.6.0)",
+		todo: "SHA2(); or, where the old values are needed, INSTALL COMPONENT 'file://component_classic_hashing', whose functions cannot stand in generated columns"},
 	{numbers: []uint16{1305}, message: pattern(`WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS`), cause: "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS() was removed (MySQL 8.2.0)", todo: "WAIT_FOR_EXECUTED_GTID_SET()"},
 	{numbers: []uint16{1305}, message: pattern(`MASTER_POS_WAIT`), cause: "MASTER_POS_WAIT() was removed", todo: "SOURCE_POS_WAIT()"},
 	{numbers: []uint16{3763}, message: pattern("disallowed function: `?\\w+`?"), since: mysqlAt(8, 0, 0), cause: "the expression of a generated column names a function that the new version does not have",

@@ -131,6 +131,7 @@ func (r *runner) stoppedReplica(ctx context.Context, o *Outcome, primary, last *
 	if err != nil {
 		return err
 	}
+	e.functions = r.first.functions()
 	st := r.stoppedAt(message)
 	object := Object{Kind: "replica", Name: last.Sandbox.Flavor().String()}
 	if about, known := subject(st.list, st.in); known {

@@ -313,6 +313,7 @@ func (r *runner) compare(ctx context.Context, o *Outcome, old, new *side, reload
 	if absent == nil {
 		absent = map[string]bool{}
 	}
+	e.functions = r.first.functions()
 	c := &comparison{way: o.Way, old: old, new: new, dump: r.first, reload: reload, explain: e, all: &r.all, absent: absent, differing: map[string]string{}}
 	r.reloaded(ctx, c)
 	if err := c.state(ctx); err != nil {

@@ -38,7 +38,7 @@ var catalog = []struct {
 	query string // the first columns are schema and name; each other one is an attribute by its name
 }{
 	{"database", "SELECT '' AS 's', SCHEMA_NAME AS 'n', DEFAULT_CHARACTER_SET_NAME AS 'charset', DEFAULT_COLLATION_NAME AS 'collation' FROM information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN (%[1]s)"},
-	{"table", "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE AS 'engine', TABLE_COLLATION AS 'collation', TABLE_COMMENT AS 'comment' FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN (%[1]s)"},
+	{"table", "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE AS 'engine', TABLE_COLLATION AS 'collation', TABLE_COMMENT AS 'comment', IF(TABLE_TYPE = 'SYSTEM VERSIONED', 'yes', 'no') AS 'system_versioning' FROM information_schema.TABLES WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN (%[1]s)"},
 	{"sequence", "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_TYPE = 'SEQUENCE' AND TABLE_SCHEMA NOT IN (%[1]s)"},
 	{"view", "SELECT TABLE_SCHEMA, TABLE_NAME, DEFINER AS 'definer', SECURITY_TYPE AS 'security', CHECK_OPTION AS 'check_option' FROM information_schema.VIEWS WHERE TABLE_SCHEMA NOT IN (%[1]s)"},
 	{"routine", "SELECT ROUTINE_SCHEMA, ROUTINE_NAME, LOWER(ROUTINE_TYPE) AS 'kind', ROUTINE_DEFINITION AS 'body', DEFINER AS 'definer', SECURITY_TYPE AS 'security', SQL_MODE AS 'sql_mode', SQL_DATA_ACCESS AS 'data_access', IS_DETERMINISTIC AS 'deterministic', DTD_IDENTIFIER AS 'returns', ROUTINE_COMMENT AS 'comment', CHARACTER_SET_CLIENT AS 'client_charset', COLLATION_CONNECTION AS 'connection_collation' FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA NOT IN (%[1]s)"},
@@ -84,7 +84,7 @@ func take(ctx context.Context, s *side) (*snapshot, error) {
 			shot.add(string(row[0]), string(row[1]), string(row[2]), string(row[3]))
 		}
 	}
-	for _, read := range []func(context.Context, *side) error{shot.readColumns, shot.readChecks, shot.readAccounts} {
+	for _, read := range []func(context.Context, *side) error{shot.readColumns, shot.readChecks, shot.readAccounts, shot.readHistory} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
@@ -227,6 +227,28 @@ func (s *snapshot) readChecks(ctx context.Context, side *side) error {
 	}
 	for _, row := range a.rows {
 		s.add(string(row[0]), string(row[1]), "check "+string(row[2]), plainExpression(string(row[3])))
+	}
+	return nil
+}
+
+// readHistory reads what MariaDB keeps beside the rows: how many a system-versioned table has with those of the past, and
+// where a sequence goes on.
+func (s *snapshot) readHistory(ctx context.Context, side *side) error {
+	for o, set := range s.objects {
+		query, attribute := "", ""
+		switch {
+		case o.Kind == "sequence":
+			query, attribute = "SELECT CONCAT_WS(' ', next_not_cached_value, minimum_value, maximum_value, start_value, increment, cycle_option, cycle_count) FROM "+o.quoted(), "state"
+		case set["system_versioning"] == "yes":
+			query, attribute = "SELECT COUNT(*) FROM "+o.quoted()+" FOR SYSTEM_TIME ALL", "number of rows with their history"
+		default:
+			continue
+		}
+		a, err := must(ctx, side.conn, query)
+		if err != nil {
+			return err
+		}
+		set[attribute] = string(a.rows[0][0])
 	}
 	return nil
 }
