@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/tool"
 )
@@ -37,6 +38,7 @@ type Description struct {
 	Mode    Mode              `json:"mode"`
 	ID      report.CellID     `json:"id"`
 	Tool    tool.Program      `json:"tool"`
+	Flavor  flavor.Flavor     `json:"flavor"`  // of the server
 	Goldens map[string]string `json:"goldens"` // sandbox profile → folder of the golden sandbox
 	// Older is the same of a server of an older series that the entry's can replicate from, for specs of LabelOlder.
 	Older map[string]string `json:"older,omitempty"`

@@ -63,7 +63,7 @@ func TestSplit(t *testing.T) {
 		"Big5":                   {"a '\xa5\\', '\\'';b", Modes{Charset: "big5"}, []string{"a '\xa5\\', '\\''", "b"}, []int{1, 1}},
 		"Shift JIS":              {"a '\x95\\', '\xb1';b", Modes{Charset: "sjis"}, []string{"a '\x95\\', '\xb1'", "b"}, []int{1, 1}},
 		"the same bytes, Latin1": {"a '\xd5\\';b';c", Modes{Charset: "latin1"}, []string{"a '\xd5\\';b'", "c"}, []int{1, 1}},
-		"transaction": {"BEGIN; a; END; b", Modes{}, []string{"BEGIN", "a", "END", "b"}, []int{1, 1, 1, 1}},
+		"transaction":            {"BEGIN; a; END; b", Modes{}, []string{"BEGIN", "a", "END", "b"}, []int{1, 1, 1, 1}},
 	} {
 		texts, lines := statements(t, test.text, test.modes)
 		if !slices.Equal(texts, test.want) || !slices.Equal(lines, test.lines) {

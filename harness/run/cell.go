@@ -79,6 +79,7 @@ type work struct {
 	tool    *tool.Program
 	goldens map[string]string
 	server  report.Server
+	flavor  flavor.Flavor
 	older   second // of an older series, where a spec wants one
 	earlier second // an earlier release of the same series, where a spec wants one
 	specs   []cell.Spec
@@ -100,7 +101,7 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	group.Go(func() {
 		b, err := r.Supply.Basedir(ctx, c.Entry)
 		if serverErr = err; err == nil {
-			w.server = serverOf(b)
+			w.server, w.flavor = serverOf(b), b.Flavor
 		}
 	})
 	suite, suiteErr := r.Supply.Suite(ctx, c.Suite)
@@ -124,11 +125,7 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 		w.older, err = r.second(ctx, c, r.Matrix.Older(c.Entry), nil, catalog.Profiles)
 	}
 	if err == nil && w.wants(cell.LabelEarlier) {
-		own, err := r.Supply.Basedir(ctx, c.Entry)
-		if err != nil {
-			return nil, err
-		}
-		earlier := func(f flavor.Flavor) bool { return f.Version.Compare(own.Flavor.Version) < 0 }
+		earlier := func(f flavor.Flavor) bool { return f.Version.Compare(w.flavor.Version) < 0 }
 		if w.earlier, err = r.second(ctx, c, r.Matrix.SameSeries(c.Entry), earlier, catalog.Profiles); err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func (r *runner) process(ctx context.Context, w *work, t task, read func(*rundir
 
 // describe is what the process is to do.
 func (r *runner) describe(w *work, t task, dir *rundir.Dir) cell.Description {
-	return cell.Description{Mode: t.mode, ID: w.cell.ID(), Tool: *w.tool, Goldens: w.goldens, Older: w.older.goldens, Earlier: w.earlier.goldens, Spec: t.spec.Text, Dir: dir.Path,
+	return cell.Description{Mode: t.mode, ID: w.cell.ID(), Tool: *w.tool, Flavor: w.flavor, Goldens: w.goldens, Older: w.older.goldens, Earlier: w.earlier.goldens, Spec: t.spec.Text, Dir: dir.Path,
 		Evidence: t.evidence, Limit: r.limit(t.spec), Seed: r.Seed, Histories: r.Histories, History: r.History, Keep: r.Keep, KeepData: r.KeepData, Cache: r.Supply.Tools.Cache.Root(),
 		Pool: r.Pool, PoolIdle: r.idle()}
 }

@@ -10,6 +10,7 @@ import (
 
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/cell"
+	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/report"
 	"mysqlmatrix/harness/rundir"
@@ -50,7 +51,7 @@ func TestDeadSuiteProcess(t *testing.T) {
 	var last report.Event
 	r := &runner{Config: Config{Matrix: &matrix.Matrix{}, Root: root, Out: t.TempDir(), Limit: time.Minute, KeepData: true,
 		Supply: &Supply{Tools: &tool.Store{Cache: store}}, Emit: func(e report.Event) { last = e }}}
-	w := &work{cell: matrix.Cell{Entry: matrix.Entry{Name: "e"}, Suite: "failover"}, suite: program, tool: &tool.Program{}}
+	w := &work{flavor: flavor.Flavor{Vendor: flavor.MySQL}, cell: matrix.Cell{Entry: matrix.Entry{Name: "e"}, Suite: "failover"}, suite: program, tool: &tool.Program{}}
 	old := filepath.Join(r.Out, evidenceDir(w.cell, "spec", 1), "data", "t1", "primary", "my.sandbox.cnf")
 	if err := os.MkdirAll(filepath.Dir(old), 0o755); err != nil {
 		t.Fatal(err)

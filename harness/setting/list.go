@@ -26,6 +26,32 @@ func global(variable, value string) Setting {
 	return Setting{Variable: variable, Value: value, Server: []string{"loose-" + variable + "=" + value}, Refusal: "(?i)" + variable}
 }
 
+// release is the first one of MySQL, with Percona Server, and of MariaDB that has a variable.
+type release struct{ mysql, mariadb flavor.Version }
+
+// never is no release.
+var never = flavor.Version{}
+
+func version(major, minor, patch int) flavor.Version {
+	return flavor.Version{Major: major, Minor: minor, Patch: patch}
+}
+
+// releases are those of variables that not every server has. Sources: the servers' reference manuals.
+var releases = map[string]release{
+	"binlog_transaction_compression":     {version(8, 0, 20), never},
+	"binlog_row_value_options":           {version(8, 0, 3), never},
+	"binlog_row_image":                   {version(5, 6, 2), version(10, 1, 6)},
+	"binlog_rows_query_log_events":       {version(5, 6, 2), never},
+	"binlog_annotate_row_events":         {never, version(10, 0, 0)},
+	"binlog_row_metadata":                {version(8, 0, 1), version(10, 5, 0)},
+	"log_bin_compress":                   {never, version(10, 2, 3)},
+	"gtid_next":                          {version(8, 3, 0), never}, // tagged GTIDs
+	"explain_format":                     {version(8, 0, 32), never},
+	"transaction_isolation":              {version(5, 7, 20), version(11, 1, 1)},
+	"sql_require_primary_key":            {version(8, 0, 13), never},
+	"sql_generate_invisible_primary_key": {version(8, 0, 30), never},
+}
+
 // All are the settings, those under which rows were lost first.
 func All() []Setting {
 	return append(append(binaryLog(), sessions()...), servers()...)

@@ -52,6 +52,20 @@ func Names(list []Setting) string {
 	return strings.Join(names, " and ")
 }
 
+// On are the settings that a server has, by its release: one that it lacks would only be found out when it is asked.
+func On(f flavor.Flavor, list []Setting) []Setting {
+	return slices.DeleteFunc(slices.Clone(list), func(s Setting) bool {
+		since, ok := releases[s.Variable]
+		switch {
+		case !ok:
+			return false
+		case f.IsMariaDB():
+			return since.mariadb == never || f.Version.Compare(since.mariadb) < 0
+		}
+		return since.mysql == never || f.Version.Compare(since.mysql) < 0
+	})
+}
+
 // combines says whether two settings can be combined.
 func combines(a, b Setting) bool {
 	return a.Variable != b.Variable && !slices.Contains(a.Excludes, b.Variable) && !slices.Contains(b.Excludes, a.Variable)

@@ -3,7 +3,10 @@ package setting
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"testing"
+
+	"mysqlmatrix/harness/flavor"
 )
 
 func TestAll(t *testing.T) {
@@ -48,5 +51,25 @@ func TestPairs(t *testing.T) {
 	}
 	if !differ {
 		t.Error("every seed draws the same pairs")
+	}
+}
+
+func TestOn(t *testing.T) {
+	has := func(f flavor.Flavor, variable string) bool {
+		return slices.ContainsFunc(On(f, All()), func(s Setting) bool { return s.Variable == variable })
+	}
+	mysql, maria := flavor.Flavor{Vendor: flavor.MySQL, Version: version(8, 0, 19)}, flavor.Flavor{Vendor: flavor.MariaDB, Version: version(10, 5, 1)}
+	for variable, want := range map[string][2]bool{
+		"binlog_transaction_compression": {false, false}, "log_bin_compress": {false, true}, "binlog_row_metadata": {true, true},
+		"gtid_next": {false, false}, "sql_mode": {true, true}, "sql_require_primary_key": {true, false},
+	} {
+		if got := [2]bool{has(mysql, variable), has(maria, variable)}; got != want {
+			t.Errorf("%s: on %s and %s %v, want %v", variable, mysql, maria, got, want)
+		}
+	}
+	for variable := range releases {
+		if !slices.ContainsFunc(All(), func(s Setting) bool { return s.Variable == variable }) {
+			t.Errorf("%s is no setting's variable", variable)
+		}
 	}
 }

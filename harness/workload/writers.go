@@ -33,6 +33,8 @@ type Config struct {
 	// Endpoint says where to write; it is asked again after each failed connection, so that writers follow
 	// a promotion. Its Limit bounds how long a writer hangs on a server that says nothing.
 	Endpoint func() server.Endpoint
+	// Session are statements at the start of each writer's session: settings of the application's.
+	Session []string
 	// OnAcknowledged, when set, is called after every acknowledged write.
 	OnAcknowledged func(time.Time)
 }
@@ -338,7 +340,7 @@ func (w *writer) connect(ctx context.Context) bool {
 	db, err := w.load.config.Endpoint().OpenDB("")
 	if err == nil {
 		db.SetMaxOpenConns(1)
-		if err = db.PingContext(ctx); err == nil {
+		if err = w.begin(ctx, db); err == nil {
 			w.db = db
 			return true
 		}
@@ -346,6 +348,19 @@ func (w *writer) connect(ctx context.Context) bool {
 	}
 	w.pause(ctx)
 	return false
+}
+
+// begin makes the session's connection, with its settings.
+func (w *writer) begin(ctx context.Context, db *sql.DB) error {
+	if err := db.PingContext(ctx); err != nil {
+		return err
+	}
+	for _, statement := range w.load.config.Session {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writer) pause(ctx context.Context) {

@@ -46,8 +46,9 @@ type fixture struct {
 	*topology.Topology
 	ledger   *workload.Ledger
 	load     *workload.Load
-	rate     float64 // of writes, where it is not the usual one
-	gate     gate    // where the application can be held between two writes
+	rate     float64  // of writes, where it is not the usual one
+	session  []string // statements at the start of the application's sessions
+	gate     gate     // where the application can be held between two writes
 	manager  failover.Manager
 	samplers sync.WaitGroup
 	samples  *oracle.Samples // what the servers said of themselves while the manager watched
@@ -101,7 +102,7 @@ func application(n *topology.Node) server.Endpoint {
 func (s *fixture) write(ctx context.Context) {
 	GinkgoHelper()
 	s.load = workload.Start(ctx, workload.Config{
-		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: cmp.Or(s.rate, rate), Seed: suitekit.Cell().Seed, Journal: true,
+		Table: table, Ledger: s.ledger, Rows: rows, Writers: writers, Rate: cmp.Or(s.rate, rate), Seed: suitekit.Cell().Seed, Journal: true, Session: s.session,
 		Endpoint: func() server.Endpoint {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -94,7 +94,7 @@ var _ = forTool("settings", func(driver migration.Tool) {
 		spec(usual(one), labelsOf(!slices.Contains(inPRSettings, one.String())), "has the right rows or refuses under "+one.String())
 	}
 	random := rand.New(rand.NewPCG(uint64(suitekit.Cell().Seed), 1))
-	for _, pair := range setting.Pairs(suitekit.Cell().Seed, setting.All()) {
+	for _, pair := range setting.Pairs(suitekit.Cell().Seed, setting.On(suitekit.Cell().Flavor, setting.All())) {
 		s := drawn(random, pair)
 		spec(s, labelsOf(true), fmt.Sprintf("has the right rows or refuses under %s: %s", setting.Names(pair), s.name))
 	}
