@@ -27,7 +27,7 @@ var _ = suitekit.WithCell(func() {
 	// An application that says latin1 and sends UTF-8 stores another text, whoever the primary is.
 	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return s.Value == "latin1" })
 	for _, pair := range setting.Pairs(seed, list) {
-		It("a dead primary under load is replaced, and no row differs, under "+setting.Names(pair), Label(cell.LabelFull), polling(), func(ctx SpecContext) {
+		It("a dead primary under load is replaced, and no row differs, under "+setting.Names(pair), Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deployUnder(ctx, pair)
 			s.manage(ctx, nil)
 			s.write(ctx)
@@ -38,7 +38,7 @@ var _ = suitekit.WithCell(func() {
 		})
 	}
 	for _, pair := range setting.Pairs(seed+1, list) {
-		It("a planned takeover under load loses no write under "+setting.Names(pair), Label(cell.LabelFull), polling(), func(ctx SpecContext) {
+		It("a planned takeover under load loses no write under "+setting.Names(pair), Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deployUnder(ctx, pair)
 			s.manage(ctx, nil)
 			s.write(ctx)
