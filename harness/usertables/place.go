@@ -219,9 +219,9 @@ func (p *place) follows(ctx context.Context, s *server.Server) error {
 }
 
 // underWrites runs the tool while rows are written, and returns when it has ended. The tool keeps from exchanging the
-// tables until as many statements as asked for were sent after it had begun.
-func (p *place) underWrites(ctx context.Context, tool migration.Tool, job migration.Job, w *writer, statements int) (result *migration.Result, err, writeErr error) {
-	if tool.Describe().Immediate { // it cannot be held: what was to be written was written before
+// tables until as many statements as asked for were sent after it had begun. With modelFirst nothing is written meanwhile.
+func (p *place) underWrites(ctx context.Context, tool migration.Tool, job migration.Job, w *writer, statements int, modelFirst bool) (result *migration.Result, err, writeErr error) {
+	if modelFirst || tool.Describe().Immediate { // it cannot be held: what was to be written was written before
 		if err := p.freeze(ctx); err != nil {
 			return nil, nil, err
 		}

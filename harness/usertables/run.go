@@ -283,6 +283,19 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			outcome = task.run(ctx)
 			outcome.Message = strings.TrimPrefix(outcome.Message+"; nothing was written meanwhile, since the server refuses the change with the rows that were: "+why, "; ")
 		}
+		if task.direct {
+			if err = errors.Join(err, r.leave(p)); err != nil {
+				return err
+			}
+			if p, err = r.deploy(ctx); err != nil {
+				return err
+			}
+			task = r.newTask(p, table, number, !more)
+			task.modelFirst = true
+			outcome = task.run(ctx)
+			err = task.end()
+			outcome.Message = strings.TrimPrefix(outcome.Message+"; the tool had the server change the table itself; what was written was written before", "; ")
+		}
 		r.done(outcome)
 		if !more && err == nil && p.member != nil && outcome.Verdict != VerdictFailed {
 			given := p
@@ -292,7 +305,7 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			}
 			continue
 		}
-		spoiled := outcome.Verdict == VerdictFailed || err != nil
+		spoiled := outcome.Verdict == VerdictFailed || err != nil || task.spoilt
 		if !spoiled && task.kept != nil {
 			spoiled = p.restore(ctx, task.kept) != nil
 		}

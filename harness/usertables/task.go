@@ -28,6 +28,11 @@ type task struct {
 
 	// withoutWrites says that nothing is written: the rows that were made the server refuse the change.
 	withoutWrites bool
+	// modelFirst says that the model stops before the tool begins: a tool that has the server change the table, as by
+	// ALGORITHM=INSTANT, would have it change the model's as well. What is to be written is written before.
+	modelFirst bool
+	spoilt     bool // the table on the replica is not as on the primary: the place cannot be used for another one
+	direct     bool // the tool had the server change the table, and the model has followed it
 
 	refusal *refusal // the server's
 	before  definition
@@ -60,7 +65,7 @@ func (t *task) run(ctx context.Context) Outcome {
 	stop := wait.Every(progressEvery, func() {
 		t.say("%s: %s for %s %s", Display(t.table), count(o.Rows, "row"), time.Since(begin).Round(time.Second), t.progress(job))
 	})
-	result, toolErr, writeErr := t.underWrites(limited, t.Tool, job, t.writer, t.Writes)
+	result, toolErr, writeErr := t.underWrites(limited, t.Tool, job, t.writer, t.Writes, t.modelFirst)
 	stop()
 	cost, err := meter.end(ctx)
 	if err != nil {
@@ -80,6 +85,12 @@ func (t *task) run(ctx context.Context) Outcome {
 	if path, err := t.keepLog(result.Log, t.number); err == nil {
 		o.Log = path
 	}
+	if t.direct, err = t.followed(ctx); err != nil {
+		return fail(VerdictFailed, err)
+	}
+	if t.direct {
+		return o // it is tried again, with a model that stops before
+	}
 	own, err := t.ownChange(ctx)
 	if err != nil {
 		return fail(VerdictFailed, fmt.Errorf("the server's own ALTER TABLE: %w", err))
@@ -92,6 +103,15 @@ func (t *task) run(ctx context.Context) Outcome {
 		o.Rate = float64(o.Rows) / o.Seconds
 	}
 	return t.judge(ctx, o, result.Target, own)
+}
+
+// followed says whether the model's table is changed before the server's own change of it.
+func (t *task) followed(ctx context.Context) (bool, error) {
+	now, err := structure(ctx, t.model, t.table)
+	if _, _, ok := refused(err); ok {
+		return true, nil // it has another name
+	}
+	return err == nil && (now.text != t.before.text || !slices.Equal(now.foreignKeys, t.before.foreignKeys)), err
 }
 
 // job is what the tool is asked for.
@@ -219,8 +239,27 @@ func (t *task) serverAlter() string {
 	return t.alter
 }
 
+// made is the table that a tool has made: not a new one beside it, where it had the server of the replica change the table
+// itself, as gh-ost does with --attempt-instant-ddl.
+func (t *task) made(ctx context.Context, target migration.Target) (migration.Target, error) {
+	if target.Node == migration.NodePrimary || target.Table == t.table.Name {
+		return target, nil
+	}
+	now, err := structure(ctx, t.replica, t.table)
+	if err != nil || now.text == t.before.text {
+		return target, err
+	}
+	t.spoilt = true
+	return migration.Target{Node: target.Node, Table: t.table.Name}, nil
+}
+
 // judge compares what the tool made with what the server made.
 func (t *task) judge(ctx context.Context, o Outcome, target migration.Target, own ownChange) Outcome {
+	target, err := t.made(ctx, target)
+	if err != nil {
+		o.Verdict, o.Message = VerdictFailed, printable(fmt.Sprintf("the tool says it is done, and the table cannot be compared: %v", err))
+		return o
+	}
 	if !target.Stopped {
 		if err := t.caughtUp(ctx); err != nil {
 			o.Verdict, o.Message = VerdictFailed, printable(err.Error())
