@@ -111,8 +111,8 @@ func migrateSpirit(ctx context.Context, p *tool.Program, job Job) (*Result, erro
 }
 
 // releaseSpirit drops the table that spirit waits for once the file that holds the job is gone. It returns with the tool.
-func releaseSpirit(ctx context.Context, job Job) error {
-	err := wait.State{What: "the cut-over is released", Poll: releasePoll}.Until(ctx, func(context.Context) (string, bool, error) {
+func releaseSpirit(ctx context.Context, job Job) (err error) {
+	err = wait.State{What: "the cut-over is released", Poll: releasePoll}.Until(ctx, func(context.Context) (string, bool, error) {
 		_, err := os.Stat(job.held)
 		return "", errors.Is(err, os.ErrNotExist), nil
 	})
@@ -123,5 +123,19 @@ func releaseSpirit(ctx context.Context, job Job) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Exec(ctx, "DROP TABLE IF EXISTS "+server.Ident(job.Database)+"."+server.Ident(spiritSentinel)), s.Close())
+	defer func() { err = errors.Join(err, s.Close()) }()
+	// It may not have made the table yet, when it is released as soon as it starts.
+	made := "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = " + server.Quote(job.Database) + " AND table_name = " + server.Quote(spiritSentinel)
+	err = wait.State{What: "the table that the cut-over waits for", Poll: releasePoll}.Until(ctx, func(ctx context.Context) (string, bool, error) {
+		var n int
+		err := s.DB.QueryRowContext(ctx, made).Scan(&n)
+		return "", n > 0, err
+	})
+	if ctx.Err() != nil {
+		return nil // the tool has ended, and has not made it
+	}
+	if err != nil {
+		return err
+	}
+	return s.Exec(ctx, "DROP TABLE IF EXISTS "+server.Ident(job.Database)+"."+server.Ident(spiritSentinel))
 }
