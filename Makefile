@@ -38,10 +38,11 @@ pr: build ## the pr tier on real servers, with one seed: a change is judged by w
 
 ENTRIES ?= mysql-9.7,mariadb-11.8
 ALTERS ?= 300
+TOOLS ?=
 
-cases: build ## every case of matrix migrate with both tools, every planted fault, and ALTERS random changes on each of ENTRIES
+cases: build ## every case of matrix migrate with both tools, every planted fault, and ALTERS random changes on each of ENTRIES, also by TOOLS
 	go test ./harness/cmd/matrix -run 'TestMigrateCases' -cases full -entries '$(ENTRIES)' -timeout 6h
-	go test ./harness/usertables -run 'TestFaultsAreFound|TestRandomChanges' -entries '$(ENTRIES)' -alters $(ALTERS) -timeout 6h -v
+	go test ./harness/usertables -run 'TestFaultsAreFound|TestRandomChanges' -entries '$(ENTRIES)' -alters $(ALTERS) -alter-tools '$(TOOLS)' -timeout 6h -v
 
 PAGES ?= .
 

@@ -20,6 +20,7 @@ import (
 	"mysqlmatrix/harness/rundir"
 	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/server"
+	"mysqlmatrix/harness/tool"
 	"mysqlmatrix/harness/usertables"
 )
 
@@ -27,6 +28,7 @@ var (
 	entryNames = flag.String("entries", "mysql-9.7", "servers, separated by commas")
 	alters     = flag.Int("alters", 0, "how many random changes are tried on each server; 0 leaves the test out")
 	alterSeed  = flag.Int64("seed", 1, "of the random changes")
+	alterTools = flag.String("alter-tools", "", "tools of matrix.yaml that random changes are tried with as well, separated by commas")
 )
 
 // golden obtains a server as the commands do.
@@ -65,6 +67,36 @@ func golden(t *testing.T, name string) *sandbox.Golden {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// obtainTool obtains a tool as the commands do, with the options that matrix.yaml has for it.
+func obtainTool(t *testing.T, name string) (migration.Tool, []string) {
+	t.Helper()
+	m, err := matrix.Load("../../matrix.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := m.ResolveTool(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := cache.DefaultDir(os.Getenv("MATRIX_CACHE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := (&tool.Store{Cache: c}).Obtain(t.Context(), ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	driver, err := migration.New(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return driver, m.ToolOptions(name)
 }
 
 // byServer is a tool that copies a table by the server's own statements, as a tool without faults would, and then
@@ -152,7 +184,10 @@ func change(t *testing.T, g *sandbox.Golden, text string, c usertables.Config) *
 			t.Errorf("left a process behind: %d %s", one.PID, one.Command)
 		}
 	})
-	c.Golden, c.Schema, c.Mode, c.Limit, c.Jobs = g, source, migration.ModeTriggers, time.Minute, 1
+	c.Golden, c.Schema, c.Limit, c.Jobs = g, source, time.Minute, 1
+	if c.Mode, err = migration.ParseMode(c.Tool, ""); err != nil {
+		t.Fatal(err)
+	}
 	c.Dir, c.Logs = dir.Path, t.TempDir()
 	report, err := usertables.Run(t.Context(), c)
 	if err != nil {
