@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,9 +22,11 @@ const noSmallDisk = 90
 
 // onSmallDisk runs a server on a copy of its data directory on a file system in memory, which is mounted in a namespace of its
 // own and is gone with it, and brings back what the server has left.
-const onSmallDisk = `mount -t tmpfs -o mode=700 small "$DISK" && cp -a "$DATA/." "$DISK" || exit 90
+const onSmallDisk = `filled() { mount -t tmpfs -o mode=700"$1" small "$DISK" && cp -a "$DATA/." "$DISK" || exit 90; }
+filled ""
 used=$(df -k --output=used "$DISK" | tail -n 1)
-mount -o remount,size=$((used + FREE))k "$DISK" || exit 90
+umount "$DISK" # a remount with another size is refused to those who are not root
+filled ",size=$((used + FREE))k"
 "$@" &
 server=$!
 trap : TERM # which the server gets as well: it shuts down
@@ -62,8 +65,8 @@ func (s *Sandbox) StartOnSmallDisk(ctx context.Context, free int, do func(contex
 	defer func() { err = errors.Join(err, output.Close()) }()
 	process, err := proc.Start(proc.Cmd{
 		Path: "unshare",
-		Args: []string{"--user", "--map-root-user", "--mount", "sh", "-c", onSmallDisk, "sh",
-			filepath.Join(s.meta.Basedir, "bin", "mysqld"), "--defaults-file=" + s.ConfigPath(), "--user=root", "--datadir=" + d.disk, "--log-error=" + d.errorLog},
+		Args: slices.Concat([]string{"--user", "--map-root-user", "--mount", "sh", "-c", onSmallDisk, "sh"}, asCaller(),
+			[]string{filepath.Join(s.meta.Basedir, "bin", "mysqld"), "--defaults-file=" + s.ConfigPath(), "--datadir=" + d.disk, "--log-error=" + d.errorLog}),
 		Dir:    s.dir,
 		Env:    []string{"LD_LIBRARY_PATH=" + filepath.Join(s.meta.Basedir, "lib"), "DATA=" + s.DataDir(), "DISK=" + d.disk, "FREE=" + strconv.Itoa(free)},
 		Scope:  s.meta.Scope,
@@ -73,6 +76,15 @@ func (s *Sandbox) StartOnSmallDisk(ctx context.Context, free int, do func(contex
 		return &SmallDiskError{err}
 	}
 	return d.judge(process, errors.Join(d.run(ctx, process, do), process.Stop(ctx, stopLimit)))
+}
+
+// asCaller begins the command of a server that runs as who calls: in the namespace that may mount, everybody is root, and a server
+// that is told of another user wants to change to that one's groups, which is refused there.
+func asCaller() []string {
+	if os.Geteuid() == 0 {
+		return nil
+	}
+	return []string{"unshare", "--user", fmt.Sprintf("--map-user=%d", os.Geteuid()), fmt.Sprintf("--map-group=%d", os.Getegid())}
 }
 
 // smallDisk is a server that runs on one.
