@@ -140,7 +140,7 @@ func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Ser
 			return "", true, nil
 		}
 		statuses, err := target.ReplicaStatus(ctx)
-		if err != nil || len(statuses) == 0 || !statuses[0].Healthy() {
+		if err != nil || len(statuses) == 0 || !comes(statuses[0]) {
 			answer = errors.Join(answer, err)
 			return "", true, nil
 		}
@@ -153,6 +153,11 @@ func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Ser
 		return statuses[0].String(), false, nil
 	})
 	return at, errors.Join(answer, err)
+}
+
+// comes says whether a replica gets on, or is about to: one that was started a moment ago is still connecting, without an error.
+func comes(s server.ReplicaStatus) bool {
+	return s.Healthy() || s.SQLRunning == "Yes" && s.IORunning != "No" && s.IOErrno == 0 && s.SQLErrno == 0
 }
 
 // hasAll says whether a replica has applied all that its source had logged when the source was first asked: sent, which is
