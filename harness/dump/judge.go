@@ -37,8 +37,6 @@ type Decision struct {
 	Idle bool
 	// Wrong is why the dump cannot be loaded as it is: the statement can be neither run nor passed over.
 	Wrong string
-	// Settings says that it may change the session's sql_mode or character set.
-	Settings bool
 }
 
 // Left is a statement, or a part of one, that plays no part. What has no values in it: they may be secrets.

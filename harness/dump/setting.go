@@ -35,7 +35,7 @@ type assignment struct {
 // setting decides on a SET: assignments to global variables and to those that keep statements from replicas are left out.
 func (j *Judge) setting(text []byte, list tokens) Decision {
 	if list.word(1, "NAMES", "CHARACTER", "CHARSET") {
-		d := Decision{Text: string(text), Assignments: []string{string(text)}, Settings: true}
+		d := Decision{Text: string(text), Assignments: []string{string(text)}}
 		if i := list.find("COLLATE"); i > 0 { // a collation that another vendor's server knows
 			d.Assignments = []string{"SET " + string(text[list[1].start:list[i-1].end])}
 		}
@@ -70,7 +70,6 @@ func (j *Judge) setting(text []byte, list tokens) Decision {
 			d.Left = append(d.Left, Left{"SET " + strings.ToLower(a.variable), WhyHosts})
 		default:
 			kept = append(kept, "SET "+a.text)
-			d.Settings = d.Settings || a.variable == "SQL_MODE" || a.variable == "CHARACTER_SET_CLIENT"
 		}
 	}
 	d.Assignments = kept

@@ -140,7 +140,7 @@ func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Ser
 			return "", true, nil
 		}
 		statuses, err := target.ReplicaStatus(ctx)
-		if err != nil || len(statuses) == 0 || !comes(statuses[0]) {
+		if err != nil || len(statuses) == 0 || !replicates(statuses[0]) {
 			answer = errors.Join(answer, err)
 			return "", true, nil
 		}
@@ -155,8 +155,9 @@ func (m Matcher) matchBelowLive(ctx context.Context, replica, target *server.Ser
 	return at, errors.Join(answer, err)
 }
 
-// comes says whether a replica gets on, or is about to: one that was started a moment ago is still connecting, without an error.
-func comes(s server.ReplicaStatus) bool {
+// replicates says whether a replica replicates, or is about to: one that was started a moment ago is still connecting, and has met
+// no error.
+func replicates(s server.ReplicaStatus) bool {
 	return s.Healthy() || s.SQLRunning == "Yes" && s.IORunning != "No" && s.IOErrno == 0 && s.SQLErrno == 0
 }
 

@@ -122,15 +122,17 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	}
 	w.specs = r.choose(catalog.Specs)
 	if w.wants(cell.LabelOlder) {
-		w.older, err = r.second(ctx, c, r.Matrix.Older(c.Entry), nil, catalog.Profiles)
+		if w.older, err = r.second(ctx, c, r.Matrix.Older(c.Entry), nil, catalog.Profiles); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil && w.wants(cell.LabelEarlier) {
+	if w.wants(cell.LabelEarlier) {
 		earlier := func(f flavor.Flavor) bool { return f.Version.Compare(w.flavor.Version) < 0 }
 		if w.earlier, err = r.second(ctx, c, r.Matrix.SameSeries(c.Entry), earlier, catalog.Profiles); err != nil {
 			return nil, err
 		}
 	}
-	return w, err
+	return w, nil
 }
 
 // wants says whether a spec of the cell has a label.
@@ -173,7 +175,7 @@ func (r *runner) second(ctx context.Context, c matrix.Cell, entries []matrix.Ent
 		case err == nil:
 			return one, nil
 		case !isUnavailable(err):
-			r.emit(report.Event{Type: report.EventNote, Cell: c.ID(), Message: "older server " + other.Name + ": " + err.Error()})
+			r.emit(report.Event{Type: report.EventNote, Cell: c.ID(), Message: "the second server, " + other.Name + ": " + err.Error()})
 		}
 	}
 	return second{}, nil // its specs are unsupported

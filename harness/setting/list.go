@@ -97,6 +97,9 @@ func binaryLog() []Setting {
 	return list
 }
 
+// CharacterSet is the Variable of settings by SET NAMES, which are of several variables.
+const CharacterSet = "character set"
+
 // sessions are further settings of applications' sessions.
 func sessions() []Setting {
 	isolation := func(level string) Setting {
@@ -104,7 +107,7 @@ func sessions() []Setting {
 			Refusal: "(?i)isolation", Excludes: []string{"binlog_format"}} // InnoDB refuses statements in the log below REPEATABLE READ
 	}
 	names := func(charset string) Setting {
-		return Setting{Variable: "character set", Value: charset, Session: []string{"SET NAMES " + charset}, Refusal: "(?i)character"}
+		return Setting{Variable: CharacterSet, Value: charset, Session: []string{"SET NAMES " + charset}, Refusal: "(?i)character"}
 	}
 	list := []Setting{isolation("READ COMMITTED"), isolation("SERIALIZABLE"), names("latin1"), names("utf8mb4"),
 		flag("foreign_key_checks", "0"), flag("unique_checks", "0"), session("time_zone", "-11:00")}

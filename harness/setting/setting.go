@@ -52,7 +52,7 @@ func Names(list []Setting) string {
 	return strings.Join(names, " and ")
 }
 
-// On are the settings that a server has, by its release: one that it lacks would only be found out when it is asked.
+// On are those of a list that a server of some release has, so that no pair is drawn with one that it lacks.
 func On(f flavor.Flavor, list []Setting) []Setting {
 	return slices.DeleteFunc(slices.Clone(list), func(s Setting) bool {
 		since, ok := releases[s.Variable]

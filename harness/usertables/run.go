@@ -251,6 +251,14 @@ func (r *runner) plan(ctx context.Context, p *place) (err error) {
 	return err
 }
 
+// another leaves a place that was used, and deploys a new one. err is of the task before.
+func (r *runner) another(ctx context.Context, used *place, err error) (*place, error) {
+	if err := errors.Join(err, r.leave(used)); err != nil {
+		return nil, err
+	}
+	return r.deploy(ctx)
+}
+
 // work changes tables until none is left. A place that a failed change may have spoiled is replaced.
 func (r *runner) work(ctx context.Context, p *place) (err error) {
 	defer func() { err = errors.Join(err, r.leave(p)) }()
@@ -271,10 +279,7 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			return ctx.Err()
 		}
 		if task.blamesWrites() {
-			if err = errors.Join(err, r.leave(p)); err != nil {
-				return err
-			}
-			if p, err = r.deploy(ctx); err != nil {
+			if p, err = r.another(ctx, p, err); err != nil {
 				return err
 			}
 			why := task.refusal.Error()
@@ -284,17 +289,14 @@ func (r *runner) work(ctx context.Context, p *place) (err error) {
 			outcome.Message = strings.TrimPrefix(outcome.Message+"; nothing was written meanwhile, since the server refuses the change with the rows that were: "+why, "; ")
 		}
 		if task.direct {
-			if err = errors.Join(err, r.leave(p)); err != nil {
-				return err
-			}
-			if p, err = r.deploy(ctx); err != nil {
+			if p, err = r.another(ctx, p, err); err != nil {
 				return err
 			}
 			task = r.newTask(p, table, number, !more)
 			task.modelFirst = true
 			outcome = task.run(ctx)
 			err = task.end()
-			outcome.Message = strings.TrimPrefix(outcome.Message+"; the tool had the server change the table itself; what was written was written before", "; ")
+			outcome.Message = strings.TrimPrefix(outcome.Message+"; the tool had the server change the table itself, and rows were written before it, not meanwhile", "; ")
 		}
 		r.done(outcome)
 		if !more && err == nil && p.member != nil && outcome.Verdict != VerdictFailed {

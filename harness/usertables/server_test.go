@@ -31,17 +31,10 @@ var (
 	alterTools = flag.String("alter-tools", "", "tools of matrix.yaml that random changes are tried with as well, separated by commas")
 )
 
-// golden obtains a server as the commands do.
-func golden(t *testing.T, name string) *sandbox.Golden {
+// project is matrix.yaml, and the cache that commands use.
+func project(t *testing.T) (*matrix.Matrix, *cache.Cache) {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("starts real servers")
-	}
 	m, err := matrix.Load("../../matrix.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	entry, err := m.Resolve(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +43,20 @@ func golden(t *testing.T, name string) *sandbox.Golden {
 		t.Fatal(err)
 	}
 	c, err := cache.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, c
+}
+
+// golden obtains a server as the commands do.
+func golden(t *testing.T, name string) *sandbox.Golden {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real servers")
+	}
+	m, c := project(t)
+	entry, err := m.Resolve(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,19 +79,8 @@ func golden(t *testing.T, name string) *sandbox.Golden {
 // obtainTool obtains a tool as the commands do, with the options that matrix.yaml has for it.
 func obtainTool(t *testing.T, name string) (migration.Tool, []string) {
 	t.Helper()
-	m, err := matrix.Load("../../matrix.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m, c := project(t)
 	ref, err := m.ResolveTool(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir, err := cache.DefaultDir(os.Getenv("MATRIX_CACHE"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := cache.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

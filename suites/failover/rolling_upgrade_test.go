@@ -16,47 +16,46 @@ import (
 )
 
 // upgrading is a star:2 in the middle of an upgrade node by node: both replicas are of the cell's version, the primary is older.
-// It starts read-only, as operators have it, so that one that comes back takes no writes under any manager.
-func upgrading(ctx SpecContext) (s *fixture, older *sandbox.Golden) {
+// The primary starts read-only, as operators have it, so that it takes no writes when it comes back, whatever the manager.
+func upgrading(ctx SpecContext) *fixture {
 	GinkgoHelper()
-	older = suitekit.OlderSource(sandbox.ProfileDurable)
-	s = deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older}, PerNode: map[int][]string{0: {"read_only=ON"}}})
+	older := suitekit.OlderSource(sandbox.ProfileDurable)
+	s := deploy(ctx, topology.Options{GTID: true, Golden: map[int]*sandbox.Golden{0: older}, PerNode: map[int][]string{0: {"read_only=ON"}}})
 	suitekit.NoFault(s.Primary().Server.SetReadOnly(ctx, false))
 	AddReportEntry("versions", fmt.Sprintf("the primary is %s, both replicas are %s", older.Flavor, s.named("replica1").Server.Flavor))
-	return s, older
+	return s
 }
 
 var _ = Describe("in the middle of a rolling upgrade, with both replicas newer than the primary,", Label(cell.LabelFull), Label(cell.LabelOlder), func() {
-	It("a planned takeover loses no write; the old primary stays read-only until it is upgraded, and is a replica then", func(ctx SpecContext) {
-		s, older := upgrading(ctx)
+	It("a planned takeover loses no write, and the old primary stays read-only", func(ctx SpecContext) {
+		s := upgrading(ctx)
 		s.manage(ctx, nil)
 		s.write(ctx)
-		switcher, ok := s.manager.(failover.Switcher)
-		Expect(ok).To(BeTrue(), "the manager knows no planned takeover")
-		Expect(switcher.Takeover(ctx, "replica1")).To(Succeed())
-		s.finishWrites(ctx)
-		account := s.expectCluster(ctx, cluster{primary: s.named("replica1"), excluded: []string{"primary"}})
-		Expect(account.Lost).To(BeEmpty(), account.String())
+		s.takeOver(ctx, "replica1", "primary")
+	})
 
-		to := suitekit.Golden(sandbox.ProfileDurable)
-		if step := upgrade.Direct(older.Flavor, to.Flavor); !step.InPlace {
-			AddReportEntry("the old primary was not upgraded", step.String()+" is not supported in place by the vendor: "+step.Source)
-			return
+	It("the old primary of a planned takeover is a replica once it is upgraded", func(ctx SpecContext) {
+		from, to := suitekit.OlderSource(sandbox.ProfileDurable), suitekit.Golden(sandbox.ProfileDurable)
+		if step := upgrade.Direct(from.Flavor, to.Flavor); !step.InPlace {
+			suitekit.Unsupported(step.String() + " is not supported in place by the vendor: " + step.Source)
 		}
+		s := upgrading(ctx)
+		s.manage(ctx, nil)
+		s.write(ctx)
+		s.takeOver(ctx, "replica1", "primary")
 		old := s.Primary()
 		suitekit.NoFault(upgrade.Install(ctx, old, to))
 		detail, err := upgrade.SystemTables(ctx, old.Sandbox, suitekit.Cell().Dir)
 		suitekit.NoFault(err)
 		if detail != "" {
-			AddReportEntry("the old primary was not upgraded as a whole", detail)
-			return
+			suitekit.Unsupported(detail)
 		}
 		suitekit.NoFault(upgrade.PointTo(ctx, old, s.named("replica1"), true))
 		Eventually(ctx, s.check).WithArguments(ctx, cluster{primary: s.named("replica1")}).WithTimeout(catchUpLimit).WithPolling(auditPoll).Should(BeEmpty())
 	})
 
-	It("the primary's crash loses no more than without; when it comes back it is not made a replica of a newer server", func(ctx SpecContext) {
-		s, _ := upgrading(ctx)
+	It("a primary that dies is replaced; when it comes back it is not made a replica of a newer server", func(ctx SpecContext) {
+		s := upgrading(ctx)
 		s.manage(ctx, func(c *embedded.Config) { c.Readmit = true })
 		s.write(ctx)
 		s.killPrimary(ctx)

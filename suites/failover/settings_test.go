@@ -13,19 +13,18 @@ import (
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/topology"
 	"mysqlmatrix/harness/upgrade"
-	"mysqlmatrix/harness/workload"
 )
 
 // settingPrivileges let the application change its sessions' settings, and nothing more: it must not be able to write to a server
 // that is read-only. A server that does not know one of them passes it over.
 var settingPrivileges = []string{"SESSION_VARIABLES_ADMIN", "TRANSACTION_GTID_TAG", "BINLOG ADMIN"}
 
-// Applications and servers have settings; a failover and a takeover go as without. Each setting is tried with both, in pairs that
-// the seed draws.
+// A failover and a takeover go on as usual whatever the settings of servers and of the application's sessions. Each setting is
+// tried with both, in pairs that the seed draws.
 var _ = suitekit.WithCell(func() {
 	seed := suitekit.Cell().Seed
-	// An application that says latin1 and sends UTF-8 stores another text, whoever the primary is.
-	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return s.Value == "latin1" })
+	// An application that names another character set and sends UTF-8 stores another text, whoever the primary is.
+	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return s.Variable == setting.CharacterSet && s.Value != "utf8mb4" })
 	for _, pair := range setting.Pairs(seed, list) {
 		It("a dead primary under load is replaced, and no row differs, under "+setting.Names(pair), Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deployUnder(ctx, pair)
@@ -48,7 +47,7 @@ var _ = suitekit.WithCell(func() {
 })
 
 // deployUnder makes servers with settings, for an application whose sessions have them. A server that does not know one of them,
-// or lets only those set it who may write where it is read-only, makes the spec unsupported.
+// or lets only those set it who may write to a read-only server, makes the spec unsupported.
 func deployUnder(ctx SpecContext, settings []setting.Setting) *fixture {
 	GinkgoHelper()
 	options := topology.Options{GTID: true}
@@ -59,24 +58,12 @@ func deployUnder(ctx SpecContext, settings []setting.Setting) *fixture {
 	}
 	s := deploy(ctx, options)
 	s.session = session
-	primary := s.Primary().Server
 	for _, privilege := range settingPrivileges {
 		err := upgrade.Exec(ctx, s.Primary().Sandbox, fmt.Sprintf("GRANT %s ON *.* TO 'msandbox_rw'@'127.%%'", privilege))
 		if !errors.As(err, new(*mysql.MySQLError)) {
 			suitekit.NoFault(err)
 		}
 	}
-	for _, one := range settings {
-		var err error
-		if one.Server != nil {
-			_, err = primary.Variable(ctx, one.Variable)
-		} else {
-			err = workload.Session{Endpoint: application(s.Primary())}.Exec(ctx, one.Session...)
-		}
-		if errors.As(err, new(*mysql.MySQLError)) {
-			suitekit.Unsupported(fmt.Sprintf("%s: %v", one, err))
-		}
-		suitekit.NoFault(err)
-	}
+	suitekit.RequireSettings(ctx, s.Primary().Server, application(s.Primary()), settings)
 	return s
 }

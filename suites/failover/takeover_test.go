@@ -77,8 +77,9 @@ var _ = Describe("a planned takeover under load", func() {
 	})
 })
 
-// takeOver makes a replica the primary while the application writes, and judges what is there then.
-func (s *fixture) takeOver(ctx SpecContext, to string) {
+// takeOver makes a replica the primary while the application writes, and judges what is there then. Nodes that are excluded do
+// not follow it.
+func (s *fixture) takeOver(ctx SpecContext, to string, excluded ...string) {
 	GinkgoHelper()
 	switcher, ok := s.manager.(failover.Switcher)
 	Expect(ok).To(BeTrue(), "the manager knows no planned takeover")
@@ -88,6 +89,6 @@ func (s *fixture) takeOver(ctx SpecContext, to string) {
 	s.mu.Lock()
 	suitekit.Measure("time without a write", "ms", float64(s.firstAfter.Sub(s.lastBefore).Microseconds())/1000)
 	s.mu.Unlock()
-	account := s.expectCluster(ctx, cluster{primary: s.named(to)})
+	account := s.expectCluster(ctx, cluster{primary: s.named(to), excluded: excluded})
 	Expect(account.Lost).To(BeEmpty(), account.String())
 }

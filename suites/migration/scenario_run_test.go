@@ -83,7 +83,7 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	if s.zone != "" {
 		loadZone(ctx, s.zone, r.primary, r.replica)
 	}
-	r.knowsSettings(ctx)
+	suitekit.RequireSettings(ctx, r.primary, r.primary.Endpoint, s.settings)
 	suitekit.NoFault(r.primary.Exec(ctx, "CREATE DATABASE "+database))
 	suitekit.NoFault(r.primary.Unlogged(ctx, "CREATE DATABASE "+modelDatabase))
 	variant := s.make(ctx, r.onModel())

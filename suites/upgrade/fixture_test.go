@@ -86,6 +86,16 @@ func (s *servers) loaded(ctx context.Context, g *sandbox.Golden) *sandbox.Sandbo
 	return one
 }
 
+// upgradeSystemTables brings a server's system tables up to date. A build that has no program for it makes the spec unsupported.
+func upgradeSystemTables(ctx context.Context, s *sandbox.Sandbox) {
+	GinkgoHelper()
+	detail, err := upgrade.SystemTables(ctx, s, suitekit.Cell().Dir)
+	suitekit.NoFault(err)
+	if detail != "" {
+		suitekit.Unsupported(detail)
+	}
+}
+
 // equal expects that two servers hold the same.
 func equal(ctx context.Context, old, new *sandbox.Sandbox) {
 	GinkgoHelper()

@@ -48,11 +48,7 @@ func describeInPlace(p predecessor) {
 		next := all.clone(suitekit.Golden(sandbox.ProfileDurable), data)
 		began := time.Now()
 		Expect(next.Start(ctx)).To(Succeed(), "the new version starts on the older one's data directory")
-		detail, err := upgrade.SystemTables(ctx, next, suitekit.Cell().Dir)
-		suitekit.NoFault(err)
-		if detail != "" {
-			suitekit.Unsupported(detail)
-		}
+		upgradeSystemTables(ctx, next)
 		suitekit.Measure("upgrade in place", "s", time.Since(began).Seconds())
 		return next
 	}
@@ -68,11 +64,7 @@ func describeInPlace(p predecessor) {
 			return taken(ctx, old.DataDir())
 		}
 		Expect(err).NotTo(HaveOccurred())
-		detail, err := upgrade.SystemTables(ctx, next, suitekit.Cell().Dir)
-		suitekit.NoFault(err)
-		if detail != "" {
-			suitekit.Unsupported(detail)
-		}
+		upgradeSystemTables(ctx, next)
 		return next
 	}
 
@@ -144,11 +136,7 @@ func describeInPlace(p predecessor) {
 			suitekit.NoFault(old.Start(ctx))
 		} else {
 			Expect(err).NotTo(HaveOccurred())
-			detail, err := upgrade.SystemTables(ctx, next, suitekit.Cell().Dir)
-			suitekit.NoFault(err)
-			if detail != "" {
-				suitekit.Unsupported(detail)
-			}
+			upgradeSystemTables(ctx, next)
 		}
 		equal(ctx, old, next)
 	})

@@ -19,11 +19,7 @@ import (
 func upgraded(ctx context.Context, n *topology.Node) {
 	GinkgoHelper()
 	Expect(upgrade.Install(ctx, n, suitekit.Golden(sandbox.ProfileDurable))).To(Succeed(), n.Name+" starts as the new version")
-	detail, err := upgrade.SystemTables(ctx, n.Sandbox, suitekit.Cell().Dir)
-	suitekit.NoFault(err)
-	if detail != "" {
-		suitekit.Unsupported(detail)
-	}
+	upgradeSystemTables(ctx, n.Sandbox)
 }
 
 var _ = func() bool {

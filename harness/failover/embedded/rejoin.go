@@ -187,7 +187,7 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 		Reason: o.Name + " was replaced and has come back: "}
 	own := o.Wrote.Minus(primary.Wrote)
 	_, follows := o.LinkTo(primary.Addr)
-	unable := tooOldToFollow(o, primary)
+	unable := cannotRejoin(o, primary)
 	switch {
 	case follows:
 		plan.Problem, plan.Repoint = failover.NoProblem, []string{o.Name}
@@ -208,14 +208,19 @@ func (m *Manager) rejoinPlan(o, primary failover.Observation, state failover.Sta
 	return plan
 }
 
-// tooOldToFollow is why a replaced primary cannot replicate from the new one, as in the middle of an upgrade node by node, and
-// what to do; "" when it can.
-func tooOldToFollow(old, primary failover.Observation) string {
+// cannotRejoin is why a replaced primary cannot replicate from the new one, by version or binary log format, and what to do; ""
+// when it can. In the middle of a rolling upgrade it is older.
+func cannotRejoin(old, primary failover.Observation) string {
 	reason := cannotFollow(candidate{Observation: old}, candidate{Observation: primary})
-	if reason == "" {
+	switch {
+	case reason == "":
 		return ""
+	case !old.Flavor.CanReplicateFrom(primary.Flavor):
+		reason += ": upgrade it"
+	default:
+		reason += ": set binlog_format as on " + primary.Name
 	}
-	return reason + ": upgrade it, and have it replicate from " + primary.Name
+	return reason + ", and have it replicate from " + primary.Name
 }
 
 // usesGTID says whether a primary's replicas use GTID.

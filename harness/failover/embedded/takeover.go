@@ -12,8 +12,8 @@ import (
 	"mysqlmatrix/harness/server"
 )
 
-// Takeover makes a named replica the primary, and returns when the others follow it. An old primary of an older version,
-// which cannot read the new one's logs, is left read-only, and the audit has it as excluded. A takeover waits its turn behind
+// Takeover makes a named replica the primary, and returns when the others follow it. An old primary that cannot
+// replicate from the new one, as one of an older version, is left read-only, and the audit has it as excluded. A takeover waits its turn behind
 // a recovery. When a step fails before the replica takes writes, what was done is undone: the old primary takes writes again.
 func (m *Manager) Takeover(ctx context.Context, to string) error {
 	done := make(chan error, 1)
@@ -116,7 +116,7 @@ func (r *recovery) switchTo(ctx context.Context, plan failover.Plan, state failo
 		return errors.Join(err, r.giveUp(ctx, old, chosen))
 	}
 	r.install(ctx, chosen, plan)
-	if reason := tooOldToFollow(r.old, chosen.seen); reason != "" {
+	if reason := cannotRejoin(r.old, chosen.seen); reason != "" {
 		r.manager.members.exclude(plan.Dead) // until an operator has upgraded it and has it replicate
 		r.change(func(a *failover.Audit) {
 			a.Excluded = append(a.Excluded, failover.Exclusion{Name: plan.Dead, Reason: reason})
