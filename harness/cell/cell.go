@@ -91,6 +91,9 @@ const (
 	LabelOnOlder = "on older"
 )
 
+// LabelProfile stands before the name of a sandbox profile that only specs with this label use.
+const LabelProfile = "profile "
+
 // Write stores a description for the process to be started.
 func (d Description) Write(path string) error {
 	text, err := json.MarshalIndent(d, "", "  ")

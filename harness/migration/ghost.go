@@ -186,6 +186,9 @@ func ghostArguments(ctx context.Context, p *tool.Program, job Job) ([]string, er
 		"--throttle-additional-flag-file=" + filepath.Join(job.Workdir, "gh-ost.throttle"),
 		"--verbose", "--execute",
 	}
+	if host.TLS {
+		args = append(args, "--ssl", "--ssl-allow-insecure")
+	}
 	switch job.Mode {
 	case ModePrimary:
 		args = append(args, "--allow-on-master")

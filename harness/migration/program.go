@@ -18,10 +18,10 @@ import (
 // credentialsFile holds the account: on the command line every user of the machine could read it.
 const credentialsFile = "client.cnf"
 
-// writeCredentials writes an option file that both tools read.
-func writeCredentials(dir string, ep server.Endpoint) (path string, err error) {
+// writeCredentials writes an option file that every tool reads, with further lines for one.
+func writeCredentials(dir string, ep server.Endpoint, lines ...string) (path string, err error) {
 	path = filepath.Join(dir, credentialsFile)
-	text := "[client]\nuser=" + ep.User + "\npassword=" + ep.Password + "\n"
+	text := "[client]\nuser=" + ep.User + "\npassword=" + ep.Password + "\n" + strings.Join(append(lines, ""), "\n")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("account for the tool: %w", err)
 	}

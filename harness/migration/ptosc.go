@@ -79,7 +79,13 @@ var _ = register(&Descriptor{
 
 // migratePTOSC runs pt-online-schema-change on the primary. It does not say how long the table was locked.
 func migratePTOSC(ctx context.Context, p *tool.Program, job Job) (*Result, error) {
-	if _, err := writeCredentials(job.Workdir, job.Primary); err != nil {
+	var lines []string
+	if job.Primary.TLS {
+		// By 3.7.1's own --mysql_ssl, DBD::mysql 4.050 with MariaDB's client library says that it cannot enforce TLS. The library
+		// connects with TLS when ciphers are named.
+		lines = append(lines, "ssl-cipher=ECDHE-RSA-AES256-GCM-SHA384:AES256-GCM-SHA384")
+	}
+	if _, err := writeCredentials(job.Workdir, job.Primary, lines...); err != nil {
 		return nil, err
 	}
 	if err := writePlugin(job.Workdir); err != nil {

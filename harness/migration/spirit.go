@@ -88,12 +88,16 @@ func migrateSpirit(ctx context.Context, p *tool.Program, job Job) (*Result, erro
 	if err != nil {
 		return nil, err
 	}
+	tlsMode := "DISABLED"
+	if job.Primary.TLS {
+		tlsMode = "REQUIRED"
+	}
 	args := []string{
 		"migrate", "--conf=" + conf,
 		"--host=" + job.Primary.Host + ":" + strconv.Itoa(job.Primary.Port),
 		"--database=" + job.Database, "--table=" + job.Table, "--alter=" + job.Alter,
 		"--threads=2", "--target-chunk-time=100ms",
-		"--tls-mode=DISABLED", // a sandbox's certificate is nobody's
+		"--tls-mode=" + tlsMode, // a sandbox's certificate is nobody's
 		"--lock-wait-timeout=10s",
 	}
 	if job.held != "" {

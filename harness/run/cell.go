@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,10 +118,10 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.goldens(ctx, c.Entry, catalog.Profiles, w.goldens); err != nil {
+	w.specs = r.choose(catalog.Specs)
+	if err := r.goldens(ctx, c.Entry, append(catalog.Profiles, w.profiles()...), w.goldens); err != nil {
 		return nil, err
 	}
-	w.specs = r.choose(catalog.Specs)
 	if w.wants(cell.LabelOlder) {
 		if w.older, err = r.second(ctx, c, r.Matrix.Older(c.Entry), nil, catalog.Profiles); err != nil {
 			return nil, err
@@ -133,6 +134,19 @@ func (r *runner) prepare(ctx context.Context, c matrix.Cell) (*work, error) {
 		}
 	}
 	return w, nil
+}
+
+// profiles are those that only some specs of the cell use.
+func (w *work) profiles() []string {
+	var names []string
+	for _, s := range w.specs {
+		for _, label := range s.Labels {
+			if name, ok := strings.CutPrefix(label, cell.LabelProfile); ok && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // wants says whether a spec of the cell has a label.

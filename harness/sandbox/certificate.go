@@ -23,12 +23,12 @@ const (
 	certificateLife = 10 * 365 * 24 * time.Hour
 )
 
-// certify gives a golden sandbox a self-signed certificate where each clone would make one whenever it starts
-// (MariaDB 11.4 and later, which keep it in memory only). Making the key is half of what such a server costs a short
-// test. Clients trust it as they trust the server's own: by the account's password.
+// certify gives a golden sandbox of MariaDB a self-signed certificate. 11.4 and later would make one whenever they start and keep
+// it in memory only, and making the key is half of what such a server costs a short test. Earlier ones have none of their own, and
+// take this one where an option names it. Clients trust it as they trust the server's own: by the account's password.
 func certify(f flavor.Flavor, data string) error {
-	if !f.Provisioning().StartupCertificate {
-		return nil
+	if !f.IsMariaDB() {
+		return nil // MySQL makes its own, once
 	}
 	key, err := rsa.GenerateKey(rand.Reader, keyBits)
 	if err != nil {
@@ -47,7 +47,7 @@ func certify(f flavor.Flavor, data string) error {
 	)
 }
 
-// certified are the options that name the certificate, below the data directory.
+// certified are the options that name the certificate, below the data directory, for servers that would make one.
 func certified(f flavor.Flavor) []string {
 	if !f.Provisioning().StartupCertificate {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,9 @@ import (
 
 // xPortOffset is how far dbdeployer puts MySQL's X port from the server's port.
 const xPortOffset = 10000
+
+// RequireTLS is the option by which a server takes connections with TLS only, also behind "loose-".
+const RequireTLS = "require_secure_transport=ON"
 
 // Spec is what makes a clone different from its siblings.
 type Spec struct {
@@ -35,7 +39,8 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 		return nil, err
 	}
 	s = &Sandbox{dir: dir, lease: lease, fresh: true, meta: meta{Entry: g.Entry, Flavor: g.Flavor, Basedir: g.Basedir,
-		Profile: g.Profile, Port: lease.Port, ServerID: spec.ServerID, Scope: spec.Scope}}
+		Profile: g.Profile, Port: lease.Port, ServerID: spec.ServerID, Scope: spec.Scope,
+		TLS: slices.ContainsFunc(spec.Options, func(line string) bool { return strings.HasSuffix(line, RequireTLS) })}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("clone a sandbox of %s into %s: %w", g.Entry, dir, err), os.RemoveAll(dir), lease.Release())

@@ -23,7 +23,7 @@ import (
 const (
 	goldenKind   = "goldens"
 	goldenFile   = "golden.json"
-	goldenFormat = "5" // raise it when what a golden sandbox holds changes
+	goldenFormat = "6" // raise it when what a golden sandbox holds changes
 	deployLimit  = 3 * time.Minute
 	sandboxName  = "golden" // dbdeployer's folder inside the cached one
 )
@@ -190,6 +190,9 @@ func runDbdeployer(ctx context.Context, program string, b *basedir.Basedir, p Pr
 	}
 	for _, option := range append(p.options(b.Flavor), "skip-log-bin") {
 		args = append(args, "--my-cnf-options="+option)
+	}
+	if p == ProfileLowerCase && b.Flavor.Dialect().DataDictionary {
+		args = append(args, "--init-options=--"+lowerCase)
 	}
 	for _, host := range []string{"127.%", "localhost"} {
 		if !b.Flavor.Provisioning().GrantsByRole {

@@ -13,15 +13,20 @@ type Profile string
 const (
 	ProfileFast    Profile = "fast"    // durability off, small buffers: for specs that crash no server
 	ProfileDurable Profile = "durable" // every commit on disk: for specs that crash one
+	// ProfileLowerCase is fast, and keeps the names of tables in lower case, which MySQL 8.0 takes only when it is initialised.
+	ProfileLowerCase Profile = "lower-case"
 )
+
+// lowerCase is the option of ProfileLowerCase.
+const lowerCase = "lower_case_table_names=1"
 
 // ParseProfile reads a profile's name.
 func ParseProfile(s string) (Profile, error) {
 	switch p := Profile(s); p {
-	case ProfileFast, ProfileDurable:
+	case ProfileFast, ProfileDurable, ProfileLowerCase:
 		return p, nil
 	default:
-		return "", fmt.Errorf("profile %q: want %s or %s", s, ProfileFast, ProfileDurable)
+		return "", fmt.Errorf("profile %q: want %s, %s or %s", s, ProfileFast, ProfileDurable, ProfileLowerCase)
 	}
 }
 
@@ -53,6 +58,9 @@ func (p Profile) options(f flavor.Flavor) []string {
 		options = append(options, "innodb_flush_log_at_trx_commit=1", "sync_binlog=1")
 	} else {
 		options = append(options, "innodb_flush_log_at_trx_commit=0", "sync_binlog=0", "innodb_doublewrite=0")
+	}
+	if p == ProfileLowerCase {
+		options = append(options, lowerCase)
 	}
 	return append(options, f.Provisioning().Options...)
 }

@@ -76,6 +76,7 @@ type meta struct {
 	Port     int           `json:"port"`
 	ServerID int           `json:"server_id"`
 	Scope    string        `json:"scope"`
+	TLS      bool          `json:"tls,omitempty"` // it takes connections with TLS only
 }
 
 // Open finds a sandbox that another process made.
@@ -137,12 +138,12 @@ func socketPath(dir string, port int) string {
 
 // Endpoint is where an administrator connects.
 func (s *Sandbox) Endpoint() server.Endpoint {
-	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: User, Password: Password, DataDir: s.DataDir()}
+	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: User, Password: Password, DataDir: s.DataDir(), TLS: s.meta.TLS}
 }
 
 // ReplicationEndpoint is where a replica connects.
 func (s *Sandbox) ReplicationEndpoint() server.Endpoint {
-	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: ReplicaUser, Password: ReplicaPassword}
+	return server.Endpoint{Host: "127.0.0.1", Port: s.meta.Port, User: ReplicaUser, Password: ReplicaPassword, TLS: s.meta.TLS}
 }
 
 // Start starts the server directly, without mysqld_safe, which would restart one that a spec has killed,

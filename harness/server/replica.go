@@ -187,7 +187,10 @@ func (s *Server) changeSource(src Source) (string, error) {
 		options = append(options, d.PublicKeyOption+"=1")
 	}
 	switch {
-	case src.TLS:
+	case src.Endpoint.TLS && s.Flavor.IsMariaDB():
+		add("SSL", "1")
+		add("SSL_VERIFY_SERVER_CERT", "0")
+	case src.TLS || src.Endpoint.TLS:
 		add("SSL", "1")
 	case d.PlainTransport != "":
 		options = append(options, d.PlainTransport)

@@ -1,6 +1,9 @@
 package setting
 
 import (
+	"fmt"
+	"slices"
+
 	"mysqlmatrix/harness/flavor"
 )
 
@@ -50,11 +53,12 @@ var releases = map[string]release{
 	"transaction_isolation":              {version(5, 7, 20), version(11, 1, 1)},
 	"sql_require_primary_key":            {version(8, 0, 13), never},
 	"sql_generate_invisible_primary_key": {version(8, 0, 30), never},
+	"require_secure_transport":           {version(5, 7, 8), version(10, 5, 2)},
 }
 
 // All are the settings, those under which rows were lost first.
 func All() []Setting {
-	return append(append(binaryLog(), sessions()...), servers()...)
+	return slices.Concat(binaryLog(), sessions(), servers(), statements(), earlier())
 }
 
 // binaryLog are settings of what is in the binary log, which tools read.
@@ -77,13 +81,15 @@ func binaryLog() []Setting {
 	partialServer := global("binlog_row_value_options", "PARTIAL_JSON")
 	partialServer.JSON = true
 	tagged := Setting{Variable: "gtid_next", Value: "AUTOMATIC:app", Session: []string{"SET SESSION gtid_next = 'AUTOMATIC:app'"}, GTID: true, Refusal: "(?i)gtid"}
+	cache := global("binlog_cache_size", "4096") // transactions are larger
+	cache.Large = true
 	mariadb := global("log_bin_compress", "ON")
 	mariadb.Server = append(mariadb.Server, "loose-log_bin_compress_min_len=10")
 	list := []Setting{compression, minimal, statement, partial, compressed, mariadb,
 		minimalServer, statementServer, partialServer, tagged,
 		session("binlog_row_image", "NOBLOB"), session("binlog_format", "MIXED"),
 		flag("binlog_rows_query_log_events", "ON"), flag("binlog_annotate_row_events", "ON"),
-		global("binlog_checksum", "NONE"), global("binlog_row_metadata", "FULL"), global("binlog_cache_size", "4096"),
+		global("binlog_checksum", "NONE"), global("binlog_row_metadata", "FULL"), cache,
 	}
 	for i := range list {
 		if list[i].JSON {
@@ -110,7 +116,7 @@ func sessions() []Setting {
 		return Setting{Variable: CharacterSet, Value: charset, Session: []string{"SET NAMES " + charset}, Refusal: "(?i)character"}
 	}
 	list := []Setting{isolation("READ COMMITTED"), isolation("SERIALIZABLE"), names("latin1"), names("utf8mb4"),
-		flag("foreign_key_checks", "0"), flag("unique_checks", "0"), session("time_zone", "-11:00")}
+		flag("foreign_key_checks", "0"), flag("unique_checks", "0"), session("time_zone", "-11:00"), unlogged()}
 	for _, mode := range []string{"ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "PAD_CHAR_TO_FULL_LENGTH", "PIPES_AS_CONCAT"} {
 		one := session("sql_mode", mode)
 		one.Condition = "FIND_IN_SET('" + mode + "', @@SESSION.sql_mode)"
@@ -119,8 +125,71 @@ func sessions() []Setting {
 	return list
 }
 
+// unlogged is a session that writes nothing to the binary log.
+func unlogged() Setting {
+	s := flag("sql_log_bin", "0")
+	s.Unlogged = true
+	return s
+}
+
+// statements are settings of how an application writes.
+func statements() []Setting {
+	manual := flag("autocommit", "0")
+	manual.Around = func(int64) Around { return Around{After: []string{"COMMIT"}} }
+	xa := func(title string, end func(n int64) string) Setting {
+		return Setting{Title: title, Variable: "XA", Value: title, Refusal: `(?i)\bXA\b`, Excludes: []string{"autocommit"},
+			Around: func(n int64) Around {
+				id := fmt.Sprintf(" 'application-%d'", n)
+				return Around{
+					Before: []string{"XA START" + id},
+					After:  []string{"XA END" + id, "XA PREPARE" + id, end(n) + id},
+					Undo:   []string{"XA END" + id, "XA ROLLBACK" + id},
+				}
+			}}
+	}
+	return []Setting{
+		manual,
+		xa("XA transactions", func(int64) string { return "XA COMMIT" }),
+		xa("XA transactions of which some are rolled back when they are prepared", func(n int64) string {
+			if n%3 == 0 {
+				return "XA ROLLBACK"
+			}
+			return "XA COMMIT"
+		}),
+		{
+			Title: "LOAD DATA", Variable: "local_infile", Value: "ON", Server: []string{"loose-local_infile=ON"}, Refusal: "(?i)infile",
+			Statements: []string{
+				"LOAD DATA LOCAL INFILE 'Reader::" + Rows + "' REPLACE INTO TABLE t CHARACTER SET utf8mb4 (a, v, n) SET id = %[2]d",
+				"LOAD DATA LOCAL INFILE 'Reader::" + Rows + "' IGNORE INTO TABLE t CHARACTER SET utf8mb4 (a, v, n) SET id = %[2]d",
+			},
+		},
+	}
+}
+
+// Rows is the name by which LOAD DATA asks the driver for rows of an INT, a text and another INT.
+const Rows = "rows"
+
+// earlier are settings that sessions keep from before they were changed, as those of a pool of connections do.
+func earlier() []Setting {
+	list := []Setting{session("binlog_row_image", "MINIMAL"), session("binlog_format", "STATEMENT"),
+		flag("binlog_transaction_compression", "ON")}
+	for i := range list {
+		list[i].Earlier, list[i].Session, list[i].Condition = true, nil, ""
+	}
+	list[0].Excludes = []string{"binlog_format"}
+	return list
+}
+
 // servers are further settings of servers. They are those of the tool's sessions as well.
 func servers() []Setting {
+	packet := global("max_allowed_packet", "65536")
+	packet.Large, packet.Refusal = true, "(?i)max_?allowed_?packet|packet for query is too large"
+	lower := global("lower_case_table_names", "1")
+	lower.LowerCase, lower.Refusal = true, "(?i)lower_case_table_names|table .* does not exist"
+	secure := global("require_secure_transport", "ON")
+	secure.Title, secure.Refusal = "TLS required, and an account of caching_sha2_password where there is one", "(?i)tls|ssl|secure|access denied"
+	// The names of MySQL's own certificate; a sandbox of MariaDB has one by these names as well.
+	secure.Server = append(secure.Server, "loose-ssl-cert=server-cert.pem", "loose-ssl-key=server-key.pem")
 	explain := global("explain_format", "JSON")
 	level := global("transaction_isolation", "READ-COMMITTED")
 	level.Excludes = []string{"binlog_format", "transaction isolation"}
@@ -132,5 +201,8 @@ func servers() []Setting {
 		global("innodb_autoinc_lock_mode", "0"), global("innodb_autoinc_lock_mode", "2"),
 		global("innodb_lock_wait_timeout", "1"), global("low_priority_updates", "ON"),
 		global("innodb_strict_mode", "OFF"), global("auto_increment_increment", "7"),
+		packet, lower, secure,
+		{Title: "GTID", Variable: "GTID", Value: "ON", GTID: true, Refusal: "(?i)gtid", Needs: []flavor.Capability{flavor.CapGTID}},
+		{Title: "semi-synchronous replication", Variable: "semi-sync", Value: "ON", SemiSync: true, Refusal: "(?i)semi", Needs: []flavor.Capability{flavor.CapSemiSync}},
 	}
 }

@@ -15,10 +15,20 @@ type Setting struct {
 	// Variable is what it sets; two settings of one variable are never combined.
 	Variable string
 	Value    string
+	// Title is what it is called where that is not a variable and its value.
+	Title string
 	// Session are the statements at the start of an application's session; Server, the option lines of every server.
-	// One of the two is given. A server that does not know the variable is found out by asking it.
+	// A server that does not know the variable is found out by asking it.
 	Session []string
 	Server  []string
+	// Earlier says that the server has the value while the application opens its sessions, which keep it, and another one
+	// afterwards: whoever asks the server does not see it.
+	Earlier bool
+	// Around is what the application has around each of its statements; n is another number for each. Nil is nothing.
+	Around func(n int64) Around
+	// Statements are further ones of the application, each for one row of the table t: %[1]s is the condition that names the row,
+	// %[2]d its number.
+	Statements []string
 	// Condition is an SQL expression that is true in an application's session that has the setting; "" where there is none.
 	Condition string
 	// Refusal is a regular expression that a tool's refusal matches: it names the setting.
@@ -26,21 +36,46 @@ type Setting struct {
 	Needs   []flavor.Capability
 	// JSON says that it concerns updates in place of JSON documents.
 	JSON bool
-	// GTID says that the servers replicate by GTID.
-	GTID bool
+	// Large says that it concerns values of tens of kilobytes.
+	Large bool
+	// Unlogged says that what the application writes is not in the binary log, and so not on replicas.
+	Unlogged bool
+	// GTID says that the servers replicate by GTID, SemiSync that they do so semi-synchronously.
+	GTID, SemiSync bool
+	// LowerCase says that the servers keep the names of tables in lower case.
+	LowerCase bool
 	// Excludes are variables that it is not combined with.
 	Excludes []string
 	// Reported says that people have lost rows under it: it is tested by itself in the pr tier.
 	Reported bool
 }
 
-// String is "binlog_row_image=MINIMAL in sessions", or "… on the server".
+// Around are the statements that an application has around one of its own, and those by which it gives up all of it.
+type Around struct{ Before, After, Undo []string }
+
+// String is "binlog_row_image=MINIMAL in sessions", "… on the server", or the title.
 func (s Setting) String() string {
 	where := " in sessions"
-	if s.Server != nil {
+	switch {
+	case s.Title != "":
+		return s.Title
+	case s.Earlier:
+		where = " in sessions opened before it was changed"
+	case s.Server != nil:
 		where = " on the server"
 	}
 	return s.Variable + "=" + s.Value + where
+}
+
+// InAnyScenario says that it can be tried with any table and any statements; others say what they are tried with.
+func (s Setting) InAnyScenario() bool {
+	return !s.JSON && !s.Large && !s.Unlogged && s.Around == nil && s.Statements == nil &&
+		(s.Variable != CharacterSet || s.Value == "utf8mb4")
+}
+
+// InFailovers says that it concerns failovers: replicas have what the application writes, and the application opens new sessions.
+func (s Setting) InFailovers() bool {
+	return s.Variable == "autocommit" || s.InAnyScenario() && !s.Earlier && !s.LowerCase
 }
 
 // Names are settings as a spec's name has them.

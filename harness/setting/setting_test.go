@@ -1,9 +1,9 @@
 package setting
 
 import (
-	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"mysqlmatrix/harness/flavor"
@@ -17,8 +17,14 @@ func TestAll(t *testing.T) {
 			t.Errorf("%s is there twice", name)
 		}
 		seen[name] = true
-		if (s.Session == nil) == (s.Server == nil) {
-			t.Errorf("%s: want statements of a session or options of a server", name)
+		sets := 0
+		for _, given := range []bool{s.Session != nil || s.Earlier, s.Server != nil, s.Around != nil && s.Session == nil, s.GTID && s.Session == nil, s.SemiSync} {
+			if given {
+				sets++
+			}
+		}
+		if sets != 1 {
+			t.Errorf("%s: sets %d things, want one: of sessions, of servers, of transactions or of replication", name, sets)
 		}
 		if _, err := regexp.Compile(s.Refusal); err != nil || s.Refusal == "" {
 			t.Errorf("%s: how a tool refuses it: %q, %v", name, s.Refusal, err)
@@ -44,13 +50,39 @@ func TestPairs(t *testing.T) {
 				t.Errorf("seed %d: %s is in no pair", seed, s)
 			}
 		}
-		if !reflect.DeepEqual(pairs, Pairs(seed, All())) {
+		if names(pairs) != names(Pairs(seed, All())) {
 			t.Errorf("seed %d draws other pairs the second time", seed)
 		}
-		differ = differ || !reflect.DeepEqual(pairs, Pairs(seed+1, All()))
+		differ = differ || names(pairs) != names(Pairs(seed+1, All()))
 	}
 	if !differ {
 		t.Error("every seed draws the same pairs")
+	}
+}
+
+func names(pairs [][]Setting) string {
+	var text strings.Builder
+	for _, pair := range pairs {
+		text.WriteString(Names(pair) + "\n")
+	}
+	return text.String()
+}
+
+func TestAround(t *testing.T) {
+	for _, s := range All() {
+		if s.Around == nil {
+			continue
+		}
+		one, next := s.Around(1), s.Around(2)
+		if len(one.After) == 0 {
+			t.Errorf("%s: a transaction does not end", s)
+		}
+		if len(one.Before) > 0 && one.Before[0] == next.Before[0] {
+			t.Errorf("%s: two transactions have one name: %s", s, one.Before[0])
+		}
+		if len(one.Before) > 0 && one.Undo == nil {
+			t.Errorf("%s: it cannot be given up", s)
+		}
 	}
 }
 

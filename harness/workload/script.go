@@ -18,6 +18,9 @@ import (
 // and the like among them. It holds literals only, so that it does the same wherever it is repeated.
 type Transaction struct {
 	Statements []string
+	// Undo are statements that give it up when the server refuses one of its; nil is ROLLBACK. What the server refuses of them is
+	// no fault: a transaction that has ended already cannot be ended again.
+	Undo []string
 	// Generates says that the one statement lets the server generate an AUTO_INCREMENT value. The value is
 	// recorded and repeated.
 	Generates bool
@@ -135,6 +138,7 @@ type Play struct {
 	record  *Record
 	stop    context.CancelFunc
 	group   sync.WaitGroup
+	opening sync.WaitGroup
 	slow    atomic.Bool
 	stall   atomic.Int64
 	refused atomic.Int64
@@ -154,6 +158,7 @@ func StartPlay(ctx context.Context, s Session, record *Record, rate float64, scr
 	if rate > 0 {
 		pause = time.Duration(float64(len(scripts)) / rate * float64(time.Second))
 	}
+	p.opening.Add(len(scripts))
 	for _, script := range scripts {
 		p.group.Go(func() {
 			if err := p.run(ctx, pause, script); err != nil {
@@ -173,6 +178,9 @@ func (p *Play) Stop() error {
 	p.group.Wait()
 	return p.Err()
 }
+
+// Opened waits until every script has its session, or has failed to get one.
+func (p *Play) Opened() { p.opening.Wait() }
 
 // Slow lets the scripts go on at a tenth of their rate: a tool on a busy machine may never catch up otherwise.
 func (p *Play) Slow() { p.slow.Store(true) }
@@ -194,6 +202,7 @@ func (p *Play) run(ctx context.Context, pause time.Duration, script Script) (err
 	// What is under way is not interrupted by the end of the play: its outcome would be in doubt for nothing.
 	uncut := context.WithoutCancel(ctx)
 	conn, closeSession, err := p.session.open(uncut)
+	p.opening.Done()
 	if err != nil {
 		return err
 	}
@@ -222,6 +231,20 @@ func (p *Play) run(ctx context.Context, pause time.Duration, script Script) (err
 	return nil
 }
 
+// undo gives up a transaction.
+func undo(ctx context.Context, conn *sql.Conn, statements []string) error {
+	if statements == nil {
+		_, err := conn.ExecContext(ctx, "ROLLBACK")
+		return err
+	}
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil && !errors.As(err, new(*mysql.MySQLError)) {
+			return err
+		}
+	}
+	return nil
+}
+
 // transact runs a transaction and records it once it is acknowledged.
 func (p *Play) transact(ctx context.Context, conn *sql.Conn, t Transaction) error {
 	e := entry{Transaction: t}
@@ -233,8 +256,7 @@ func (p *Play) transact(ctx context.Context, conn *sql.Conn, t Transaction) erro
 		if errors.As(err, &refusal) && passing[refusal.Number] {
 			// A lock wait that timed out has undone its statement only.
 			p.refused.Add(1)
-			_, err = conn.ExecContext(ctx, "ROLLBACK")
-			return err
+			return undo(ctx, conn, t.Undo)
 		}
 		if err != nil {
 			return p.session.wrap(statement, err)

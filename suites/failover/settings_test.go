@@ -23,8 +23,7 @@ var settingPrivileges = []string{"SESSION_VARIABLES_ADMIN", "TRANSACTION_GTID_TA
 // tried with both, in pairs that the seed draws.
 var _ = suitekit.WithCell(func() {
 	seed := suitekit.Cell().Seed
-	// An application that names another character set and sends UTF-8 stores another text, whoever the primary is.
-	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return s.Variable == setting.CharacterSet && s.Value != "utf8mb4" })
+	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return !s.InFailovers() || s.GTID && s.Session == nil })
 	for _, pair := range setting.Pairs(seed, list) {
 		It("a dead primary under load is replaced, and no row differs, under "+setting.Names(pair), Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deployUnder(ctx, pair)
@@ -55,6 +54,7 @@ func deployUnder(ctx SpecContext, settings []setting.Setting) *fixture {
 	for _, one := range settings {
 		options.Server = slices.Concat(options.Server, one.Server)
 		session = slices.Concat(session, one.Session)
+		options.SemiSync = options.SemiSync || one.SemiSync
 	}
 	s := deploy(ctx, options)
 	s.session = session

@@ -36,7 +36,11 @@ func (f *fixture) createAccount(ctx context.Context, grants []string) error {
 	if grants == nil {
 		grants = []string{everything}
 	}
-	statements := []string{"SET SESSION sql_log_bin = 0", "CREATE USER " + toolAccount + " IDENTIFIED BY '" + toolPassword + "'"}
+	identified := " IDENTIFIED BY '"
+	if f.primary.Endpoint.TLS && f.primary.Dialect.PublicKeyOption != "" {
+		identified = " IDENTIFIED WITH caching_sha2_password BY '"
+	}
+	statements := []string{"SET SESSION sql_log_bin = 0", "CREATE USER " + toolAccount + identified + toolPassword + "'"}
 	for _, grant := range grants {
 		statements = append(statements, "GRANT "+grant+" TO "+toolAccount)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -70,10 +71,15 @@ type scenarioRun struct {
 func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) *scenarioRun {
 	GinkgoHelper()
 	suitekit.Require(sandbox.ProfileFast, s.needs...)
+	suitekit.RequireReleases(s.settings)
 	want := setup{Options: topology.Options{Server: append(slices.Clone(s.options), "sql_mode="+s.sqlModes())}}
 	for _, one := range s.settings {
 		want.Server = append(want.Server, one.Server...)
 		want.GTID = want.GTID || one.GTID
+		want.SemiSync = want.SemiSync || one.SemiSync
+	}
+	if s.lowerCase() {
+		want.profile = sandbox.ProfileLowerCase
 	}
 	if s.replicaOptions != nil {
 		want.PerNode = map[int][]string{1: s.replicaOptions}
@@ -88,8 +94,10 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	suitekit.NoFault(r.primary.Unlogged(ctx, "CREATE DATABASE "+modelDatabase))
 	variant := s.make(ctx, r.onModel())
 	r.alter = s.change(variant)
-	suitekit.NoFault(r.onSubject().Exec(ctx, s.create[variant]...))
-	for _, session := range []workload.Session{r.onSubject(), r.onModel()} {
+	logged := r.onSubject()
+	logged.Setup = slices.DeleteFunc(logged.Setup, func(statement string) bool { return strings.Contains(statement, "sql_log_bin") })
+	suitekit.NoFault(logged.Exec(ctx, s.create[variant]...))
+	for _, session := range []workload.Session{logged, r.onModel()} {
 		suitekit.NoFault(session.Exec(ctx, s.fill()...))
 	}
 	suitekit.NoFault(r.primary.Exec(ctx, "ANALYZE TABLE "+subject.String()))
@@ -181,7 +189,7 @@ func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during in
 		return r.attemptAtOnce(ctx, driver, limit)
 	}
 	job := r.newJob(slices.Concat(r.tool.Copy.Slow, r.toolCase.Flags, r.way.flags)...)
-	job.Table, job.Alter, job.ChunkSize = subject.Name, r.alter+r.tool.Copy.Rebuild, 10
+	job.Table, job.Alter, job.ChunkSize = r.called(), r.alter+r.tool.Copy.Rebuild, 10
 	if !r.refused {
 		suitekit.NoFault(job.Hold())
 	}
@@ -189,7 +197,7 @@ func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during in
 	if rate == 0 {
 		rate = scriptRate
 	}
-	play = workload.StartPlay(ctx, r.onSubject(), &r.record, rate, r.play(suitekit.Cell().Seed)...)
+	play = r.startPlay(ctx, rate)
 	run := r.start(ctx, driver, &job, limit)
 	during, err = r.direct(ctx, run, play)
 	r.result = run.result
@@ -199,11 +207,40 @@ func (r *scenarioRun) attempt(ctx SpecContext, driver migration.Tool) (during in
 	return during, play, err
 }
 
+// called is the table as the tool is told of it: in capitals where the servers keep names in lower case.
+func (r *scenarioRun) called() string {
+	if r.lowerCase() {
+		return strings.ToUpper(subject.Name)
+	}
+	return subject.Name
+}
+
+// startPlay starts the writers. While they open their sessions the server has the settings that these are to keep.
+func (r *scenarioRun) startPlay(ctx context.Context, rate float64) *workload.Play {
+	GinkgoHelper()
+	var restore []string
+	for _, one := range r.settings {
+		if one.Earlier {
+			was, err := r.primary.Variable(ctx, one.Variable)
+			suitekit.NoFault(err)
+			if was == "0" || was == "1" { // what is on or off takes no other text
+				was = map[string]string{"0": "OFF", "1": "ON"}[was]
+			}
+			restore = append(restore, "SET GLOBAL "+one.Variable+" = "+server.Quote(was))
+			suitekit.NoFault(r.primary.Exec(ctx, "SET GLOBAL "+one.Variable+" = "+server.Quote(one.Value)))
+		}
+	}
+	play := workload.StartPlay(ctx, r.onSubject(), &r.record, rate, r.play(suitekit.Cell().Seed)...)
+	play.Opened()
+	suitekit.NoFault(r.primary.Exec(ctx, restore...))
+	return play
+}
+
 // attemptAtOnce runs a tool that cannot be held: the scripts have written enough before, write while it works as far as
 // they can, and write enough after.
 func (r *scenarioRun) attemptAtOnce(ctx SpecContext, driver migration.Tool, limit time.Duration) (during int, play *workload.Play, err error) {
 	GinkgoHelper()
-	play = workload.StartPlay(ctx, r.onSubject(), &r.record, scriptRate, r.play(suitekit.Cell().Seed)...)
+	play = r.startPlay(ctx, scriptRate)
 	written := func(n int) {
 		err := wait.State{What: "enough is written", Limit: toolLimit, Poll: scriptPoll}.Until(ctx, func(context.Context) (string, bool, error) {
 			return fmt.Sprintf("%d transactions", r.record.Len()), r.record.Len() >= n, wait.Stop(play.Err())
@@ -217,7 +254,7 @@ func (r *scenarioRun) attemptAtOnce(ctx SpecContext, driver migration.Tool, limi
 		suitekit.NoFault(play.Stop())
 	}
 	job := r.newJob(r.way.flags...)
-	job.Table, job.Alter = subject.Name, r.alter
+	job.Table, job.Alter = r.called(), r.alter
 	before := r.record.Len()
 	run := r.start(ctx, driver, &job, limit)
 	<-run.done

@@ -172,10 +172,14 @@ func (s scenario) enough() int {
 
 // play is what the writers run.
 func (s scenario) play(seed int64) []workload.Script {
+	scripts := []workload.Script{s.typed.Script(seed, s.seeded(), 0, 1)}
 	if s.scripts != nil {
-		return s.scripts(seed)
+		scripts = s.scripts(seed)
 	}
-	return []workload.Script{s.typed.Script(seed, s.seeded(), 0, 1)}
+	for i, script := range scripts {
+		scripts[i] = s.around(script, int64(i))
+	}
+	return scripts
 }
 
 // sqlModes are the session's sql_mode.

@@ -2,13 +2,18 @@ package migration_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 
+	"github.com/go-sql-driver/mysql"
 	. "github.com/onsi/ginkgo/v2"
 
+	"mysqlmatrix/harness/cell"
 	"mysqlmatrix/harness/migration"
+	"mysqlmatrix/harness/sandbox"
 	"mysqlmatrix/harness/setting"
 	"mysqlmatrix/harness/suitekit"
 	"mysqlmatrix/harness/workload"
@@ -44,19 +49,64 @@ var underJSON = scenario{
 	spread: spreadOne,
 }
 
+// underLarge is the same with values of tens of kilobytes.
+var underLarge = scenario{
+	group: "settings", name: "values of 40 kilobytes",
+	create: one("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT NOT NULL, v MEDIUMTEXT) DEFAULT CHARSET=utf8mb4"),
+	alter:  adding + ", MODIFY a BIGINT NOT NULL",
+	typed: workload.Typed{
+		Name: "t", Key: workload.ID("id"), Values: []workload.ValueColumn{{Name: "a", Values: []string{"1", "-7", "1000"}},
+			{Name: "v", Values: []string{"REPEAT('wide', 10000)", "'narrow'", "REPEAT('é', 20000)", "NULL"}}},
+	},
+	rows:   60,
+	spread: spreadOne,
+}
+
+// rowsToLoad are what LOAD DATA finds: three rows of one key, of which REPLACE keeps the last and IGNORE none.
+const rowsToLoad = "1\tfirst\t3\n-7\t\\N\t4\n1000\twith a \\t tab and é\t5\n"
+
+func init() {
+	mysql.RegisterReaderHandler(setting.Rows, func() io.Reader { return strings.NewReader(rowsToLoad) })
+}
+
 // under is a scenario with settings.
 func under(s scenario, settings ...setting.Setting) scenario {
 	s.settings = settings
 	for _, one := range settings {
 		s.needs = slices.Concat(s.needs, one.Needs)
+		s.typed.More = slices.Concat(s.typed.More, one.Statements)
 	}
 	return s
 }
 
+// around puts what the settings have around each statement around those of a script. No two settings that have something are
+// combined.
+func (s scenario) around(script workload.Script, index int64) workload.Script {
+	i := slices.IndexFunc(s.settings, func(one setting.Setting) bool { return one.Around != nil })
+	if i < 0 {
+		return script
+	}
+	n := index * numbersOfScript
+	return func() workload.Transaction {
+		t := script()
+		n++
+		around := s.settings[i].Around(n)
+		t.Statements = slices.Concat(around.Before, t.Statements, around.After)
+		t.Undo = around.Undo
+		return t
+	}
+}
+
+// numbersOfScript are more than the transactions of any script, so that those of two have different numbers.
+const numbersOfScript = 1_000_000
+
 // usual is the scenario for settings by themselves.
 func usual(settings ...setting.Setting) scenario {
-	if slices.ContainsFunc(settings, func(s setting.Setting) bool { return s.JSON }) {
+	switch {
+	case slices.ContainsFunc(settings, func(s setting.Setting) bool { return s.JSON }):
 		return under(underJSON, settings...)
+	case slices.ContainsFunc(settings, func(s setting.Setting) bool { return s.Large }):
+		return under(underLarge, settings...)
 	}
 	return under(underSettings, settings...)
 }
@@ -65,9 +115,7 @@ func usual(settings ...setting.Setting) scenario {
 // known to pass. The others send UTF-8 to columns of several character sets, and bytes: what a session in another one stores of
 // that depends on whether it comes before the exchange.
 func drawn(random *rand.Rand, settings []setting.Setting) scenario {
-	if slices.ContainsFunc(settings, func(s setting.Setting) bool {
-		return s.JSON || s.Variable == setting.CharacterSet && s.Value != "utf8mb4"
-	}) {
+	if slices.ContainsFunc(settings, func(s setting.Setting) bool { return !s.InAnyScenario() }) {
 		return usual(settings...)
 	}
 	list := slices.DeleteFunc(scenarios(), func(s scenario) bool {
@@ -84,6 +132,9 @@ var _ = forTool("settings", func(driver migration.Tool) {
 	tool := driver.Describe()
 	w := way{mode: tool.PrimaryModes[0], name: tool.PrimaryModes[0].String()}
 	spec := func(s scenario, labels Labels, title string) {
+		if s.lowerCase() {
+			labels = append(labels, cell.LabelProfile+string(sandbox.ProfileLowerCase))
+		}
 		It(fmt.Sprintf("%s: %s", w.mode, title), labels, func(ctx SpecContext) {
 			r := prepareScenario(ctx, driver, s, w)
 			r.perform(ctx)
@@ -101,10 +152,20 @@ var _ = forTool("settings", func(driver migration.Tool) {
 	}
 })
 
+// lowerCase says that the servers keep the names of tables in lower case.
+func (s scenario) lowerCase() bool {
+	return slices.ContainsFunc(s.settings, func(one setting.Setting) bool { return one.LowerCase })
+}
+
+// withoutLog says that replicas do not have what the application writes.
+func (s scenario) withoutLog() bool {
+	return slices.ContainsFunc(s.settings, func(one setting.Setting) bool { return one.Unlogged })
+}
+
 // refusesSettings says that the tool ended by itself and named one of the settings.
 func (r *scenarioRun) refusesSettings() bool {
 	return r.result != nil && r.result.ExitCode > 0 && slices.ContainsFunc(r.settings, func(s setting.Setting) bool {
-		return regexp.MustCompile(s.Refusal).MatchString(lastWords(r.result.Output))
+		return regexp.MustCompile(s.Refusal).MatchString(reason(r.result) + lastWords(r.result.Output))
 	})
 }
 

@@ -64,7 +64,7 @@ mariadb@10.6.9), an installation of your own (dir:/path/to/basedir), or an archi
 	}
 	f := c.Flags()
 	f.StringVar(&o.shape, "topology", "star:2", topology.ShapeHelp)
-	f.StringVar(&o.profile, "profile", string(sandbox.ProfileFast), "server options: fast (durability off) or durable")
+	f.StringVar(&o.profile, "profile", string(sandbox.ProfileFast), "server options: fast (durability off), durable, or lower-case (names of tables)")
 	f.StringVar(&o.format, "binlog-format", "ROW", "ROW, STATEMENT or MIXED")
 	f.BoolVar(&o.positions, "no-gtid", false, "replicate by binary log coordinates even where the server has GTIDs")
 	f.BoolVar(&o.semiSync, "semi-sync", false, "semi-synchronous replication")
