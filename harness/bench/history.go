@@ -134,7 +134,7 @@ func (b *Bench) fill(ctx context.Context, t *topology.Topology, h History) error
 
 // runMatch runs matrix pgtid match as a user would.
 func runMatch(ctx context.Context, matrix string, replica, target *server.Server) (took time.Duration, at server.Coordinates, residentMB float64, err error) {
-	dsn := func(s *server.Server) string { return s.Endpoint.DSN() }
+	dsn := func(s *server.Server) string { return s.Endpoint.Config("").FormatDSN() }
 	cmd := exec.CommandContext(ctx, matrix, "pgtid", "match", "--json", dsn(replica), dsn(target))
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &log

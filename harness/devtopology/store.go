@@ -220,7 +220,7 @@ func nodes(t *topology.Topology, prefix string) []Node {
 		s := n.Sandbox
 		endpoint := s.Endpoint()
 		node := Node{Name: prefix + n.Name, PID: s.PID(), Host: endpoint.Host, Port: endpoint.Port, Socket: s.Socket(),
-			User: endpoint.User, Password: endpoint.Password, DSN: endpoint.DSN(), Dir: s.Dir(), ErrorLog: s.ErrorLogPath(), Front: n.Front}
+			User: endpoint.User, Password: endpoint.Password, DSN: endpoint.Config("").FormatDSN(), Dir: s.Dir(), ErrorLog: s.ErrorLogPath(), Front: n.Front}
 		node.Running = node.PID != 0
 		for _, source := range n.Sources {
 			node.Sources = append(node.Sources, prefix+t.Nodes[source].Name)

@@ -114,7 +114,7 @@ type CutOver struct {
 	// Lock is the statement by which it locks the table, as a pattern of LIKE, and Counter the status variable that
 	// counts such statements.
 	Lock, Counter string
-	// GiveUp are flags by which it waits a second for the lock and tries twice; Retry, by which it tries for a minute;
+	// GiveUp are flags by which it waits a second for the lock and tries a few times; Retry, by which it tries for a minute;
 	// WaitLong, by which a single try waits longer than any spec holds it up.
 	GiveUp, Retry, WaitLong []string
 	// Unlocked is what it prints when it has let go of the lock and its RENAME still waits.

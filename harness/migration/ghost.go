@@ -55,7 +55,9 @@ var _ = register(&Descriptor{
 	CutOver: CutOver{
 		Ways: []Exchange{{Name: "atomic", Flags: []string{"--cut-over=default"}}, {Name: "two-step", Flags: []string{"--cut-over=two-step"}, Gap: true}},
 		Lock: "lock /* gh-ost */ tables%", Counter: "Com_lock_tables",
-		GiveUp:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=2"},
+		// It copies with NOWAIT (MySQL 8.0.1), and retries each second: until it has seen that it is to pause, which it looks for
+		// once a second, it must bear that a row is locked.
+		GiveUp:   []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=6"},
 		Retry:    []string{"--cut-over-lock-timeout-seconds=1", "--default-retries=60"},
 		WaitLong: []string{"--cut-over-lock-timeout-seconds=10"},
 		Unlocked: "Tables unlocked",
@@ -99,7 +101,7 @@ var _ = register(&Descriptor{
 	},
 	Instant: &Instant{Flag: "--attempt-instant-ddl", Done: "migrated instantly"},
 	Flags: Flags{
-		FewRetries:    []string{"--default-retries=3"},
+		FewRetries:    []string{"--default-retries=6"}, // see GiveUp
 		ReadTimeout:   []string{"--mysql-timeout=5"},
 		FewReconnects: []string{"--binlogsyncer-max-reconnect-attempts=3"},
 		OtherPort:     []string{"--skip-port-validation"},

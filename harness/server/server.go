@@ -4,12 +4,10 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,17 +33,6 @@ type Endpoint struct {
 	TLS bool `json:"tls,omitempty"`
 }
 
-// anyTLS takes whatever a server has: MySQL 5.7's own builds before 5.7.28 (yaSSL) know TLS 1.1 and the exchange of keys by RSA.
-var anyTLS = &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, CipherSuites: cipherSuites()}
-
-func cipherSuites() []uint16 {
-	var ids []uint16
-	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
-		ids = append(ids, suite.ID)
-	}
-	return ids
-}
-
 // connectLimit bounds connecting when the endpoint sets no limit.
 const connectLimit = 10 * time.Second
 
@@ -65,22 +52,13 @@ func (e Endpoint) Config(database string) *mysql.Config {
 	cfg.InterpolateParams = true // one round trip, and the text protocol that every version speaks alike
 	cfg.Timeout = connectLimit
 	if e.TLS {
-		cfg.TLS = anyTLS
+		cfg.TLSConfig = "skip-verify"
 	}
 	if e.Limit > 0 {
 		cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = e.Limit, e.Limit, e.Limit
 	}
 	cfg.Logger = &mysql.NopLogger{} // every error is returned as well
 	return cfg
-}
-
-// DSN is the endpoint in the form of Go's MySQL driver.
-func (e Endpoint) DSN() string {
-	cfg := e.Config("")
-	if e.TLS {
-		cfg.TLSConfig = "skip-verify"
-	}
-	return cfg.FormatDSN()
 }
 
 // OpenDB is a connection pool on the endpoint; nothing is sent until it is used.

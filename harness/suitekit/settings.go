@@ -13,12 +13,12 @@ import (
 	"mysqlmatrix/harness/workload"
 )
 
-// RequireReleases makes the spec unsupported on a server of a release that does not have one of the settings' variables.
+// RequireReleases makes the spec unsupported on a server of a release that one of the settings cannot be tried on.
 func RequireReleases(settings []setting.Setting) {
 	ginkgo.GinkgoHelper()
 	for _, one := range settings {
 		if f := Cell().Flavor; len(setting.On(f, []setting.Setting{one})) == 0 {
-			Unsupported(fmt.Sprintf("%s has no %s", f, one.Variable))
+			Unsupported(fmt.Sprintf("%s: not on %s", one, f))
 		}
 	}
 }
