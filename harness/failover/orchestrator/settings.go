@@ -19,7 +19,9 @@ func (o *Manager) settings() map[string]any {
 
 		"MySQLTopologyUser":     c.Members[0].Endpoint.User,
 		"MySQLTopologyPassword": c.Members[0].Endpoint.Password,
-		"DefaultInstancePort":   c.Members[0].Endpoint.Port,
+		// It finds out by itself which servers want TLS.
+		"MySQLTopologySSLSkipVerify": true,
+		"DefaultInstancePort":        c.Members[0].Endpoint.Port,
 		// The servers have addresses only, and report them.
 		"HostnameResolveMethod":      "none",
 		"MySQLHostnameResolveMethod": "@@report_host",
