@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -94,6 +97,52 @@ func (f FullSpace) Heal(ctx context.Context) (err error) {
 		return err
 	}
 	if _, err := conn.ExecContext(ctx, "DROP DATABASE matrix_filler"); err != nil {
+		return fmt.Errorf("heal: %s: %w", f, err)
+	}
+	return nil
+}
+
+// FullDisk fills the file system of a server's binary logs (topology.Options.LogDisk). Servers wait there for space, and look
+// again each minute (mysys/errors.cc, wait_for_free_space): statements that write are neither done nor refused.
+type FullDisk struct{ Node *topology.Node }
+
+// String is "fill the disk of the binary logs of " and the node's name.
+func (f FullDisk) String() string { return "fill the disk of the binary logs of " + f.Node.Name }
+
+func (f FullDisk) filler() (string, error) {
+	return f.Node.Sandbox.SeenByServer(filepath.Join(f.Node.Sandbox.LogDisk(), "filler"))
+}
+
+// Inject returns when there is no byte left.
+func (f FullDisk) Inject(context.Context) (err error) {
+	path, err := f.filler()
+	if err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f, err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	for block := make([]byte, 1<<16); ; {
+		if _, err := file.Write(block); errors.Is(err, syscall.ENOSPC) {
+			if len(block) == 1 {
+				return nil
+			}
+			block = block[:1]
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+	}
+}
+
+// Heal returns when there is space again. The server notices within a minute.
+func (f FullDisk) Heal(context.Context) error {
+	path, err := f.filler()
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("heal: %s: %w", f, err)
 	}
 	return nil

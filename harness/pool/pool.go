@@ -48,7 +48,7 @@ type Member struct {
 // whose replication is pointed again as it was.
 func Shareable(golden *sandbox.Golden, o topology.Options) bool {
 	plain := slices.Contains([]topology.Kind{topology.Single, topology.Star, topology.Chain, topology.Tree}, o.Shape.Kind)
-	return golden.Profile == sandbox.ProfileFast && plain && !o.SemiSync && len(o.Golden) == 0
+	return golden.Profile == sandbox.ProfileFast && plain && !o.SemiSync && len(o.Golden) == 0 && len(o.LogDisk) == 0
 }
 
 // Get is an idle topology of these options, or a new one. user is the folder of whoever uses it: see Held.

@@ -29,6 +29,8 @@ type Spec struct {
 	ServerID int
 	Options  []string // lines for [mysqld]; later ones win
 	Scope    string   // the folder whose end is the server's end; see proc.Find
+	// LogDisk gives its binary logs a file system of their own, of so many kilobytes; 0 is none. See logdisk.go.
+	LogDisk int
 }
 
 // Clone makes a sandbox in dir, which must not exist, and does not start it. dbdeployer's scripts in it
@@ -40,7 +42,8 @@ func (g *Golden) Clone(dir string, spec Spec) (s *Sandbox, err error) {
 	}
 	s = &Sandbox{dir: dir, lease: lease, fresh: true, meta: meta{Entry: g.Entry, Flavor: g.Flavor, Basedir: g.Basedir,
 		Profile: g.Profile, Port: lease.Port, ServerID: spec.ServerID, Scope: spec.Scope,
-		TLS: slices.ContainsFunc(spec.Options, func(line string) bool { return strings.HasSuffix(line, RequireTLS) })}}
+		LogDisk: spec.LogDisk,
+		TLS:     slices.ContainsFunc(spec.Options, func(line string) bool { return strings.HasSuffix(line, RequireTLS) })}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("clone a sandbox of %s into %s: %w", g.Entry, dir, err), os.RemoveAll(dir), lease.Release())
@@ -133,6 +136,12 @@ func (s *Sandbox) write(spec Spec) error {
 		"report-host=127.0.0.1", // what SHOW REPLICAS, and so orchestrator, goes by
 		"report-port=" + strconv.Itoa(s.meta.Port),
 	}, append(certified(s.meta.Flavor), spec.Options...)...)
+	if spec.LogDisk > 0 {
+		options = append(options, "log-bin=../"+logDisk+"/mysql-bin")
+		if err := os.Mkdir(s.LogDisk(), 0o700); err != nil {
+			return err
+		}
+	}
 	kept += "\n[mysqld]\n" + strings.Join(options, "\n") + "\n"
 	if err := os.WriteFile(path, []byte(kept), 0o644); err != nil {
 		return err

@@ -76,7 +76,8 @@ type meta struct {
 	Port     int           `json:"port"`
 	ServerID int           `json:"server_id"`
 	Scope    string        `json:"scope"`
-	TLS      bool          `json:"tls,omitempty"` // it takes connections with TLS only
+	TLS      bool          `json:"tls,omitempty"`      // it takes connections with TLS only
+	LogDisk  int           `json:"log_disk,omitempty"` // kilobytes of the file system of its binary logs
 }
 
 // Open finds a sandbox that another process made.
@@ -183,6 +184,9 @@ func (s *Sandbox) startOnce(ctx context.Context) error {
 		Env:    []string{"LD_LIBRARY_PATH=" + filepath.Join(s.meta.Basedir, "lib")},
 		Scope:  s.meta.Scope,
 		Stdout: startLog, Stderr: startLog,
+	}
+	if s.meta.LogDisk > 0 {
+		cmd = s.onLogDisk(cmd)
 	}
 	if s.lease != nil && s.lease.file != nil {
 		cmd.ExtraFiles = []*os.File{s.lease.file}

@@ -30,6 +30,8 @@ type Options struct {
 	SemiSync bool             // the primary's commits wait for one replica's acknowledgement
 	Server   []string         // option lines for every node
 	PerNode  map[int][]string // option lines for one node, by index
+	// LogDisk gives the binary logs of single nodes (by index) a file system of so many kilobytes, for fault.FullDisk.
+	LogDisk map[int]int
 	// Golden overrides the golden sandbox of single nodes (by index), for mixed versions.
 	Golden map[int]*sandbox.Golden
 	// Evidence is a folder for what the nodes say of themselves when the deployment fails; "" is none.
@@ -132,7 +134,7 @@ func Deploy(ctx context.Context, golden *sandbox.Golden, o Options, dir, scope s
 		if own := o.Golden[i]; own != nil {
 			g = own
 		}
-		spec := sandbox.Spec{ServerID: 101 + i, Options: o.lines(g.Flavor, i, len(n.Sources) > 0), Scope: scope}
+		spec := sandbox.Spec{ServerID: 101 + i, Options: o.lines(g.Flavor, i, len(n.Sources) > 0), Scope: scope, LogDisk: o.LogDisk[i]}
 		return n.start(ctx, g, filepath.Join(dir, n.Name), spec)
 	}); err != nil {
 		return nil, err

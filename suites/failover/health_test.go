@@ -24,6 +24,9 @@ type liveFault struct {
 	server  string // that the report is about
 }
 
+// fullDisk is the fault for which the primary has a small disk.
+const fullDisk = "a primary whose disk is full"
+
 var liveFaults = []liveFault{
 	{"a replica whose source has purged what it needs", func(s *fixture, ctx context.Context) {
 		s.stopReceiving(ctx, "replica1")
@@ -56,6 +59,11 @@ var liveFaults = []liveFault{
 		}()
 		DeferCleanup(func(ctx context.Context) error { return errors.Join(lock.Heal(ctx), <-written) })
 	}, failover.StalledWrites, "primary"},
+	{fullDisk, func(s *fixture, ctx context.Context) {
+		full := fault.FullDisk{Node: s.Primary()}
+		s.inject(ctx, full)
+		DeferCleanup(full.Heal)
+	}, failover.StalledWrites, "primary"},
 	{"a primary that is read-only", func(s *fixture, ctx context.Context) {
 		Expect(s.load.Stop()).To(Succeed())
 		suitekit.NoFault(s.Primary().Server.SetReadOnly(ctx, true))
@@ -68,7 +76,11 @@ var _ = Describe("while every server answers, the manager reports", func() {
 	}
 	for _, c := range liveFaults {
 		It(c.what, Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
-			s := deploy(ctx, topology.Options{GTID: true})
+			options := topology.Options{GTID: true}
+			if c.what == fullDisk {
+				options = onSmallDisk(ctx)
+			}
+			s := deploy(ctx, options)
 			s.manage(ctx, nil)
 			s.write(ctx)
 			c.inject(s, ctx)

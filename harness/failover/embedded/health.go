@@ -33,8 +33,15 @@ func Health(s failover.State) (faults []failover.Plan) {
 		}
 	}
 	for _, o := range s.Servers {
-		if o.Reachable && s.Replaced[o.Name] == "" {
+		if s.Replaced[o.Name] != "" {
+			continue
+		}
+		if o.Reachable {
 			settingFaults(s, o, add)
+		}
+		// One that answers no poll may still say this: the binary log's position is behind a lock that the statements hold.
+		if primary := len(o.Links) == 0 && hasReplicas(s, o); primary && o.Survey.Waiting > 0 && !o.SemiSync {
+			add(failover.StalledWrites, o.Name, "has %d statements that have waited for more than %s (%s): look for a full disk in its error log, for a lock of all tables, and at its storage", o.Survey.Waiting, longWait, o.Survey.Wait)
 		}
 	}
 	if primary, ok := readOnlyPrimary(s); ok {
@@ -96,9 +103,6 @@ func settingFaults(s failover.State, o failover.Observation, add func(failover.P
 	}
 	if replica && !o.ReadOnly && len(o.Links) == 1 {
 		add(failover.ErrantServer, o.Name, "is a replica and takes writes: set read_only = 1, also in its option file")
-	}
-	if primary && o.Survey.Waiting > 0 && !o.SemiSync {
-		add(failover.StalledWrites, o.Name, "has %d statements that have waited for more than %s (%s): look for a full disk in its error log, for a lock of all tables, and at its storage", o.Survey.Waiting, longWait, o.Survey.Wait)
 	}
 }
 

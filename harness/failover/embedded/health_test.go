@@ -35,6 +35,10 @@ func TestHealthOfSettings(t *testing.T) {
 		{"writes that wait", func(s []failover.Observation) {
 			s[0].Survey.Waiting, s[0].Survey.Wait = 3, "waiting for handler commit"
 		}, failover.StalledWrites, "primary", "full disk"},
+		{"writes that wait, on a primary that answers no poll", func(s []failover.Observation) {
+			s[0].Reachable, s[0].Failures = false, 3
+			s[0].Survey.Waiting, s[0].Survey.Wait = 3, "waiting for handler commit"
+		}, failover.StalledWrites, "primary", "full disk"},
 		{"a lost end of the binary log", func(s []failover.Observation) {
 			s[1].Links[0].Received, s[1].At = upTo(103), now.Add(-time.Second)
 			s[1].Links[0].Fetch, s[1].Links[0].FetchErrno = failover.Stopped, 1236

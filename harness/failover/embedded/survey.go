@@ -20,7 +20,8 @@ const (
 )
 
 // runSurvey surveys the server until ctx ends, on a connection of its own: some of the queries wait for locks, and a poll must not.
-// What is not answered stays as it was; that a server does not answer is for polls to say.
+// What is not answered stays as it was; that a server does not answer is for polls to say. One whose binary log waits for space on
+// its disk answers no poll, which asks for the log's position, and says here what waits.
 func (p *poller) runSurvey(ctx context.Context) {
 	tick := time.NewTicker(surveyInterval)
 	defer tick.Stop()
@@ -30,8 +31,10 @@ func (p *poller) runSurvey(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if p.observation().Reachable {
-			_ = p.surveyOnce(ctx)
+		if err := p.surveyOnce(ctx); err != nil && !p.observation().Reachable {
+			p.mu.Lock()
+			p.survey.Waiting, p.survey.Wait = 0, ""
+			p.mu.Unlock()
 		}
 	}
 }
