@@ -12,7 +12,7 @@ const module = "mysqlmatrix/harness/"
 // order is the direction of imports: a package may import those above it in this list. Data flows the
 // same way: matrix.yaml → entry → basedir → sandbox → topology → suite → events → report.
 var order = []string{
-	"flavor", "wait", "setting", "scenario", "proc", "folder", "cache", "rundir", "report", "page", // leaves, and the page of a report
+	"flavor", "wait", "setting", "scenario", "proc", "folder", "cache", "archive", "rundir", "report", "page", // leaves, and the page of a report
 	"apt", "server", "release", "matrix", "results", "dump",
 	"basedir", "tool",
 	"sandbox",

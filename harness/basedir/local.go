@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
 )
@@ -20,14 +21,14 @@ import (
 func referTarball(rest string) (matrix.Declaration, error) {
 	rest = strings.TrimPrefix(rest, "file:")
 	if strings.HasPrefix(rest, "//") {
-		path, ok := localPath("file:" + rest)
+		path, ok := archive.LocalPath("file:" + rest)
 		if !ok {
 			return nil, errors.New("want file:///path/to/archive.tar.gz, without a host")
 		}
 		rest = path
 	}
-	if rest == "" || !isArchiveName(rest) {
-		return nil, fmt.Errorf("want tarball:/path/to/archive, a file of %s; the folder of an installation is written dir:/path", strings.Join(archiveSuffixes, ", "))
+	if rest == "" || !archive.IsTar(rest) {
+		return nil, fmt.Errorf("want tarball:/path/to/archive, a file of %s; the folder of an installation is written dir:/path", strings.Join(archive.TarSuffixes, ", "))
 	}
 	absolute, err := filepath.Abs(rest)
 	if err != nil {
@@ -36,21 +37,12 @@ func referTarball(rest string) (matrix.Declaration, error) {
 	return &Tarball{URLs: []string{(&url.URL{Scheme: "file", Path: absolute}).String()}, Own: true}, nil
 }
 
-// localPath is the file that a file: URL names.
-func localPath(raw string) (string, bool) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "file" || (u.Host != "" && u.Host != "localhost") || !filepath.IsAbs(u.Path) {
-		return "", false
-	}
-	return filepath.Clean(u.Path), true
-}
-
 // Present says what is wrong with an archive of the user's own, as far as looking at it tells.
 func (t *Tarball) Present() error {
 	if !t.Own {
 		return nil
 	}
-	path, _ := localPath(t.URLs[0])
+	path, _ := archive.LocalPath(t.URLs[0])
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("tarball %s: %w", path, err)
@@ -63,7 +55,7 @@ func (t *Tarball) Present() error {
 
 // id tells an archive of the user's own from what it was before it was built anew.
 func (t *Tarball) id() (string, error) {
-	path, _ := localPath(t.URLs[0])
+	path, _ := archive.LocalPath(t.URLs[0])
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
@@ -74,23 +66,14 @@ func (t *Tarball) id() (string, error) {
 // unpackedDir is where an archive of unknown layout is unpacked below the basedir that it becomes.
 const unpackedDir = ".unpacked"
 
-// extractAny unpacks an archive of any layout: with or without folders above the one that has the server's bin, sbin or
+// unpackAny unpacks an archive of any layout: with or without folders above the one that has the server's bin, sbin or
 // libexec, which becomes the basedir.
-func extractAny(ctx context.Context, file, name, dir string, limit int64) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("unpack %s: %w", name, err)
-	}
-	defer f.Close()
+func unpackAny(ctx context.Context, file, name, dir string, limit int64) error {
 	work := filepath.Join(dir, unpackedDir)
 	if err := os.Mkdir(work, 0o755); err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
-	err = withExtractor(work, name, limit, func(x *extractor) error {
-		x.under = func(name string) (string, error) { return name, nil }
-		return x.tar(ctx, f, name)
-	})
-	if err != nil {
+	if err := archive.UnpackTar(ctx, file, name, work, archive.Rules{Limit: limit}); err != nil {
 		return err
 	}
 	program, err := findServer(work)

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+
+	"mysqlmatrix/harness/archive"
 )
 
 // The lock file has one line for each archive that was ever verified, sorted by name, as sha256sum(1)
@@ -41,7 +43,7 @@ func (s *Store) record(ctx context.Context, file, sha256 string) (err error) {
 		return err
 	}
 	if old := lines[file]; old != "" {
-		return &ChecksumError{File: file, Algorithm: "SHA-256", Want: old, Got: sha256, By: filepath.Base(s.LockFile)}
+		return &archive.ChecksumError{File: file, Algorithm: "SHA-256", Want: old, Got: sha256, By: filepath.Base(s.LockFile)}
 	}
 	lines[file] = sha256
 	return writeLock(s.LockFile, lines)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mysqlmatrix/harness/apt"
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
@@ -53,8 +54,8 @@ func (m *Maven) Check(c matrix.Checker) {
 	}
 	c.Required(m.At, "sha256", m.SHA256, "add the artifact's SHA-256")
 	c.Checksum(m.At, "sha256", m.SHA256)
-	if m.Archive != "" && !isArchiveName(m.Archive) {
-		c.Problem(m.At.Of("archive"), "want a file of "+strings.Join(archiveSuffixes, ", "), ": archive %q", m.Archive)
+	if m.Archive != "" && !archive.IsTar(m.Archive) {
+		c.Problem(m.At.Of("archive"), "want a file of "+strings.Join(archive.TarSuffixes, ", "), ": archive %q", m.Archive)
 	}
 	for key, packages := range map[string]*matrix.Apt{"libraries": m.Libraries, "client": m.Client} {
 		if packages != nil {
@@ -124,36 +125,36 @@ func (m *maven) build(ctx context.Context, dir, final string) (content, error) {
 	if err != nil {
 		return content{}, errors.Join(err, discard())
 	}
-	return content{id: digest(got.sha256, packagesID(packages)), packages: packages,
+	return content{id: digest(got.SHA256, packagesID(packages)), packages: packages,
 		accept: func(context.Context) error { return discard() },
 		reject: func(error) error { return discard() },
 	}, nil
 }
 
 // artifact fetches the artifact into a folder and compares its checksum.
-func (m *maven) artifact(ctx context.Context, folder string) (string, sums, error) {
+func (m *maven) artifact(ctx context.Context, folder string) (string, archive.Sums, error) {
 	// What a killed process left may be half of it.
 	if err := os.RemoveAll(folder); err != nil {
-		return "", sums{}, fmt.Errorf("fetch %s: %w", m.source.Artifact, err)
+		return "", archive.Sums{}, fmt.Errorf("fetch %s: %w", m.source.Artifact, err)
 	}
 	progress := newMavenProgress(m.source, m.store)
 	_, err := proc.Run(ctx, proc.Cmd{Path: "mvn", Args: []string{
 		"dependency:copy", "-Dartifact=" + m.source.Artifact, "-DoutputDirectory=" + folder, "-Dmdep.useBaseVersion=true", "-Dstyle.color=never",
 	}, Dir: os.TempDir(), Inherit: true, Stdout: progress, Stderr: progress})
 	if err != nil {
-		return "", sums{}, fmt.Errorf("fetch %s: %w\n%s", m.source.Artifact, err, progress.errors())
+		return "", archive.Sums{}, fmt.Errorf("fetch %s: %w\n%s", m.source.Artifact, err, progress.errors())
 	}
 	names, err := listNames(folder)
 	if err == nil && len(names) != 1 {
 		err = fmt.Errorf("mvn left %d files: %s", len(names), strings.Join(names, ", "))
 	}
 	if err != nil {
-		return "", sums{}, fmt.Errorf("fetch %s: %w", m.source.Artifact, err)
+		return "", archive.Sums{}, fmt.Errorf("fetch %s: %w", m.source.Artifact, err)
 	}
 	file := filepath.Join(folder, names[0])
-	got, err := sumFile(file)
+	got, err := archive.SumFile(file)
 	if err == nil {
-		err = got.check(names[0], sums{sha256: m.source.SHA256}, "matrix.yaml")
+		err = got.Check(names[0], archive.Sums{SHA256: m.source.SHA256}, "matrix.yaml")
 	}
 	return file, got, err
 }
@@ -175,11 +176,8 @@ func (m *maven) unpack(ctx context.Context, file, dir string) error {
 		}
 		return used(rest), nil
 	}
-	err := withExtractor(dir, filepath.Base(file), limit, func(x *extractor) error {
-		x.under, x.wholeLinks = under, true
-		return x.zip(ctx, file, m.source.Archive)
-	})
-	if err != nil {
+	rules := archive.Rules{Limit: limit, Under: under, WholeLinks: true}
+	if err := archive.UnpackZip(ctx, file, filepath.Base(file), dir, m.source.Archive, rules); err != nil {
 		return err
 	}
 	return runnable(dir)

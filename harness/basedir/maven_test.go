@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 )
@@ -143,12 +144,12 @@ func TestHostileArtifacts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			entries := append(artifactServer(""), test.entries...)
 			inner := zipOf(t, []entry{{name: "m.tar.gz", kind: tar.TypeReg, body: string(gzipped(t, tarOf(t, entries)))}})
-			for archive, artifact := range map[string][]byte{"": zipOf(t, entries), "m.tar.gz": inner} {
+			for inside, artifact := range map[string][]byte{"": zipOf(t, entries), "m.tar.gz": inner} {
 				fakeMaven(t, artifact)
 				s := newStore(t)
-				_, err := s.Obtain(t.Context(), mavenEntry(Maven{SHA256: sha256Of(artifact), Archive: archive, UnpackedSize: test.limit}), "")
-				if !errors.As(err, new(*HostileArchiveError)) || !strings.Contains(err.Error(), test.want) {
-					t.Errorf("archive %q: error %v, want a refusal with %q", archive, err, test.want)
+				_, err := s.Obtain(t.Context(), mavenEntry(Maven{SHA256: sha256Of(artifact), Archive: inside, UnpackedSize: test.limit}), "")
+				if !errors.As(err, new(*archive.HostileError)) || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("archive %q: error %v, want a refusal with %q", inside, err, test.want)
 				}
 				wantNothingLeft(t, s)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
@@ -192,7 +193,7 @@ func (p *published) first(list []*Tarball, try func(*tarball) error) error {
 // vouched says whether somebody's word on an archive that is not listed is there, or can be asked for.
 func (p *published) vouched(list []*Tarball) bool {
 	for _, t := range list {
-		seen, err := p.store.seen(fileName(t.URLs[0]))
+		seen, err := p.store.seen(archive.FileName(t.URLs[0]))
 		if t.hasChecksum() || t.TrustFirstUse || t.VendorAPI || err == nil && seen != "" {
 			return true
 		}

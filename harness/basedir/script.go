@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mysqlmatrix/harness/apt"
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/proc"
@@ -71,11 +72,11 @@ func (s *script) command() string {
 }
 
 func (s *script) key() (string, error) {
-	sum, err := sumFile(s.command())
+	sum, err := archive.SumFile(s.command())
 	if err != nil {
 		return "", fmt.Errorf("script %s: %w", s.source.Command, err)
 	}
-	parts := []string{recipe, "script", s.source.Version, sum.sha256}
+	parts := []string{recipe, "script", s.source.Version, sum.SHA256}
 	if s.source.Client != nil {
 		parts = append(parts, aptID(s.source.Client)...)
 	}
@@ -99,7 +100,7 @@ func (s *script) build(ctx context.Context, dir, final string) (content, error) 
 	if err := os.RemoveAll(work); err != nil {
 		return content{}, fmt.Errorf("script %s: %w", s.source.Command, err)
 	}
-	sum, err := sumFile(filepath.Join(dir, "bin", "mysqld"))
+	sum, err := archive.SumFile(filepath.Join(dir, "bin", "mysqld"))
 	if err != nil {
 		return content{}, fmt.Errorf("script %s left no server program: %w", s.source.Command, err)
 	}
@@ -112,7 +113,7 @@ func (s *script) build(ctx context.Context, dir, final string) (content, error) 
 			return content{}, err
 		}
 	}
-	return content{id: digest(sum.sha256, packagesID(debs)), packages: debs}, nil
+	return content{id: digest(sum.SHA256, packagesID(debs)), packages: debs}, nil
 }
 
 // searchPrivate makes the programs in bin find the libraries in lib/private that they need.

@@ -2,6 +2,8 @@ package basedir
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"mysqlmatrix/harness/apt"
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/cache"
 	"mysqlmatrix/harness/matrix"
 	"mysqlmatrix/harness/release"
@@ -212,6 +215,15 @@ func cacheKey(name, digest string) string {
 	return strings.TrimLeft(plain, ".") + "-" + digest[:12]
 }
 
+// digest is the SHA-256 over a list of texts.
+func digest(parts ...string) string {
+	h := sha256.New()
+	for _, part := range parts {
+		fmt.Fprintf(h, "%d:%s\n", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
 func (s *Store) client() *http.Client {
 	if s.HTTP != nil {
 		return s.HTTP
@@ -223,7 +235,16 @@ func (s *Store) stall() time.Duration {
 	if s.Stall > 0 {
 		return s.Stall
 	}
-	return defaultStall
+	return archive.DefaultStall
+}
+
+// downloadPath is where an archive lies while it is fetched and unpacked.
+func (s *Store) downloadPath(key string) (string, error) {
+	dir := filepath.Join(s.Cache.Root(), "downloads")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("downloads folder: %w", err)
+	}
+	return filepath.Join(dir, key), nil
 }
 
 func (s *Store) log(format string, args ...any) {

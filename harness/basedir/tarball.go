@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path"
 	"strings"
 
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 )
@@ -60,7 +60,7 @@ func (t *Tarball) String() string {
 	if len(t.URLs) == 0 {
 		return "tarball"
 	}
-	return "tarball " + fileName(t.URLs[0])
+	return "tarball " + archive.FileName(t.URLs[0])
 }
 
 // Check reports mistakes of the declaration.
@@ -69,13 +69,13 @@ func (t *Tarball) Check(c matrix.Checker) {
 	c.Some(t.At, "urls", len(t.URLs), "list at least one")
 	for i, one := range t.URLs {
 		u, err := url.Parse(one)
-		_, local := localPath(one)
+		_, local := archive.LocalPath(one)
 		switch {
-		case local && isArchiveName(u.Path):
+		case local && archive.IsTar(u.Path):
 		case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "":
 			c.Problem(t.At.Item("urls", i), "want https://… or file:///…", ": URL %q", one)
-		case !isArchiveName(u.Path):
-			c.Problem(t.At.Item("urls", i), "want a "+strings.Join(archiveSuffixes, ", "), ": URL %q", one)
+		case !archive.IsTar(u.Path):
+			c.Problem(t.At.Item("urls", i), "want a "+strings.Join(archive.TarSuffixes, ", "), ": URL %q", one)
 		}
 	}
 	t.checkChecksums(c)
@@ -132,8 +132,8 @@ type tarball struct {
 // fits says that an archive is for another kind of machine, as far as its name tells.
 func (t *tarball) fits() error {
 	for _, name := range []string{"x86_64", "x64", "amd64"} {
-		if arch := t.store.machine().Arch; len(t.source.URLs) > 0 && arch != "amd64" && strings.Contains(fileName(t.source.URLs[0]), name) {
-			return fmt.Errorf("no %s archive: %s is for amd64", arch, fileName(t.source.URLs[0]))
+		if arch := t.store.machine().Arch; len(t.source.URLs) > 0 && arch != "amd64" && strings.Contains(archive.FileName(t.source.URLs[0]), name) {
+			return fmt.Errorf("no %s archive: %s is for amd64", arch, archive.FileName(t.source.URLs[0]))
 		}
 	}
 	return nil
@@ -146,7 +146,7 @@ func (t *tarball) ask(ctx context.Context) error {
 	}
 	var errs []error
 	for _, one := range t.source.URLs {
-		path, local := localPath(one)
+		path, local := archive.LocalPath(one)
 		var err error
 		if local {
 			_, err = os.Stat(path)
@@ -165,7 +165,7 @@ func (t *tarball) key() (string, error) {
 	s := t.source
 	if s.Own {
 		id, err := s.id()
-		return cacheKey("tarball-"+fileName(s.URLs[0]), digest(recipe, "tarball", id)), err
+		return cacheKey("tarball-"+archive.FileName(s.URLs[0]), digest(recipe, "tarball", id)), err
 	}
 	sum := digest(append([]string{recipe, "tarball", s.MD5, s.SHA256, s.SHA512, s.Version}, s.URLs...)...)
 	return cacheKey(t.vendor.String()+"-"+s.Version, sum), nil
@@ -180,7 +180,7 @@ func (t *tarball) build(ctx context.Context, dir, _ string) (content, error) {
 	if err := t.fits(); err != nil {
 		return content{}, err
 	}
-	file := fileName(t.source.URLs[0])
+	file := archive.FileName(t.source.URLs[0])
 	want, by, err := t.wanted(ctx, file)
 	if err != nil {
 		return content{}, err
@@ -189,40 +189,45 @@ func (t *tarball) build(ctx context.Context, dir, _ string) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	unpack := extract
+	unpack := unpackServer
 	if t.source.Own {
-		unpack = extractAny
+		unpack = unpackAny
 	}
-	if err := unpack(ctx, d.file, file, dir, t.unpackedSize()); err != nil {
-		return content{}, errors.Join(err, d.discard())
+	if err := unpack(ctx, d.File, file, dir, t.unpackedSize()); err != nil {
+		return content{}, errors.Join(err, d.Discard())
 	}
 	if t.source.Own {
-		return content{id: got.sha256}, nil
+		return content{id: got.SHA256}, nil
 	}
-	done := content{id: got.sha256, accept: func(ctx context.Context) error {
-		return errors.Join(t.store.record(ctx, file, got.sha256), d.discard())
+	done := content{id: got.SHA256, accept: func(ctx context.Context) error {
+		return errors.Join(t.store.record(ctx, file, got.SHA256), d.Discard())
 	}}
 	done.reject = func(err error) error {
 		if errors.As(err, new(*MissingLibrariesError)) {
 			return nil
 		}
-		return d.discard()
+		return d.Discard()
 	}
 	return done, nil
 }
 
+// unpackServer unpacks a vendor's archive, whose one top folder is the basedir.
+func unpackServer(ctx context.Context, file, name, dir string, limit int64) error {
+	return archive.UnpackTar(ctx, file, name, dir, archive.Rules{Limit: limit, Under: archive.WithoutTop()})
+}
+
 // wanted collects what the archive's checksums must be, and by whose word.
-func (t *tarball) wanted(ctx context.Context, file string) (sums, string, error) {
-	want := sums{md5: t.source.MD5, sha256: t.source.SHA256, sha512: t.source.SHA512}
-	if want.known() || t.source.Own {
+func (t *tarball) wanted(ctx context.Context, file string) (archive.Sums, string, error) {
+	want := archive.Sums{MD5: t.source.MD5, SHA256: t.source.SHA256, SHA512: t.source.SHA512}
+	if want.Known() || t.source.Own {
 		return want, "matrix.yaml", nil
 	}
 	seen, err := t.store.seen(file)
 	if err != nil {
-		return sums{}, "", err
+		return archive.Sums{}, "", err
 	}
 	if seen != "" {
-		return sums{sha256: seen}, "the lock file", nil
+		return archive.Sums{SHA256: seen}, "the lock file", nil
 	}
 	var apiErr error
 	if t.source.VendorAPI {
@@ -232,32 +237,32 @@ func (t *tarball) wanted(ctx context.Context, file string) (sums, string, error)
 		}
 	}
 	if !t.source.TrustFirstUse {
-		return sums{}, "", &NoChecksumError{File: file, Err: apiErr}
+		return archive.Sums{}, "", &NoChecksumError{File: file, Err: apiErr}
 	}
-	return sums{}, "", nil
+	return archive.Sums{}, "", nil
 }
 
 // archive brings the verified archive from the first URL that has it.
-func (t *tarball) archive(ctx context.Context, file string, want sums, by string) (*download, sums, error) {
+func (t *tarball) archive(ctx context.Context, file string, want archive.Sums, by string) (*archive.Download, archive.Sums, error) {
 	key, err := t.key()
 	if err != nil {
-		return nil, sums{}, err
+		return nil, archive.Sums{}, err
 	}
 	at, err := t.store.downloadPath(key)
 	if err != nil {
-		return nil, sums{}, err
+		return nil, archive.Sums{}, err
 	}
-	d := &download{
-		client: t.store.client(), name: file, file: at, limit: t.unpackedSize(),
-		stall: t.store.stall(), progress: t.store.Progress, summed: want.known(),
+	d := &archive.Download{
+		Client: t.store.client(), Name: file, File: at, Limit: t.unpackedSize(),
+		Stall: t.store.stall(), Progress: t.store.Progress, Summed: want.Known(),
 	}
-	if got, err := t.verify(d, file, want, by); err == nil && want.known() {
+	if got, err := t.verify(d, file, want, by); err == nil && want.Known() {
 		return d, got, nil // kept by an earlier call
 	}
 	var attempts []error
 	for _, u := range t.source.URLs {
-		if path, local := localPath(u); local {
-			here := &download{file: path, local: true}
+		if path, local := archive.LocalPath(u); local {
+			here := &archive.Download{File: path, Local: true}
 			got, err := t.verify(here, file, want, by)
 			if err == nil {
 				return here, got, nil
@@ -265,9 +270,9 @@ func (t *tarball) archive(ctx context.Context, file string, want sums, by string
 			attempts = append(attempts, err)
 			continue
 		}
-		resumed := d.resumable(u) > 0
+		resumed := d.Resumable(u) > 0
 		got, err := t.fetch(ctx, d, u, file, want, by)
-		if resumed && errors.As(err, new(*ChecksumError)) { // what was there was of another file
+		if resumed && errors.As(err, new(*archive.ChecksumError)) { // what was there was of another file
 			got, err = t.fetch(ctx, d, u, file, want, by)
 		}
 		if err == nil {
@@ -278,35 +283,35 @@ func (t *tarball) archive(ctx context.Context, file string, want sums, by string
 			break
 		}
 	}
-	return nil, sums{}, unreached(attempts)
+	return nil, archive.Sums{}, unreached(attempts)
 }
 
 // fetch brings an archive from one place and verifies it.
-func (t *tarball) fetch(ctx context.Context, d *download, url, file string, want sums, by string) (sums, error) {
-	if err := d.fetch(ctx, url); err != nil {
-		return sums{}, err
+func (t *tarball) fetch(ctx context.Context, d *archive.Download, url, file string, want archive.Sums, by string) (archive.Sums, error) {
+	if err := d.Fetch(ctx, url); err != nil {
+		return archive.Sums{}, err
 	}
 	got, err := t.verify(d, file, want, by)
 	if err != nil {
-		return sums{}, errors.Join(fmt.Errorf("download %s: %w", url, err), d.discard())
+		return archive.Sums{}, errors.Join(fmt.Errorf("download %s: %w", url, err), d.Discard())
 	}
 	return got, nil
 }
 
 // verify compares an archive with what is wanted, and with the lock file in any case.
-func (t *tarball) verify(d *download, file string, want sums, by string) (sums, error) {
-	got, err := sumFile(d.file)
+func (t *tarball) verify(d *archive.Download, file string, want archive.Sums, by string) (archive.Sums, error) {
+	got, err := archive.SumFile(d.File)
 	if err != nil {
-		return sums{}, err
+		return archive.Sums{}, err
 	}
-	if err := got.check(file, want, by); err != nil || t.source.Own {
+	if err := got.Check(file, want, by); err != nil || t.source.Own {
 		return got, err
 	}
 	seen, err := t.store.seen(file)
 	if err != nil {
-		return sums{}, err
+		return archive.Sums{}, err
 	}
-	return got, got.check(file, sums{sha256: seen}, "the lock file")
+	return got, got.Check(file, archive.Sums{SHA256: seen}, "the lock file")
 }
 
 func (t *tarball) unpackedSize() int64 {
@@ -314,13 +319,4 @@ func (t *tarball) unpackedSize() int64 {
 		return size
 	}
 	return defaultUnpackedSize
-}
-
-// fileName is the last part of a URL's path.
-func fileName(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return path.Base(raw)
-	}
-	return path.Base(u.Path)
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mysqlmatrix/harness/archive"
 	"mysqlmatrix/harness/flavor"
 	"mysqlmatrix/harness/matrix"
 )
@@ -109,7 +110,7 @@ func TestBrokenDownloadGoesOnLater(t *testing.T) {
 			s := newStore(t)
 			e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: sha256Of(file), URLs: []string{site.URL + "/m.tar.gz"}})
 			_, err := s.Obtain(t.Context(), e, "")
-			var broken *brokenError
+			var broken *archive.BrokenError
 			if !errors.As(err, &broken) || !strings.Contains(err.Error(), "connection broke after") {
 				t.Fatalf("error %v, want a broken connection", err)
 			}
@@ -143,7 +144,7 @@ func TestBrokenDownloadWithoutValidator(t *testing.T) {
 			site.cut, site.cuts, site.etag, site.noRanges = len(file)/2, -1, "", true
 			s := newStore(t)
 			e := tarballEntry(flavor.MySQL, "8.0", Tarball{SHA256: c.sum, TrustFirstUse: c.sum == "", URLs: []string{site.URL + "/m.tar.gz"}})
-			if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*brokenError)) {
+			if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, new(*archive.BrokenError)) {
 				t.Fatalf("error %v, want a broken connection", err)
 			}
 			if c.sum == "" {
@@ -253,7 +254,7 @@ func TestWrongChecksum(t *testing.T) {
 			s := newStore(t)
 			source.URLs = []string{newVendor(t, file).URL + "/m.tar.gz"}
 			_, err := s.Obtain(t.Context(), tarballEntry(flavor.MySQL, "8.0", source), "")
-			var wrong *ChecksumError
+			var wrong *archive.ChecksumError
 			if !errors.As(err, &wrong) || wrong.Algorithm != algorithm {
 				t.Errorf("error %v, want a wrong %s", err, algorithm)
 			}
@@ -279,7 +280,7 @@ func TestLockFileRefusesChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	site.file, site.etag = second, `"v2"`
-	var wrong *ChecksumError
+	var wrong *archive.ChecksumError
 	if _, err := s.Obtain(t.Context(), e, ""); !errors.As(err, &wrong) || wrong.Want != sha256Of(first) {
 		t.Errorf("error %v, want that the lock file refuses the change", err)
 	}

@@ -2,11 +2,10 @@ package basedir
 
 import (
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
+
+	"mysqlmatrix/harness/archive"
 )
 
 // UnreachedError says that no place that has an archive can be reached from here.
@@ -35,38 +34,20 @@ func unreached(attempts []error) error {
 	all := &UnreachedError{}
 	for _, err := range attempts {
 		var same *UnreachedError
-		var asked *url.Error
-		var dial *net.OpError
-		switch {
-		case errors.As(err, &same):
+		if errors.As(err, &same) {
 			for i := range same.Hosts {
 				all.add(same.Hosts[i], same.Reasons[i])
 			}
-		case errors.As(err, &asked) && errors.As(err, &dial) && dial.Op == "dial":
-			all.add(hostOf(asked.URL), reasonOf(dial))
-		default:
+			continue
+		}
+		host, reason, ok := archive.Unreached(err)
+		if !ok {
 			return errors.Join(attempts...)
 		}
+		all.add(host, reason)
 	}
 	if len(all.Hosts) == 0 {
 		return errors.Join(attempts...)
 	}
 	return all
-}
-
-func hostOf(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return raw
-	}
-	return u.Host
-}
-
-// reasonOf leaves out the address of whoever was asked for an address.
-func reasonOf(err *net.OpError) string {
-	var name *net.DNSError
-	if errors.As(err, &name) {
-		return name.Err
-	}
-	return fmt.Sprint(err.Err)
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"mysqlmatrix/harness/archive"
 )
 
 // mariadbAPI is where MariaDB publishes the checksums of its files; see https://mariadb.org/downloads-rest-api.
@@ -27,7 +29,7 @@ type apiRelease struct {
 }
 
 // vendorSums asks MariaDB for the checksums of one file of a release.
-func (s *Store) vendorSums(ctx context.Context, release, file string) (sums, error) {
+func (s *Store) vendorSums(ctx context.Context, release, file string) (archive.Sums, error) {
 	base := s.MariaDBAPI
 	if base == "" {
 		base = mariadbAPI
@@ -38,18 +40,18 @@ func (s *Store) vendorSums(ctx context.Context, release, file string) (sums, err
 		Releases map[string]apiRelease `json:"releases"`     // for a series
 	}
 	if err := s.getJSON(ctx, url, &answer); err != nil {
-		return sums{}, fmt.Errorf("checksum of %s from MariaDB: %w", file, err)
+		return archive.Sums{}, fmt.Errorf("checksum of %s from MariaDB: %w", file, err)
 	}
 	for _, releases := range []map[string]apiRelease{answer.Release, answer.Releases} {
 		for _, r := range releases {
 			for _, f := range r.Files {
 				if f.Name == file && f.Checksum.SHA256 != "" {
-					return sums{sha256: f.Checksum.SHA256, sha512: f.Checksum.SHA512}, nil
+					return archive.Sums{SHA256: f.Checksum.SHA256, SHA512: f.Checksum.SHA512}, nil
 				}
 			}
 		}
 	}
-	return sums{}, fmt.Errorf("checksum of %s from MariaDB: release %s has no such file there", file, release)
+	return archive.Sums{}, fmt.Errorf("checksum of %s from MariaDB: release %s has no such file there", file, release)
 }
 
 func (s *Store) getJSON(ctx context.Context, url string, into any) error {
@@ -65,7 +67,7 @@ func (s *Store) getJSON(ctx context.Context, url string, into any) error {
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return &statusError{response.Status}
+		return &archive.StatusError{Status: response.Status}
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxAPIAnswer)).Decode(into); err != nil {
 		return fmt.Errorf("read the answer of %s: %w", url, err)

@@ -1,4 +1,4 @@
-package basedir
+package archive
 
 import (
 	"crypto/md5"
@@ -25,15 +25,16 @@ func (e *ChecksumError) Error() string {
 	return fmt.Sprintf("%s: %s is %s, but %s says %s: refused", e.File, e.Algorithm, e.Got, e.By, e.Want)
 }
 
-// sums are a file's checksums in lower-case hexadecimal; empty ones are not known.
-type sums struct{ md5, sha256, sha512 string }
+// Sums are a file's checksums in lower-case hexadecimal; empty ones are not known.
+type Sums struct{ MD5, SHA256, SHA512 string }
 
-func (s sums) known() bool { return s.md5 != "" || s.sha256 != "" || s.sha512 != "" }
+// Known says whether there is any.
+func (s Sums) Known() bool { return s.MD5 != "" || s.SHA256 != "" || s.SHA512 != "" }
 
-// check compares what a file has with what by says, for every algorithm that by names.
-func (s sums) check(file string, want sums, by string) error {
+// Check compares what a file has with what by says, for every algorithm that by names.
+func (s Sums) Check(file string, want Sums, by string) error {
 	for _, pair := range []struct{ algorithm, want, got string }{
-		{"SHA-512", want.sha512, s.sha512}, {"SHA-256", want.sha256, s.sha256}, {"MD5", want.md5, s.md5},
+		{"SHA-512", want.SHA512, s.SHA512}, {"SHA-256", want.SHA256, s.SHA256}, {"MD5", want.MD5, s.MD5},
 	} {
 		if pair.want != "" && !strings.EqualFold(pair.want, pair.got) {
 			return &ChecksumError{File: file, Algorithm: pair.algorithm, Want: strings.ToLower(pair.want), Got: pair.got, By: by}
@@ -42,27 +43,17 @@ func (s sums) check(file string, want sums, by string) error {
 	return nil
 }
 
-// sumFile reads a file once for all three. MD5 guards against nothing but accidents; it is all that MySQL
-// publishes, and the lock file's SHA-256 holds from the first download on.
-func sumFile(path string) (sums, error) {
+// SumFile reads a file once for all three. MD5 guards against nothing but accidents, but it is all that MySQL publishes.
+func SumFile(path string) (Sums, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return sums{}, fmt.Errorf("checksum: %w", err)
+		return Sums{}, fmt.Errorf("checksum: %w", err)
 	}
 	defer f.Close()
 	h := []hash.Hash{md5.New(), sha256.New(), sha512.New()}
 	if _, err := io.Copy(io.MultiWriter(h[0], h[1], h[2]), f); err != nil {
-		return sums{}, fmt.Errorf("checksum: %w", err)
+		return Sums{}, fmt.Errorf("checksum: %w", err)
 	}
 	text := func(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
-	return sums{md5: text(h[0]), sha256: text(h[1]), sha512: text(h[2])}, nil
-}
-
-// digest is the SHA-256 over a list of texts.
-func digest(parts ...string) string {
-	h := sha256.New()
-	for _, part := range parts {
-		fmt.Fprintf(h, "%d:%s\n", len(part), part)
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	return Sums{MD5: text(h[0]), SHA256: text(h[1]), SHA512: text(h[2])}, nil
 }

@@ -1,4 +1,4 @@
-package basedir
+package archive
 
 import (
 	"archive/tar"
@@ -13,7 +13,12 @@ import (
 // maxLink is the longest target of a symbolic link that is believed (PATH_MAX).
 const maxLink = 4096
 
-// zip unpacks a zip file, such as a jar. Where inner names an archive inside it, that one is unpacked instead.
+// UnpackZip unpacks a zip file, such as a jar, into dir, as UnpackTar does. Where inner names a tar archive inside it, that one
+// is unpacked instead.
+func UnpackZip(ctx context.Context, file, name, dir, inner string, rules Rules) error {
+	return withExtractor(dir, name, rules, func(x *extractor) error { return x.zip(ctx, file, inner) })
+}
+
 func (x *extractor) zip(ctx context.Context, file, inner string) error {
 	z, err := zip.OpenReader(file)
 	if err != nil {
@@ -21,7 +26,7 @@ func (x *extractor) zip(ctx context.Context, file, inner string) error {
 	}
 	defer z.Close()
 	if len(z.File) > maxArchiveEntries {
-		return &HostileArchiveError{Reason: fmt.Sprintf("more than %d entries", maxArchiveEntries)}
+		return &HostileError{Reason: fmt.Sprintf("more than %d entries", maxArchiveEntries)}
 	}
 	found := false
 	for _, member := range z.File {
@@ -50,7 +55,7 @@ func (x *extractor) member(ctx context.Context, member *zip.File, inner string) 
 		return x.tar(ctx, stream, inner)
 	}
 	// A size that is too large for the limit is refused by it; one that is untrue, by the file's checksum.
-	bounded := &boundedReader{ctx: ctx, r: stream, left: x.limit + 1}
+	bounded := &boundedReader{ctx: ctx, r: stream, left: x.rules.Limit + 1}
 	header := &tar.Header{Name: member.Name, Mode: int64(member.Mode().Perm()), Size: int64(min(member.UncompressedSize64, 1<<62))}
 	switch mode := member.Mode(); {
 	case mode.IsDir():

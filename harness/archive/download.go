@@ -1,4 +1,4 @@
-package basedir
+package archive
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -18,21 +17,21 @@ import (
 const (
 	// maxBreaks is how often in a row a connection may break without bringing a single byte.
 	maxBreaks = 3
-	// defaultStall is how long a server may say nothing before the connection counts as broken.
-	defaultStall = 60 * time.Second
+	// DefaultStall is how long a server may say nothing before the connection counts as broken.
+	DefaultStall = 60 * time.Second
 )
 
-// download is one file on its way. What has arrived is in file; beside it, file+".json" says of which
+// Download is one file on its way. What has arrived is in File; beside it, File+".json" says of which
 // version of which URL it is a part, without which it cannot be resumed.
-type download struct {
-	client   *http.Client
-	name     string // for humans
-	file     string
-	summed   bool  // its checksum is known
-	local    bool  // the user's own file, which is only read
-	limit    int64 // bytes at most
-	stall    time.Duration
-	progress func(name string, done, total int64)
+type Download struct {
+	Client   *http.Client
+	Name     string // for humans
+	File     string
+	Summed   bool                                 // its checksum is known
+	Local    bool                                 // the user's own file, which is only read
+	Limit    int64                                // bytes at most
+	Stall    time.Duration                        // how long the server may say nothing
+	Progress func(name string, done, total int64) // total is -1 when unknown; may be nil
 }
 
 // part is what must still hold when a download is resumed (RFC 9110, section 13.1.5).
@@ -41,13 +40,14 @@ type part struct {
 	Validator string `json:"validator"` // a strong ETag, else Last-Modified
 }
 
-// brokenError is a connection that ended too early.
-type brokenError struct {
+// BrokenError is a connection that ended too early.
+type BrokenError struct {
 	got, want int64 // want is -1 when the server did not say
 	err       error
 }
 
-func (e *brokenError) Error() string {
+// Error says how much there was.
+func (e *BrokenError) Error() string {
 	if e.got == 0 {
 		return e.err.Error()
 	}
@@ -57,17 +57,19 @@ func (e *brokenError) Error() string {
 	return fmt.Sprintf("the connection broke after %d bytes: %v", e.got, e.err)
 }
 
-func (e *brokenError) Unwrap() error { return e.err }
+// Unwrap gives the reason.
+func (e *BrokenError) Unwrap() error { return e.err }
 
-// statusError is an HTTP status that brings no file.
-type statusError struct{ status string }
+// StatusError is an HTTP status that brings no file.
+type StatusError struct{ Status string }
 
-func (e *statusError) Error() string { return "the server answers " + e.status }
+// Error has the status in the server's words.
+func (e *StatusError) Error() string { return "the server answers " + e.Status }
 
-// fetch brings the file of a URL. After a broken connection it goes on where it stopped, as long as that
+// Fetch brings the file of a URL. After a broken connection it goes on where it stopped, as long as that
 // brings something. What a broken connection left stays for the next call; after any other error nothing
 // stays.
-func (d *download) fetch(ctx context.Context, url string) error {
+func (d *Download) Fetch(ctx context.Context, url string) error {
 	breaks := 0
 	for {
 		before := d.size()
@@ -75,9 +77,9 @@ func (d *download) fetch(ctx context.Context, url string) error {
 		if err == nil {
 			return nil
 		}
-		var broken *brokenError
+		var broken *BrokenError
 		if !errors.As(err, &broken) {
-			return errors.Join(fmt.Errorf("download %s: %w", url, err), d.discard())
+			return errors.Join(fmt.Errorf("download %s: %w", url, err), d.Discard())
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("download %s: %w", url, ctx.Err())
@@ -87,8 +89,8 @@ func (d *download) fetch(ctx context.Context, url string) error {
 		}
 		if breaks == maxBreaks {
 			err = fmt.Errorf("download %s: %w", url, err)
-			if d.resumable(url) == 0 {
-				err = errors.Join(err, d.discard())
+			if d.Resumable(url) == 0 {
+				err = errors.Join(err, d.Discard())
 			}
 			return err
 		}
@@ -96,7 +98,7 @@ func (d *download) fetch(ctx context.Context, url string) error {
 }
 
 // attempt asks once, for all of the file or for the rest of it.
-func (d *download) attempt(ctx context.Context, url string) error {
+func (d *Download) attempt(ctx context.Context, url string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -104,88 +106,88 @@ func (d *download) attempt(ctx context.Context, url string) error {
 		return err
 	}
 	request.Header.Set("Accept-Encoding", "identity") // the checksum is that of the file as it lies there
-	have := d.resumable(url)
+	have := d.Resumable(url)
 	if have > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", have))
 		if validator := d.part().Validator; validator != "" {
 			request.Header.Set("If-Range", validator)
 		}
 	}
-	watch := time.AfterFunc(d.stall, func() { cancel(fmt.Errorf("nothing came for %s", d.stall)) })
+	watch := time.AfterFunc(d.Stall, func() { cancel(fmt.Errorf("nothing came for %s", d.Stall)) })
 	defer watch.Stop()
-	response, err := d.client.Do(request)
+	response, err := d.Client.Do(request)
 	if err != nil {
-		return &brokenError{got: have, want: -1, err: cause(ctx, err)}
+		return &BrokenError{got: have, want: -1, err: cause(ctx, err)}
 	}
 	defer response.Body.Close()
 	have, err = d.accept(response, url, have)
 	if err != nil {
 		return err
 	}
-	body := &watchedReader{r: response.Body, reset: func() { watch.Reset(d.stall) }}
+	body := &watchedReader{r: response.Body, reset: func() { watch.Reset(d.Stall) }}
 	return d.receive(ctx, body, have, total(response, have))
 }
 
 // accept reads an answer's status and returns how many bytes of the file there are already; a server that
 // does not go on where it was asked to starts from the beginning.
-func (d *download) accept(response *http.Response, url string, have int64) (int64, error) {
+func (d *Download) accept(response *http.Response, url string, have int64) (int64, error) {
 	switch {
 	case response.StatusCode == http.StatusPartialContent && have > 0:
 		if strings.HasPrefix(response.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", have)) {
 			return have, nil
 		}
-		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the server resumed at another position")}, d.discard())
+		return 0, errors.Join(&BrokenError{want: -1, err: errors.New("the server resumed at another position")}, d.Discard())
 	case response.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return 0, errors.Join(&brokenError{want: -1, err: errors.New("the file at the server is shorter now")}, d.discard())
+		return 0, errors.Join(&BrokenError{want: -1, err: errors.New("the file at the server is shorter now")}, d.Discard())
 	case response.StatusCode == http.StatusOK:
 		return 0, d.begin(part{URL: url, Validator: validator(response.Header)})
 	case response.StatusCode >= 500:
-		return 0, &brokenError{got: have, want: -1, err: &statusError{response.Status}}
+		return 0, &BrokenError{got: have, want: -1, err: &StatusError{Status: response.Status}}
 	default:
-		return 0, &statusError{response.Status}
+		return 0, &StatusError{Status: response.Status}
 	}
 }
 
 // receive appends the body to what is there.
-func (d *download) receive(ctx context.Context, body io.Reader, have, want int64) error {
-	f, err := os.OpenFile(d.file, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+func (d *Download) receive(ctx context.Context, body io.Reader, have, want int64) error {
+	f, err := os.OpenFile(d.File, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return err
 	}
-	counter := &progressWriter{w: f, name: d.name, done: have, total: want, report: d.progress}
-	n, err := io.Copy(counter, io.LimitReader(body, d.limit-have+1))
+	counter := &progressWriter{w: f, name: d.Name, done: have, total: want, report: d.Progress}
+	n, err := io.Copy(counter, io.LimitReader(body, d.Limit-have+1))
 	closeErr := f.Close()
 	switch got := have + n; {
-	case got > d.limit:
-		return fmt.Errorf("the server sends more than %d bytes", d.limit)
+	case got > d.Limit:
+		return fmt.Errorf("the server sends more than %d bytes", d.Limit)
 	case counter.failed != nil || closeErr != nil: // a full disk
 		return errors.Join(counter.failed, closeErr)
 	case err != nil:
-		return &brokenError{got: got, want: want, err: cause(ctx, err)}
+		return &BrokenError{got: got, want: want, err: cause(ctx, err)}
 	case want >= 0 && got != want:
-		return &brokenError{got: got, want: want, err: io.ErrUnexpectedEOF}
+		return &BrokenError{got: got, want: want, err: io.ErrUnexpectedEOF}
 	}
 	return nil
 }
 
 // begin starts a file from nothing.
-func (d *download) begin(p part) error {
-	if err := d.discard(); err != nil {
+func (d *Download) begin(p part) error {
+	if err := d.Discard(); err != nil {
 		return err
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(d.file+".json", text, 0o644)
+	return os.WriteFile(d.File+".json", text, 0o644)
 }
 
-// discard removes everything that has arrived.
-func (d *download) discard() error {
-	if d.local {
+// Discard removes everything that has arrived.
+func (d *Download) Discard() error {
+	if d.Local {
 		return nil
 	}
-	for _, path := range []string{d.file, d.file + ".json"} {
+	for _, path := range []string{d.File, d.File + ".json"} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("discard a download: %w", err)
 		}
@@ -193,26 +195,26 @@ func (d *download) discard() error {
 	return nil
 }
 
-func (d *download) size() int64 {
-	info, err := os.Stat(d.file)
+func (d *Download) size() int64 {
+	info, err := os.Stat(d.File)
 	if err != nil {
 		return 0
 	}
 	return info.Size()
 }
 
-func (d *download) part() (p part) {
-	text, err := os.ReadFile(d.file + ".json")
+func (d *Download) part() (p part) {
+	text, err := os.ReadFile(d.File + ".json")
 	if err != nil || json.Unmarshal(text, &p) != nil {
 		return part{}
 	}
 	return p
 }
 
-// resumable is how much of a URL's file there is that a server can be asked to go on with: where the server does not say
+// Resumable is how much of a URL's file there is that a server can be asked to go on with: where the server does not say
 // which version of the file it is, only what a checksum will tell.
-func (d *download) resumable(url string) int64 {
-	if p := d.part(); p.URL != url || p.Validator == "" && !d.summed {
+func (d *Download) Resumable(url string) int64 {
+	if p := d.part(); p.URL != url || p.Validator == "" && !d.Summed {
 		return 0
 	}
 	return d.size()
@@ -277,13 +279,4 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 		p.report(p.name, p.done, p.total)
 	}
 	return n, err
-}
-
-// downloadPath is where an archive lies while it is fetched and unpacked.
-func (s *Store) downloadPath(key string) (string, error) {
-	dir := filepath.Join(s.Cache.Root(), "downloads")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("downloads folder: %w", err)
-	}
-	return filepath.Join(dir, key), nil
 }

@@ -1,4 +1,4 @@
-package basedir
+package archive
 
 import (
 	"archive/tar"
@@ -14,14 +14,10 @@ import (
 // extractor unpacks one archive below a folder that it cannot leave.
 type extractor struct {
 	root    *os.Root
-	under   func(name string) (string, error) // where an entry goes below the folder; "." for one that is left out
-	top     string                            // the one top folder, for withoutTop
-	limit   int64                             // bytes that may be written
-	written int64
+	rules   Rules
+	written int64 // bytes
 	entries int
 	links   []string // symbolic links, checked when everything is there
-	// wholeLinks refuses links that lead nowhere. A vendor's own archive may have some.
-	wholeLinks bool
 }
 
 func (x *extractor) entry(header *tar.Header, content io.Reader) error {
@@ -29,14 +25,14 @@ func (x *extractor) entry(header *tar.Header, content io.Reader) error {
 		return nil
 	}
 	if x.entries++; x.entries > maxArchiveEntries {
-		return &HostileArchiveError{Reason: fmt.Sprintf("more than %d entries", maxArchiveEntries)}
+		return &HostileError{Reason: fmt.Sprintf("more than %d entries", maxArchiveEntries)}
 	}
 	name, err := x.below(header.Name)
 	if err != nil || name == "." {
 		return err
 	}
 	if err := x.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return &HostileArchiveError{Entry: header.Name, Reason: err.Error()}
+		return &HostileError{Entry: header.Name, Reason: err.Error()}
 	}
 	switch header.Typeflag {
 	case tar.TypeDir:
@@ -48,7 +44,7 @@ func (x *extractor) entry(header *tar.Header, content io.Reader) error {
 	case tar.TypeLink:
 		err = x.hardlink(name, header)
 	default:
-		return &HostileArchiveError{Entry: header.Name, Reason: fmt.Sprintf("is no file, folder or link (type %q)", header.Typeflag)}
+		return &HostileError{Entry: header.Name, Reason: fmt.Sprintf("is no file, folder or link (type %q)", header.Typeflag)}
 	}
 	return err
 }
@@ -57,37 +53,40 @@ func (x *extractor) entry(header *tar.Header, content io.Reader) error {
 func (x *extractor) below(name string) (string, error) {
 	clean := path.Clean(name)
 	if name == "" || path.IsAbs(name) || strings.ContainsRune(name, 0) || clean == ".." || strings.HasPrefix(clean, "../") {
-		return "", &HostileArchiveError{Entry: name, Reason: "leaves the folder"}
+		return "", &HostileError{Entry: name, Reason: "leaves the folder"}
 	}
-	if clean == "." {
-		return ".", nil
+	if clean == "." || x.rules.Under == nil {
+		return clean, nil
 	}
-	return x.under(clean)
+	return x.rules.Under(clean)
 }
 
-// withoutTop strips the one top folder that an archive has.
-func (x *extractor) withoutTop(name string) (string, error) {
-	top, rest, below := strings.Cut(name, "/")
-	if x.top == "" {
-		x.top = top
+// WithoutTop is a rule that strips the one top folder that an archive has. It is for one archive.
+func WithoutTop() func(name string) (string, error) {
+	only := ""
+	return func(name string) (string, error) {
+		top, rest, below := strings.Cut(name, "/")
+		if only == "" {
+			only = top
+		}
+		if top != only {
+			return "", &HostileError{Entry: name, Reason: fmt.Sprintf("lies beside the top folder %s", only)}
+		}
+		if !below {
+			return ".", nil
+		}
+		return rest, nil
 	}
-	if top != x.top {
-		return "", &HostileArchiveError{Entry: name, Reason: fmt.Sprintf("lies beside the top folder %s", x.top)}
-	}
-	if !below {
-		return ".", nil
-	}
-	return rest, nil
 }
 
 func (x *extractor) file(name string, header *tar.Header, content io.Reader) error {
-	left := x.limit - x.written
+	left := x.rules.Limit - x.written
 	if header.Size > left {
-		return &HostileArchiveError{Entry: header.Name, Reason: fmt.Sprintf("takes the unpacked size beyond %d bytes", x.limit)}
+		return &HostileError{Entry: header.Name, Reason: fmt.Sprintf("takes the unpacked size beyond %d bytes", x.rules.Limit)}
 	}
 	// A second entry of a name replaces the first, as tar has it; it is never written through a link.
 	if err := x.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &HostileArchiveError{Entry: header.Name, Reason: err.Error()}
+		return &HostileError{Entry: header.Name, Reason: err.Error()}
 	}
 	mode := fs.FileMode(header.Mode)&0o777 | 0o600
 	f, err := x.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
@@ -106,10 +105,10 @@ func (x *extractor) symlink(name string, header *tar.Header) error {
 	target := header.Linkname
 	joined := path.Join(path.Dir(name), target)
 	if target == "" || path.IsAbs(target) || joined == ".." || strings.HasPrefix(joined, "../") {
-		return &HostileArchiveError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, outside the folder", target)}
+		return &HostileError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, outside the folder", target)}
 	}
 	if err := x.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &HostileArchiveError{Entry: header.Name, Reason: err.Error()}
+		return &HostileError{Entry: header.Name, Reason: err.Error()}
 	}
 	x.links = append(x.links, name)
 	if err := x.root.Symlink(target, name); err != nil {
@@ -121,17 +120,17 @@ func (x *extractor) symlink(name string, header *tar.Header) error {
 func (x *extractor) hardlink(name string, header *tar.Header) error {
 	target, err := x.below(header.Linkname)
 	if err != nil {
-		return &HostileArchiveError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, outside the folder", header.Linkname)}
+		return &HostileError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, outside the folder", header.Linkname)}
 	}
 	info, err := x.root.Lstat(target)
 	if err != nil || !info.Mode().IsRegular() {
-		return &HostileArchiveError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, which is no file before it", header.Linkname)}
+		return &HostileError{Entry: header.Name, Reason: fmt.Sprintf("links to %q, which is no file before it", header.Linkname)}
 	}
 	if target == name {
 		return nil
 	}
 	if err := x.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return &HostileArchiveError{Entry: header.Name, Reason: err.Error()}
+		return &HostileError{Entry: header.Name, Reason: err.Error()}
 	}
 	if err := x.root.Link(target, name); err != nil {
 		return fmt.Errorf("entry %s: %w", header.Name, err)
@@ -145,13 +144,13 @@ func (x *extractor) checkLinks() error {
 	for _, name := range x.links {
 		_, err := x.root.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			if x.wholeLinks {
-				return &HostileArchiveError{Entry: name, Reason: "is a link that leads nowhere"}
+			if x.rules.WholeLinks {
+				return &HostileError{Entry: name, Reason: "is a link that leads nowhere"}
 			}
 			continue
 		}
 		if err != nil {
-			return &HostileArchiveError{Entry: name, Reason: "is a link that leads out of the folder: " + err.Error()}
+			return &HostileError{Entry: name, Reason: "is a link that leads out of the folder: " + err.Error()}
 		}
 	}
 	return nil

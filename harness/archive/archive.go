@@ -1,4 +1,5 @@
-package basedir
+// Package archive fetches archives, verifies them by their checksums and unpacks them so that nothing leaves the folder.
+package archive
 
 import (
 	"archive/tar"
@@ -20,42 +21,48 @@ import (
 // suite, has about 40,000.
 const maxArchiveEntries = 500_000
 
-// HostileArchiveError is an archive that is refused for what it would do when it is unpacked.
-type HostileArchiveError struct {
+// HostileError is an archive that is refused for what it would do when it is unpacked.
+type HostileError struct {
 	Entry  string // name in the archive; empty when the archive as a whole is meant
 	Reason string
 }
 
 // Error says what is wrong with which entry.
-func (e *HostileArchiveError) Error() string {
+func (e *HostileError) Error() string {
 	if e.Entry == "" {
 		return "archive refused: " + e.Reason
 	}
 	return fmt.Sprintf("archive refused: entry %q %s", e.Entry, e.Reason)
 }
 
-// extract unpacks a tar archive into dir without its one top folder. At most limit bytes come out of it.
-// Everything that points or leads out of dir, and every device, is a *HostileArchiveError.
-func extract(ctx context.Context, file, name, dir string, limit int64) error {
+// Rules say what of an archive is unpacked, and to where.
+type Rules struct {
+	Limit int64 // bytes that may come out of it
+	// Under says where an entry goes below the folder; "." leaves it out. Nil is where the archive has it.
+	Under func(name string) (string, error)
+	// WholeLinks refuses links that lead nowhere. A vendor's own archive may have some.
+	WholeLinks bool
+}
+
+// UnpackTar unpacks a tar archive into dir; its name says how it is compressed. Everything that points or leads out of
+// dir, and every device, is a *HostileError.
+func UnpackTar(ctx context.Context, file, name, dir string, rules Rules) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
 	defer f.Close()
-	return withExtractor(dir, name, limit, func(x *extractor) error {
-		x.under = x.withoutTop
-		return x.tar(ctx, f, name)
-	})
+	return withExtractor(dir, name, rules, func(x *extractor) error { return x.tar(ctx, f, name) })
 }
 
 // withExtractor calls unpack with an extractor for dir, and checks what it has unpacked.
-func withExtractor(dir, name string, limit int64, unpack func(*extractor) error) error {
+func withExtractor(dir, name string, rules Rules, unpack func(*extractor) error) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
 	defer root.Close()
-	x := &extractor{root: root, limit: limit}
+	x := &extractor{root: root, rules: rules}
 	if err := unpack(x); err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
@@ -76,7 +83,7 @@ func (x *extractor) tar(ctx context.Context, file io.Reader, name string) error 
 	}
 	defer stream.Close()
 	// Headers and padding come on top of the files' own bytes.
-	bounded := &boundedReader{ctx: ctx, r: stream, left: x.limit + x.limit/4 + 16<<20}
+	bounded := &boundedReader{ctx: ctx, r: stream, left: x.rules.Limit + x.rules.Limit/4 + 16<<20}
 	archive := tar.NewReader(bounded)
 	for {
 		header, err := archive.Next()
@@ -95,11 +102,12 @@ func (x *extractor) tar(ctx context.Context, file io.Reader, name string) error 
 	return truncated(err)
 }
 
-// archiveSuffixes are the names of archives that decompress reads.
-var archiveSuffixes = []string{".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.zstd", ".tar.bz2", ".tbz2", ".tar"}
+// TarSuffixes are the names of the archives that UnpackTar takes.
+var TarSuffixes = []string{".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.zstd", ".tar.bz2", ".tbz2", ".tar"}
 
-func isArchiveName(name string) bool {
-	for _, suffix := range archiveSuffixes {
+// IsTar says whether a name is one of an archive that UnpackTar takes.
+func IsTar(name string) bool {
+	for _, suffix := range TarSuffixes {
 		if strings.HasSuffix(name, suffix) {
 			return true
 		}
@@ -128,7 +136,7 @@ func decompress(r io.Reader, name string) (io.ReadCloser, error) {
 	case strings.HasSuffix(name, ".tar"):
 		return io.NopCloser(r), nil
 	default:
-		return nil, fmt.Errorf("%s: want a file of %s", name, strings.Join(archiveSuffixes, ", "))
+		return nil, fmt.Errorf("%s: want a file of %s", name, strings.Join(TarSuffixes, ", "))
 	}
 }
 
@@ -152,7 +160,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	if b.left <= 0 {
-		return 0, &HostileArchiveError{Reason: "it unpacks to more than its declared size"}
+		return 0, &HostileError{Reason: "it unpacks to more than its declared size"}
 	}
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
