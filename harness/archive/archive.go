@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/zstd"
@@ -42,6 +43,18 @@ type Rules struct {
 	Under func(name string) (string, error)
 	// WholeLinks refuses links that lead nowhere. A vendor's own archive may have some.
 	WholeLinks bool
+}
+
+// Unpack unpacks an archive of any kind into dir, as UnpackTar does; its name says which it is.
+func Unpack(ctx context.Context, file, name, dir string, rules Rules) error {
+	switch {
+	case strings.HasSuffix(name, suffixZip):
+		return UnpackZip(ctx, file, name, dir, "", rules)
+	case strings.HasSuffix(name, suffixDeb):
+		return UnpackDeb(ctx, file, name, dir, rules)
+	default:
+		return UnpackTar(ctx, file, name, dir, rules)
+	}
 }
 
 // UnpackTar unpacks a tar archive into dir; its name says how it is compressed. Everything that points or leads out of
@@ -106,13 +119,21 @@ func (x *extractor) tar(ctx context.Context, file io.Reader, name string) error 
 var TarSuffixes = []string{".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.zst", ".tar.zstd", ".tar.bz2", ".tbz2", ".tar"}
 
 // IsTar says whether a name is one of an archive that UnpackTar takes.
-func IsTar(name string) bool {
-	for _, suffix := range TarSuffixes {
-		if strings.HasSuffix(name, suffix) {
-			return true
-		}
-	}
-	return false
+func IsTar(name string) bool { return hasSuffix(name, TarSuffixes) }
+
+const (
+	suffixZip = ".zip"
+	suffixDeb = ".deb"
+)
+
+// Suffixes are the names of the archives that Unpack takes.
+var Suffixes = append(slices.Clone(TarSuffixes), suffixZip, suffixDeb)
+
+// IsArchive says whether a name is one of an archive that Unpack takes.
+func IsArchive(name string) bool { return hasSuffix(name, Suffixes) }
+
+func hasSuffix(name string, suffixes []string) bool {
+	return slices.ContainsFunc(suffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) })
 }
 
 // zstdMemory bounds what one archive's window may take.

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"mysqlmatrix/harness/flavor"
 )
 
 // judgeByBaseline gives builds of the user's own the version whose known failures they are judged by.
@@ -30,25 +28,16 @@ func (m *Matrix) judgeByBaseline(named map[string][]ToolRef, baseline string) er
 	return errors.Join(errs...)
 }
 
-// baseline is a listed version; "" chooses the newest.
+// baseline is a listed version; "" chooses the first, which is the default.
 func (t Tool) baseline(version string) (string, error) {
 	known := t.versionNames()
 	switch {
 	case version == NoBaseline:
 		return "", nil
 	case version == "":
-		return newest(known), nil
+		return known[0], nil
 	case !slices.Contains(known, version):
 		return "", fmt.Errorf("--baseline %s: no such version of %s is listed; %s, or %s", version, t.Name, choices(version, known), NoBaseline)
 	}
 	return version, nil
-}
-
-// newest is the version of the greatest number. One without a number comes first.
-func newest(versions []string) string {
-	return slices.MaxFunc(versions, func(a, b string) int {
-		one, _ := flavor.Numbers(a)
-		other, _ := flavor.Numbers(b)
-		return slices.Compare(one, other)
-	})
 }

@@ -61,6 +61,22 @@ func TestToolsOfMatrix(t *testing.T) {
 	}
 }
 
+// The pr tier has no tool that only its maintainers' own site has, and such a version is nobody's default.
+func TestPublishedToolsAreNoDefault(t *testing.T) {
+	m := repository(t)
+	for _, tool := range m.Tools {
+		for i, v := range tool.Versions {
+			if v.Release != nil && (i == 0 || v.Tier == TierPR) {
+				t.Errorf("%s %s: place %d, tier %s", tool.Name, v.Version, i+1, v.Tier)
+			}
+		}
+	}
+	cells, err := m.Plan(Selection{Entries: []string{"mysql-8.0"}, Suites: []string{"failover"}, Tools: []string{"orchestrator=/path/to/orchestrator"}})
+	if err != nil || len(cells) != 1 || cells[0].Tool.Baseline != "v3.2.5" {
+		t.Errorf("a build of orchestrator is judged as %+v, %v", cells, err)
+	}
+}
+
 // An expectation speaks of something narrow: an error that any failure has would hide all of them.
 func TestExpectationsOfMatrix(t *testing.T) {
 	for _, x := range repository(t).Known {

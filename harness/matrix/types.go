@@ -82,16 +82,18 @@ type Tool struct {
 	At      Position    `yaml:"-" json:"-"`
 }
 
-// ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt, Builtin and Program is set.
+// ToolVersion is one version of a tool and where it comes from; exactly one of Module, Apt, Release, Builtin and
+// Program is set.
 type ToolVersion struct {
-	Version string  `yaml:"version" json:"version" jsonschema:"required"`
-	Tier    Tier    `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
-	Module  *Module `yaml:"module" json:"module,omitempty"`
-	Apt     *Apt    `yaml:"apt" json:"apt,omitempty"`
-	System  *Apt    `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages of the system's own suite"`
-	Builtin bool    `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
-	Program string  `yaml:"program" json:"program,omitempty" jsonschema:"description=path of a declared tool's executable; relative to matrix.yaml"`
-	Path    string  `yaml:"-" json:"-"` // of the user's own build
+	Version string       `yaml:"version" json:"version" jsonschema:"required"`
+	Tier    Tier         `yaml:"tier" json:"tier" jsonschema:"required,enum=pr,enum=full"`
+	Module  *Module      `yaml:"module" json:"module,omitempty"`
+	Apt     *Apt         `yaml:"apt" json:"apt,omitempty"`
+	Release *ToolRelease `yaml:"release" json:"release,omitempty" jsonschema:"description=an archive that the tool's maintainers have published"`
+	System  *Apt         `yaml:"system" json:"system,omitempty" jsonschema:"description=further packages of the system's own suite"`
+	Builtin bool         `yaml:"builtin" json:"builtin,omitempty" jsonschema:"description=part of this project"`
+	Program string       `yaml:"program" json:"program,omitempty" jsonschema:"description=path of a declared tool's executable; relative to matrix.yaml"`
+	Path    string       `yaml:"-" json:"-"` // of the user's own build
 	// Declared is the tool's declaration, nil for a tool with a driver.
 	Declared *OwnTool `yaml:"-" json:"-"`
 	// Manager is a failover manager's declaration, nil for one with a driver.
@@ -107,6 +109,14 @@ type Module struct {
 	Require []string  `yaml:"require" json:"require,omitempty" jsonschema:"description=further modules as path and exact version; for a module that has no go.mod"`
 	Replace []Replace `yaml:"replace" json:"replace,omitempty" jsonschema:"description=modules that another one stands in for"`
 	At      Position  `yaml:"-" json:"-"`
+}
+
+// ToolRelease is a published archive with a program in it.
+type ToolRelease struct {
+	URL    string   `yaml:"url" json:"url" jsonschema:"required,description=of the archive: a tar archive or a .zip or a .deb; https://… or file:///…"`
+	SHA256 string   `yaml:"sha256" json:"sha256" jsonschema:"required,pattern=^[0-9a-fA-F]{64}$,description=of the archive"`
+	Path   string   `yaml:"path" json:"path" jsonschema:"required,description=of the program in the archive; with the archive's top folder"`
+	At     Position `yaml:"-" json:"-"`
 }
 
 // Replace puts another module, or a folder of this project, in the place of one that a tool imports.

@@ -2,10 +2,15 @@ package matrix
 
 import (
 	"fmt"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+
+	"mysqlmatrix/harness/archive"
 )
 
 func (m *Matrix) validateTool(d *decoder, t *Tool) {
@@ -37,13 +42,13 @@ func (m *Matrix) validateTool(d *decoder, t *Tool) {
 func (m *Matrix) validateToolVersion(d *decoder, v *ToolVersion, what string) {
 	d.tier(v.Tier, v.At, what)
 	kinds := 0
-	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Builtin, v.Program != ""} {
+	for _, is := range []bool{v.Module != nil, v.Apt != nil, v.Release != nil, v.Builtin, v.Program != ""} {
 		if is {
 			kinds++
 		}
 	}
 	if kinds > 1 || kinds == 0 && v.At.unknown == 0 && v.At.Read() {
-		d.problem(v.At.Line, "give exactly one of module, apt, builtin, program", "%s has %d sources", what, kinds)
+		d.problem(v.At.Line, "give exactly one of module, apt, release, builtin, program", "%s has %d sources", what, kinds)
 	}
 	if v.Module != nil {
 		m.validateModule(d, v.Module, what+": module")
@@ -53,6 +58,9 @@ func (m *Matrix) validateToolVersion(d *decoder, v *ToolVersion, what string) {
 	}
 	if v.Apt != nil {
 		d.packages(v.Apt, what, false)
+	}
+	if v.Release != nil {
+		validateRelease(d, v.Release, what+": release")
 	}
 	if v.Program != "" && !filepath.IsAbs(v.Program) {
 		v.Program = filepath.Join(filepath.Dir(m.Path), v.Program)
@@ -73,6 +81,30 @@ func (m *Matrix) validateModule(d *decoder, module *Module, what string) {
 	for i := range module.Replace {
 		m.validateReplace(d, &module.Replace[i], fmt.Sprintf("%s: replace[%d]", what, i))
 	}
+}
+
+func validateRelease(d *decoder, r *ToolRelease, what string) {
+	if d.required(r.At, "url", r.URL, what, "add where the archive is published") {
+		u, err := url.Parse(r.URL)
+		_, local := archive.LocalPath(r.URL)
+		switch {
+		case !local && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == ""):
+			d.problem(r.At.Of("url"), "want https://… or file:///…", "%s: URL %q", what, r.URL)
+		case !archive.IsArchive(u.Path):
+			d.problem(r.At.Of("url"), "want a "+strings.Join(archive.Suffixes, ", "), "%s: URL %q", what, r.URL)
+		}
+	}
+	if d.required(r.At, "sha256", r.SHA256, what, "add the archive's SHA-256") {
+		Checker{d: d, what: what}.Checksum(r.At, "sha256", r.SHA256)
+	}
+	if d.required(r.At, "path", r.Path, what, "add the program's path in the archive") && !inArchive(r.Path) {
+		d.problem(r.At.Of("path"), "want it as the archive has it, such as usr/local/bin/tool", "%s: path %q", what, r.Path)
+	}
+}
+
+// inArchive says whether a path can be one of a file in an archive.
+func inArchive(name string) bool {
+	return filepath.IsLocal(name) && path.Clean(name) != "." && !slices.Contains(strings.Split(name, "/"), "..")
 }
 
 // validateReplace also makes the folder's path absolute.

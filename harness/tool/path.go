@@ -69,11 +69,7 @@ func (s *Store) fromPath(ctx context.Context, ref matrix.ToolRef, name string) (
 			return nil, err
 		}
 	}
-	if ref.Source.Declared != nil || ref.Source.Manager != nil {
-		p.Version = ref.Version // a tool of one's own may not answer --version
-		return p, nil
-	}
-	if p.Version, err = p.askVersion(ctx); err != nil {
+	if p.Version, err = p.versionOf(ctx, ref); err != nil {
 		return fail(err)
 	}
 	return p, nil

@@ -1,5 +1,5 @@
-// Package tool obtains the programs under test: built from a Go module, taken from Debian packages, or
-// named by the user's path.
+// Package tool obtains the programs under test: built from a Go module, taken from Debian packages or from a published
+// archive, or named by the user's path.
 package tool
 
 import (
@@ -22,7 +22,8 @@ type Program struct {
 	Version string   `json:"version"`       // what it says of itself with --version
 	Path    string   `json:"path"`          // absolute path of the executable, "" for a builtin
 	Env     []string `json:"env,omitempty"` // what it needs in its environment, added to proc.Environment
-	// Dir is the source of a Go module, or the folder that holds unpacked packages; "" when there is none.
+	// Dir is the source of a Go module, the folder that holds unpacked packages, or, for a program of a published archive or of
+	// the user's own, the folder that it lies in; "" when there is none.
 	Dir string `json:"dir,omitempty"`
 	// Command is the folder of the command inside Dir, for a Go module.
 	Command string `json:"command,omitempty"`
@@ -90,6 +91,15 @@ func (p *Program) askVersion(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: %w", p.Name, err)
 	}
 	return parseVersion(output), nil
+}
+
+// versionOf is the version that a tool's program says; one of the user's own, which may not answer, is taken at matrix.yaml's
+// word.
+func (p *Program) versionOf(ctx context.Context, ref matrix.ToolRef) (string, error) {
+	if ref.Source.Declared != nil || ref.Source.Manager != nil {
+		return ref.Version, nil
+	}
+	return p.askVersion(ctx)
 }
 
 // parseVersion is the first version number in a text, or else its first line: a build of one's own may say

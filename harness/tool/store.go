@@ -26,8 +26,8 @@ type Store struct {
 	Log   func(string) // told what is built or fetched; may be nil
 }
 
-// UnavailableError is a version of a tool that matrix.yaml declares and this machine cannot have: its
-// suite is not on the mirror, the module cannot be fetched, it does not build.
+// UnavailableError is a version of a tool that matrix.yaml declares and this machine cannot have: its suite is not on the
+// mirror, its module or archive cannot be fetched, it does not build, it is for another kind of machine.
 type UnavailableError struct {
 	Tool, Version string
 	Err           error
@@ -75,6 +75,8 @@ func (s *Store) obtain(ctx context.Context, ref matrix.ToolRef) (*Program, error
 		})
 	case source.Apt != nil:
 		return s.fromPackages(ctx, ref)
+	case source.Release != nil:
+		return s.fromRelease(ctx, ref)
 	default:
 		return nil, fmt.Errorf("tool %s %s: matrix.yaml does not say where it comes from", ref.Name, ref.Version)
 	}
@@ -93,7 +95,7 @@ func (s *Store) cached(ctx context.Context, ref matrix.ToolRef, what any, build 
 		}
 		p, err := load(path)
 		if err == nil {
-			_, err = p.askVersion(ctx)
+			_, err = p.versionOf(ctx, ref)
 		}
 		var ended *exec.ExitError
 		if err == nil || ctx.Err() != nil || errors.As(err, &ended) && ended.ExitCode() < 0 {

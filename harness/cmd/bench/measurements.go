@@ -65,7 +65,11 @@ func (s *setting) cell(m *matrix.Matrix, entry, suite, tool string) (matrix.Cell
 
 // matching measures a Pseudo-GTID match across a long history against orchestrator.
 func (s *setting) matching(ctx context.Context, m *matrix.Matrix) ([]bench.Result, []bench.Memory, error) {
-	cell, err := s.cell(m, s.history, "pseudogtid", "orchestrator")
+	orchestrator, err := m.ResolveTool("orchestrator")
+	if err != nil {
+		return nil, nil, err
+	}
+	cell, err := s.cell(m, s.history, "pseudogtid", orchestrator.Flag())
 	if err != nil {
 		return nil, nil, err
 	}

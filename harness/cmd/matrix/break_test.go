@@ -193,8 +193,8 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	needsServer(t)
 	t.Parallel()
 	runs := runFolder(t)
-	focus := []string{"--focus", "finds the same coordinates"}
-	first, second := start(t, runs, pseudo(t.TempDir(), focus...)...), start(t, runs, pseudo(t.TempDir(), focus...)...)
+	chosen := []string{"--tool", "embedded", "--focus", "finds the same coordinates"}
+	first, second := start(t, runs, pseudo(t.TempDir(), chosen...)...), start(t, runs, pseudo(t.TempDir(), chosen...)...)
 	for _, c := range []*command{first, second} {
 		code, output := c.wait(t, 3*time.Minute)
 		exitCodeIs(t, code, 0, output, "1 passed")
