@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"mysqlmatrix/harness/flavor"
 )
 
 // judgeByBaseline gives builds of the user's own the version whose known failures they are judged by.
@@ -17,7 +19,7 @@ func (m *Matrix) judgeByBaseline(named map[string][]ToolRef, baseline string) er
 				continue
 			}
 			used = true
-			version, err := t.baseline(baseline)
+			version, err := m.baseline(t, baseline)
 			errs = append(errs, err)
 			refs[i].Baseline = version
 		}
@@ -28,16 +30,34 @@ func (m *Matrix) judgeByBaseline(named map[string][]ToolRef, baseline string) er
 	return errors.Join(errs...)
 }
 
-// baseline is a listed version; "" chooses the first, which is the default.
-func (t Tool) baseline(version string) (string, error) {
-	known := t.versionNames()
+// baseline is a listed version; "" chooses the newest of which something is known, and the newest where nothing is known of any.
+func (m *Matrix) baseline(t Tool, version string) (string, error) {
+	listed := t.versionNames()
 	switch {
 	case version == NoBaseline:
 		return "", nil
 	case version == "":
-		return known[0], nil
-	case !slices.Contains(known, version):
-		return "", fmt.Errorf("--baseline %s: no such version of %s is listed; %s, or %s", version, t.Name, choices(version, known), NoBaseline)
+		known := slices.DeleteFunc(slices.Clone(listed), func(v string) bool { return !m.known(t.Name, v) })
+		if len(known) == 0 {
+			known = listed
+		}
+		return newest(known), nil
+	case !slices.Contains(listed, version):
+		return "", fmt.Errorf("--baseline %s: no such version of %s is listed; %s, or %s", version, t.Name, choices(version, listed), NoBaseline)
 	}
 	return version, nil
+}
+
+// known says whether anything is declared of a version of a tool.
+func (m *Matrix) known(tool, version string) bool {
+	return slices.ContainsFunc(m.Known, func(x Expectation) bool { return x.tool == tool && x.ofVersion(version) })
+}
+
+// newest is the version of the greatest number. One without a number comes first.
+func newest(versions []string) string {
+	return slices.MaxFunc(versions, func(a, b string) int {
+		one, _ := flavor.Numbers(a)
+		other, _ := flavor.Numbers(b)
+		return slices.Compare(one, other)
+	})
 }

@@ -42,7 +42,7 @@ func TestExpect(t *testing.T) {
 		{"10.6.9-MariaDB MariaDB Server", "migration", "gh-ost=v1.1.8", "", "never fails", ""},
 		{"10.6.9-MariaDB MariaDB Server", "migration", "gh-ost=/src/gh-ost", "none", "any", ""},
 		{"10.6.9-MariaDB MariaDB Server", "migration", "gh-ost=/src/gh-ost", "v1.1.8", "any", "https://example.com/2"},
-		{"8.0.31 MySQL Community Server - GPL", "migration", "gh-ost=/src/gh-ost", "", "gh-ost on a replica", ""}, // as the first, v1.1.10
+		{"8.0.31 MySQL Community Server - GPL", "migration", "gh-ost=/src/gh-ost", "", "gh-ost on a replica", ""}, // as the newest, v1.1.10
 		{"8.0.31 MySQL Community Server - GPL", "migration", "gh-ost=/src/gh-ost", "v1.1.8", "gh-ost on a replica", "https://example.com/1"},
 		{"10.11.19-MariaDB-0+deb12u1 Debian 12", "migration", "pt-osc", "", "any", "https://example.com/4"},
 		{"10.11.5-MariaDB MariaDB Server", "migration", "pt-osc", "", "any", ""},

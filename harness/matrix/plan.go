@@ -15,8 +15,8 @@ type Selection struct {
 	Suites  []string // names or patterns
 	Tools   []string // tool, tool=version or tool=/path
 	Tier    Tier
-	// Baseline is the listed version whose known failures a build of the user's own is judged by; "" is the first listed,
-	// NoBaseline none.
+	// Baseline is the listed version whose known failures a build of the user's own is judged by; "" is the newest listed of which
+	// failures are known, NoBaseline none.
 	Baseline string
 }
 

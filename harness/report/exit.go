@@ -30,13 +30,18 @@ func (r ExitRules) failures() []Verdict {
 //   - 130: the run was interrupted, since then its cells say too little;
 //   - 1: a cell, or any spec of a cell, failed, was fixed or timed out, also in a cell that is errored as a whole: a
 //     defect that was seen must not hide behind a harness that broke down later; or is flaky, where FlakyFails;
-//   - 3: a cell is errored, or is unavailable with Strict or although Named names its entry;
+//   - 3: a cell is errored, or is unavailable with Strict, or no version of its tool is available though Named names its entry;
 //   - 0.
 func ExitCode(run *Run, rules ExitRules) int {
 	if run.Status != RunComplete {
 		return ExitInterrupted
 	}
-	code := ExitOK
+	code, had := ExitOK, map[CellID]bool{}
+	for _, c := range run.Cells {
+		if c.Verdict != VerdictUnavailable {
+			had[c.ID.anyVersion()] = true
+		}
+	}
 	for i := range run.Cells {
 		c := &run.Cells[i]
 		for _, v := range rules.failures() {
@@ -44,10 +49,16 @@ func ExitCode(run *Run, rules ExitRules) int {
 				return ExitFailed
 			}
 		}
-		missing := c.Verdict == VerdictUnavailable && (rules.Strict || slices.Contains(rules.Named, c.ID.Entry))
+		missing := c.Verdict == VerdictUnavailable && (rules.Strict || slices.Contains(rules.Named, c.ID.Entry) && !had[c.ID.anyVersion()])
 		if missing || c.Verdict == VerdictErrored || !c.Verdict.Valid() {
 			code = ExitErrored
 		}
 	}
 	return code
+}
+
+// anyVersion is the cell of all versions of its tool.
+func (id CellID) anyVersion() CellID {
+	id.Version = ""
+	return id
 }

@@ -145,6 +145,11 @@ func TestReadRunRefuses(t *testing.T) {
 
 func TestExitCode(t *testing.T) {
 	cell := func(v Verdict) Cell { return Cell{ID: cellA, Outcome: Outcome{State: StateFinished, Verdict: v}} }
+	version := func(version string, v Verdict) Cell {
+		c := cell(v)
+		c.ID.Version = version
+		return c
+	}
 	both := cell(VerdictErrored)
 	both.Specs = []Spec{{Outcome: Outcome{State: StateFinished, Verdict: VerdictFailed}}}
 	for _, c := range []struct {
@@ -165,6 +170,8 @@ func TestExitCode(t *testing.T) {
 		{"unavailable", RunComplete, false, []string{"mysql-9", "mysql-*"}, []Cell{cell(VerdictUnavailable)}, 0},
 		{"unavailable, strict", RunComplete, true, nil, []Cell{cell(VerdictUnavailable)}, 3},
 		{"unavailable, named", RunComplete, false, []string{"mysql-9.7"}, []Cell{cell(VerdictUnavailable)}, 3},
+		{"one version unavailable, named", RunComplete, false, []string{"mysql-9.7"}, []Cell{cell(VerdictUnavailable), version("v2", VerdictPassed)}, 0},
+		{"one version unavailable, strict", RunComplete, true, nil, []Cell{cell(VerdictUnavailable), version("v2", VerdictPassed)}, 3},
 		{"interrupted and failed", RunInterrupted, false, nil, []Cell{cell(VerdictFailed)}, 130},
 		{"still running", RunRunning, false, nil, []Cell{cell(VerdictPassed)}, 130},
 		{"no verdict", RunComplete, false, nil, []Cell{cell(VerdictUnknown)}, 3},

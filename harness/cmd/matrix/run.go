@@ -79,7 +79,7 @@ func (o *runFlags) register(f *pflag.FlagSet) {
 	namesVar(f, &o.selection.Entries, "entry", nil, "entries, parted by commas or repeated: name, pattern, vendor@release, dir:/path or tarball:/path")
 	namesVar(f, &o.selection.Suites, "suite", nil, "suites, parted by commas or repeated: migration, failover, pseudogtid, upgrade, or a pattern")
 	namesVar(f, &o.selection.Tools, "tool", nil, "tools, parted by commas or repeated: tool=version, or tool=/path of your own build")
-	f.StringVar(&o.selection.Baseline, "baseline", "", "listed version by whose known failures a build of your own is judged, or none (default: the first listed)")
+	f.StringVar(&o.selection.Baseline, "baseline", "", "listed version by whose known failures a build of your own is judged, or none (default: the newest listed of which failures are known)")
 	f.StringVar(&o.tier, "tier", "", "pr (the short tier) or full; default full")
 	f.StringVar(&o.focus, "focus", "", "run only specs whose text matches this regular expression")
 	f.StringArrayVar(&o.cells, "cell", nil, "run only these cells of those chosen: entry/suite/tool@version, parted by blanks; may be repeated")
