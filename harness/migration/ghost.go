@@ -77,8 +77,8 @@ var _ = register(&Descriptor{
 	Postpone: &Postpone{Flag: "--postpone-cut-over-flag-file=", Waiting: "State: postponing cut-over"},
 	Resume: &Resume{
 		Known: "--resume",
-		// Ten seconds is the least that it takes.
-		First: []string{"--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=40"},
+		// Ten seconds is the least that it takes, and 100 the most.
+		First: []string{"--checkpoint", "--checkpoint-seconds=10", "--chunk-size=50", "--nice-ratio=100"},
 		Saved: "checkpoint success at",
 		// Without the flags that drop what the first run left.
 		Again:    []string{"--resume", "--initially-drop-ghost-table=false", "--initially-drop-old-table=false"},
