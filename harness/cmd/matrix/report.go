@@ -53,7 +53,8 @@ func (a *app) reportShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show RUN", Short: "Print a run's results again", Args: exactArgs(1, "the folder of one run"),
 		Long: `show prints a run as text, as Markdown for a job summary, as GitHub annotations (one for each server version that is
-broken), or as the compatibility table: which version of a tool works on which server, in Markdown.`,
+broken), as the compatibility table, which version of a tool works on which server, or as tables of how long failovers
+took: both in Markdown.`,
 		Example: "  matrix report show build/runs/20261123-180000.000\n  matrix report show --format markdown out >>\"$GITHUB_STEP_SUMMARY\"\n  matrix report show --format compatibility out >docs/compatibility.md",
 		RunE:    func(c *cobra.Command, args []string) error { return show(c.OutOrStdout(), args[0], format) },
 	}
@@ -61,7 +62,7 @@ broken), or as the compatibility table: which version of a tool works on which s
 	return c
 }
 
-const showFormats = "text, markdown, annotations, junit or compatibility"
+const showFormats = "text, markdown, annotations, junit, compatibility or times"
 
 // show prints a run in a format.
 func show(w io.Writer, folder, format string) error {
@@ -80,6 +81,8 @@ func show(w io.Writer, folder, format string) error {
 		return report.WriteJUnit(w, result)
 	case "compatibility":
 		return report.WriteCompatibility(w, result)
+	case "times":
+		return report.WriteTimes(w, result)
 	}
 	return usageError{fmt.Errorf("--format %q: want %s", format, showFormats)}
 }
