@@ -64,6 +64,8 @@ type Capabilities struct {
 	NamesErrantReplica bool
 	// ReportsLiveFaults says that it names what is wrong while every server answers, and what to do.
 	ReportsLiveFaults bool
+	// MovesChannels says that it has a replica of several primaries follow the new one and leaves its other sources alone.
+	MovesChannels bool
 	// Fences says that it makes a replaced primary read-only when that comes back.
 	Fences bool
 	// OwnAddresses says that it may reach a server by another address than replicas do.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,8 @@ func (t *Topology) Prove(ctx context.Context) error {
 			return fmt.Errorf("prove replication: node %s: %w", n.Name, err)
 		}
 		if err := t.each(ctx, func(ctx context.Context, j int, reader *Node) error {
-			if t.Shape.Kind == FanIn && j != i && len(reader.Sources) == 0 {
-				return nil // another primary
+			if several := t.Shape.Kind == FanIn || t.Shape.Kind == MultiSource; several && j != i && !slices.Contains(reader.Sources, i) {
+				return nil // it is of another primary
 			}
 			return t.readsProof(ctx, reader, i)
 		}); err != nil {

@@ -24,6 +24,7 @@ const (
 	Tree             // a primary, two intermediate primaries, two replicas below each
 	Ring             // two primaries that replicate from one another
 	FanIn            // N primaries with one replica below them all
+	MultiSource      // two primaries, a replica of the first, and a replica of both
 )
 
 var kinds = map[string]struct {
@@ -31,11 +32,11 @@ var kinds = map[string]struct {
 	min, max int // of N; 0, 0 where there is none
 }{
 	"single": {Single, 0, 0}, "star": {Star, 1, 16}, "chain": {Chain, 1, 16}, "tree": {Tree, 0, 0},
-	"ring": {Ring, 2, 2}, "fan-in": {FanIn, 2, 8},
+	"ring": {Ring, 2, 2}, "fan-in": {FanIn, 2, 8}, "multi-source": {MultiSource, 0, 0},
 }
 
 // ShapeHelp names every shape, for help texts and errors.
-const ShapeHelp = "single, star:N, chain:N, tree, ring:2, fan-in:N"
+const ShapeHelp = "single, star:N, chain:N, tree, ring:2, fan-in:N, multi-source"
 
 // ParseShape reads a shape such as "star:2".
 func ParseShape(text string) (Shape, error) {
@@ -112,8 +113,30 @@ func (s Shape) roles() []role {
 			sources[i] = i
 		}
 		list = append(list, role{"replica", sources})
+	case MultiSource:
+		list = []role{{name: "primary1"}, {name: "primary2"}, {"replica1", []int{0}}, {"replica", []int{0, 1}}}
 	}
 	return list
+}
+
+// Primaries are how many servers take writes of their own.
+func (s Shape) Primaries() int {
+	switch s.Kind {
+	case Ring, FanIn:
+		return s.N
+	case MultiSource:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// set is which primary's data a server has, by index: its own number where it has several's, or is one.
+func (s Shape) set(index int) int {
+	if sources := s.roles()[index].sources; s.Kind == MultiSource && len(sources) == 1 {
+		return sources[0]
+	}
+	return index
 }
 
 // Size is how many servers a shape has.

@@ -196,7 +196,7 @@ func (e *UnsupportedError) Error() string {
 
 func (o Options) check(g *sandbox.Golden) error {
 	needs := map[flavor.Capability]bool{
-		flavor.CapGTID: o.GTID, flavor.CapSemiSync: o.SemiSync, flavor.CapMultiSource: o.Shape.Kind == FanIn,
+		flavor.CapGTID: o.GTID, flavor.CapSemiSync: o.SemiSync, flavor.CapMultiSource: o.Shape.Kind == FanIn || o.Shape.Kind == MultiSource,
 	}
 	for capability, needed := range needs {
 		if needed && !g.Capabilities[capability] {
@@ -232,8 +232,8 @@ func (o Options) lines(f flavor.Flavor, index int, replica bool) []string {
 	if d.GTID == flavor.GTIDMariaDB {
 		// Where several servers write, each needs a domain of its own for its sequence to be ordered.
 		domain := 0
-		if o.Shape.Kind == Ring || o.Shape.Kind == FanIn {
-			domain = index + 1
+		if o.Shape.Primaries() > 1 {
+			domain = o.Shape.set(index) + 1
 		}
 		lines = append(lines, fmt.Sprintf("gtid_domain_id=%d", domain))
 	}
@@ -247,13 +247,10 @@ func (o Options) lines(f flavor.Flavor, index int, replica bool) []string {
 }
 
 func (o Options) increment() int {
-	if o.Shape.Kind == Ring || o.Shape.Kind == FanIn {
-		return max(2, o.Shape.N)
-	}
-	return 1
+	return max(1, o.Shape.Primaries())
 }
 
-func (o Options) offset(index int) int { return index%o.increment() + 1 }
+func (o Options) offset(index int) int { return o.Shape.set(index)%o.increment() + 1 }
 
 // semiSyncTimeout, in milliseconds, is longer than any spec: a primary without replicas blocks rather than
 // falling back to asynchronous replication unseen.

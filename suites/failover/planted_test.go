@@ -136,6 +136,13 @@ var _ = Describe("the oracle", func() {
 		Expect(s.usesTLS(ctx, s.named(audit.Plan.Repoint[0]))).To(BeFalse())
 	})
 
+	It("detects a manager that does not look at the other sources of a replica", Label(cell.LabelFull), func(ctx SpecContext) {
+		s := deployOneOfTwo(ctx, embedded.IgnoringOtherSources)
+		s.killPrimary(ctx)
+		audit := s.waitForAudit(ctx, "no decision", func(a failover.Audit) bool { return a.Done && a.Plan.Problem == failover.DeadPrimary })
+		Expect(audit.Followers).NotTo(ContainElement("replica"), describeOne(audit))
+	})
+
 	It("detects a manager that waits for commits of a replaced primary", Label(cell.LabelFull), func(ctx SpecContext) {
 		for range 2 * purgedRounds { // it resumes with a commit that waits, or with none
 			s := resumeSemiSync(ctx, embedded.FencingPolitely)

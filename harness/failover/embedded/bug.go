@@ -26,6 +26,7 @@ const (
 	replaceAgain              // promotes another replica in place of a primary that was replaced already
 	forgetReceived            // promotes a replica that lacks what it, or one that is gone, had acknowledged
 	forgetMissing             // promotes a replica though others that do not answer may acknowledge the old primary's commits
+	ignoreOthers              // does not look at the other sources of a replica of several
 	forgetUnfinished          // does not go on with what a manager before it was doing
 )
 
@@ -36,6 +37,9 @@ func (c *Config) decide(s failover.State) failover.Plan {
 	}
 	policy := c.Policy
 	policy.byName, policy.believes, policy.forgets = c.planted == chooseByName, c.planted == believeFirstYes, c.planted == forgetReceived
+	if c.planted == ignoreOthers {
+		s = withOneSource(s)
+	}
 	if c.planted == trustStoppedReceivers {
 		s = withLostSources(s)
 	}
@@ -69,6 +73,17 @@ func withLostSources(s failover.State) failover.State {
 		s.Servers[i].Links = slices.Clone(o.Links)
 		for j, l := range o.Links {
 			s.Servers[i].Links[j].Lost = l.Lost || l.Fetch == failover.Stopped
+		}
+	}
+	return s
+}
+
+// withOneSource is a state in which a replica of several sources has its first one only.
+func withOneSource(s failover.State) failover.State {
+	s.Servers = slices.Clone(s.Servers)
+	for i, o := range s.Servers {
+		if len(o.Links) > 1 {
+			s.Servers[i].Links = o.Links[:1]
 		}
 	}
 	return s

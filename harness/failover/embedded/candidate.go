@@ -15,6 +15,7 @@ type candidate struct {
 	failover.Observation
 	link   failover.Link
 	errant server.GTIDSet // transactions that the primary never had
+	aside  string         // another source, of which it is not known what the replica has from there; "" when there is none
 }
 
 // choose picks the new primary among the replicas that answer, and says who can follow it.
@@ -26,7 +27,7 @@ func choose(s failover.State, p Policy, dead failover.Observation, replicas []fa
 	for _, o := range replicas {
 		link, _ := o.LinkTo(dead.Addr)
 		byGTID = byGTID && link.GTID
-		c := candidate{o, link, errant(o, dead)}
+		c := candidateOf(s, o, link, dead)
 		if o.Name == ring {
 			c.errant = server.GTIDSet{} // a primary as well: it writes of its own right
 		}
@@ -117,6 +118,37 @@ func wouldLose(s failover.State, p Policy, chosen candidate, all []candidate, by
 
 func intersection(a, b server.GTIDSet) server.GTIDSet { return a.Minus(a.Minus(b)) }
 
+// candidateOf is a replica of a primary as one that may be promoted, or may follow who is.
+func candidateOf(s failover.State, o failover.Observation, link failover.Link, dead failover.Observation) candidate {
+	c := candidate{Observation: o, link: link, errant: errant(o, dead)}
+	if len(o.Links) > 1 {
+		return c.ofOneSource(s, dead)
+	}
+	return c
+}
+
+// ofOneSource is a replica of several sources as one of the dead primary's: without what it has of the others.
+func (c candidate) ofOneSource(s failover.State, dead failover.Observation) candidate {
+	for _, l := range c.Links {
+		if l.Source == dead.Addr {
+			continue
+		}
+		other, ok := observationAt(s, l.Source)
+		if !ok || !other.Reachable || !l.GTID {
+			c.aside = l.Source
+			continue
+		}
+		// What it has received is in the other's log, whenever that was asked.
+		theirs := other.Executed.Union(other.Wrote).Union(l.Received.Minus(l.Received.Without(other.UUID)))
+		if c.Flavor.IsMariaDB() {
+			theirs = other.Executed.Union(other.Wrote).Union(l.Received.Minus(l.Received.WithoutServer(other.ServerID)))
+		}
+		c.errant = c.errant.Minus(theirs)
+		c.link.Received = c.link.Received.Minus(theirs)
+	}
+	return c
+}
+
 // qualify tells who may be promoted, and of the others why they may not.
 func qualify(all []candidate, s failover.State, p Policy, dead failover.Observation) (eligible []candidate, reasons []string) {
 	var errants []candidate
@@ -147,8 +179,8 @@ func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
 	switch {
 	case c.link.Error != "":
 		return "its applier has stopped: " + c.link.Error
-	case len(c.Links) > 1:
-		return fmt.Sprintf("it replicates from several sources: move its channel %q to the new primary by hand, from where its data is; the others go on", c.link.Channel)
+	case len(c.Links) > 1 && (c.aside != "" || !c.link.GTID || !chosen.link.GTID):
+		return fmt.Sprintf("it replicates from several sources, and what it has of each is known only when it uses GTID and all of them answer: move its channel %q to the new primary by hand, from where its data is; the others go on", c.link.Channel)
 	case !c.errant.IsEmpty():
 		return "it has transactions that the primary never had: " + c.errant.String()
 	case !chosen.errant.IsEmpty():

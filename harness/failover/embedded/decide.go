@@ -193,9 +193,24 @@ func forbidden(s failover.State, p Policy, dead failover.Observation) string {
 		return fmt.Sprintf("the last recovery ended less than the anti-flapping period of %s ago", p.AntiFlapping)
 	}
 	for _, o := range s.Servers {
-		if o.Name != dead.Name && o.Reachable && len(o.Links) == 0 && !o.ReadOnly {
+		if o.Name != dead.Name && o.Reachable && len(o.Links) == 0 && !o.ReadOnly && !ofAnotherSet(s, dead, o) {
 			return o.Name + " takes writes already: there must not be two primaries"
 		}
 	}
 	return ""
+}
+
+// ofAnotherSet says that a primary has nothing to do with a dead one but a replica that both have: no transaction of the dead one
+// ever came to it.
+func ofAnotherSet(s failover.State, dead, o failover.Observation) bool {
+	shared := slices.ContainsFunc(s.Servers, func(r failover.Observation) bool {
+		_, of := r.LinkTo(dead.Addr)
+		_, too := r.LinkTo(o.Addr)
+		return of && too
+	})
+	wrote := o.Wrote.Minus(o.Wrote.Without(dead.UUID))
+	if o.Flavor.IsMariaDB() {
+		wrote = o.Wrote.Minus(o.Wrote.WithoutServer(dead.ServerID))
+	}
+	return shared && dead.ServerID != 0 && !o.Wrote.IsEmpty() && wrote.IsEmpty() && successorOf(s, dead.Name) != o.Name
 }

@@ -180,6 +180,43 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// A replica of two primaries follows the one that takes the dead one's place, and the other primary is no second one.
+func TestDecideWithTwoPrimaries(t *testing.T) {
+	const otherUUID = "cccccccc-0000-0000-0000-000000000000"
+	of := func(text string) server.GTIDSet { return gtids(text) }
+	state := func() failover.State {
+		other := failover.Observation{Name: "other", Addr: "127.0.0.1:7", Rule: failover.Neutral, Reachable: true, At: now, Flavor: v80,
+			Format: failover.FormatRow, LogUpdates: true, ServerID: 99, UUID: otherUUID, Executed: of(otherUUID + ":1-50"), Wrote: of(otherUUID + ":1-50")}
+		both := replicaAt(2, 80)
+		both.Executed = both.Executed.Union(other.Executed)
+		both.Wrote = both.Executed
+		both.Links[0].Received = both.Links[0].Received.Union(other.Executed)
+		both.Links = append(both.Links, failover.Link{Source: other.Addr, Channel: "other", GTID: true, Fetch: failover.Running, Apply: failover.Running,
+			Received: both.Executed.Union(of(otherUUID + ":51-52"))}) // it is ahead of what the other one was seen to have
+		both.Wrote = both.Wrote.Union(of(otherUUID + ":51"))
+		return failover.State{Now: now, Servers: []failover.Observation{deadPrimary(), replicaAt(1, 80), both, other}}
+	}
+	if got := Decide(state(), Policy{}); got.Action != failover.Promote || got.Promote != "replica1" || strings.Join(got.Repoint, " ") != "replica2" {
+		t.Errorf("with two primaries: %+v", got)
+	}
+	own := state()
+	own.Servers[2].Wrote = own.Servers[2].Wrote.Union(of(own.Servers[2].UUID + ":1"))
+	if got := Decide(own, Policy{}); len(got.Repoint) > 0 || len(got.Excluded) != 1 || !strings.Contains(got.Excluded[0].Reason, own.Servers[2].UUID) {
+		t.Errorf("one with a transaction of its own: %+v", got)
+	}
+	silent := state()
+	silent.Servers[3].Reachable, silent.Servers[3].Failures = false, 5
+	if got := Decide(silent, Policy{}); got.Promote != "replica1" || len(got.Excluded) != 1 || !strings.Contains(got.Excluded[0].Reason, "by hand") {
+		t.Errorf("one of whose sources does not answer: %+v", got)
+	}
+	second := state()
+	second.Servers[3].Executed = second.Servers[3].Executed.Union(upTo(90))
+	second.Servers[3].Wrote = second.Servers[3].Executed
+	if got := Decide(second, Policy{}); got.Action != failover.Refuse || !strings.Contains(got.Reason, "two primaries") {
+		t.Errorf("another one that has the dead one's data and takes writes: %+v", got)
+	}
+}
+
 // intermediate puts another server above the dead one.
 func intermediate(s *failover.State, _ *Policy) {
 	above := failover.Observation{Name: "above", Addr: "127.0.0.1:7", Rule: failover.Neutral, Reachable: true, At: now, Flavor: v80, Format: failover.FormatRow, LogUpdates: true,

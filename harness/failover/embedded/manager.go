@@ -18,7 +18,7 @@ import (
 // Capabilities are the embedded manager's.
 var Capabilities = failover.Capabilities{
 	DetectsWithin: 2 * time.Second, PollsFast: true, AuditsRefusals: true, NamesErrantReplica: true, Fences: true,
-	OwnAddresses: true, PlantsBugs: true, ReportsLiveFaults: true,
+	OwnAddresses: true, PlantsBugs: true, ReportsLiveFaults: true, MovesChannels: true,
 }
 
 // Manager watches a cluster and recovers it.

@@ -56,6 +56,9 @@ func ForgettingMissing(c *Config) { c.planted = forgetMissing }
 // FencingPolitely is a manager that waits for commits of a replaced primary that wait for acknowledgements.
 func FencingPolitely(c *Config) { c.planted = fencePolitely }
 
+// IgnoringOtherSources is a manager that does not look at the other sources of a replica of several.
+func IgnoringOtherSources(c *Config) { c.planted = ignoreOthers }
+
 // ForgettingTLS is a manager that points replicas anew without TLS.
 func ForgettingTLS(c *Config) { c.planted = forgetTLS }
 

@@ -90,7 +90,7 @@ func (r *recovery) rejectReason(late failover.Observation, link failover.Link, p
 	if r.manager.members.replaced(past.by) || len(primary.Links) > 0 {
 		return past.by + " is no longer the primary"
 	}
-	c, chosen := candidate{late, link, errant(late, r.old)}, candidate{Observation: primary, link: past.link}
+	c, chosen := candidateOf(state, late, link, r.old), candidate{Observation: primary, link: past.link}
 	if reason := followerReason(c, chosen, link.GTID && past.link.GTID, r.manager.config.Policy); reason != "" {
 		return reason
 	}

@@ -50,6 +50,9 @@ func (r *recovery) stopReplica(ctx context.Context, i *involved) error {
 		}},
 		{lockPatience, "kill workers that wait for a lock", waitsForLock},
 	}
+	if len(i.seen.Links) > 1 {
+		help = nil // it is not known whose the workers are: those of the other sources go on
+	}
 	var killErr error
 	for _, one := range help {
 		patience := time.NewTimer(one.after)

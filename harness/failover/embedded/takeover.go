@@ -75,7 +75,7 @@ func takeoverPlan(state failover.State, to string) (plan failover.Plan, old fail
 		if !replica || !o.Reachable {
 			continue
 		}
-		all = append(all, candidate{Observation: o, link: link, errant: errant(o, old)})
+		all = append(all, candidateOf(state, o, link, old))
 		if o.Name != to {
 			plan.Repoint = append(plan.Repoint, o.Name)
 		}
