@@ -77,6 +77,43 @@ var _ = Describe("after a failover", func() {
 			WithPolling(auditPoll).Should(BeEmpty())
 	})
 
+	for _, c := range []struct {
+		what string
+		seen bool
+	}{{"that the manager has never seen", false}, {"that died before the primary", true}} {
+		if !underTest().Fences {
+			break // the old primary would go on with the replica as its own
+		}
+		It("a replica "+c.what+" follows the new primary, though the old one has come back before it", Label(cell.LabelFull), func(ctx SpecContext) {
+			s := deploy(ctx, topology.Options{GTID: true})
+			away := fault.Kill{Node: s.named("replica2")}
+			if !c.seen {
+				s.inject(ctx, away)
+			}
+			s.manage(ctx, func(c *embedded.Config) { c.Readmit = true })
+			s.write(ctx)
+			if c.seen {
+				s.inject(ctx, away)
+			}
+			Expect(s.load.Stop()).To(Succeed())
+			at, _, err := s.Primary().Server.BinaryLogStatus(ctx)
+			suitekit.NoFault(err)
+			suitekit.NoFault(s.named("replica1").Server.WaitForCoordinates(ctx, at, ""))
+			s.killPrimary(ctx)
+			s.waitForFailover(ctx)
+			follow := func(name string) {
+				Eventually(ctx, func() map[string]string { return s.sources(ctx) }).WithTimeout(fenceLimit).WithPolling(auditPoll).
+					Should(HaveKeyWithValue(name, "replica1"), "%s does not follow the new primary: %s", name, describe(s.manager.Audits()))
+			}
+			s.heal(ctx, fault.Kill{Node: s.Primary()})
+			follow("primary")
+			s.heal(ctx, away)
+			follow("replica2")
+			Eventually(ctx, s.check).WithArguments(ctx, cluster{primary: s.named("replica1")}).WithTimeout(catchUpLimit).
+				WithPolling(auditPoll).Should(BeEmpty())
+		})
+	}
+
 	It("an old primary with transactions of its own is kept read-only and reported", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true})
 		cut := s.lagging(ctx, "replica1", "replica2")

@@ -38,7 +38,7 @@ func (r *recovery) promote(ctx context.Context, i *involved, plan failover.Plan)
 func (r *recovery) takeWrites(ctx context.Context, i *involved, plan failover.Plan) error {
 	s := i.server
 	standings := maps.Clone(r.manager.members)
-	r.manager.members.promote(i.name(), r.old.Name, i.link, s.Dialect.GTID)
+	r.manager.members.promote(i.name(), r.old.Name, i.link, s.Dialect.GTID, r.manager.absent(r.old.Name))
 	err := r.manager.remember(nil)
 	if err == nil {
 		err = r.step(i, "read_only off", func() error { return s.SetReadOnly(ctx, false) })
@@ -47,6 +47,16 @@ func (r *recovery) takeWrites(ctx context.Context, i *involved, plan failover.Pl
 		r.manager.members = standings
 	}
 	return err
+}
+
+// absent are the servers beside a primary that do not answer.
+func (m *Manager) absent(primary string) (names []string) {
+	for _, p := range m.pollers {
+		if o := p.observation(); !o.Reachable && o.Name != primary {
+			names = append(names, o.Name)
+		}
+	}
+	return names
 }
 
 // keepSemiSync makes commits of the new primary wait for as many replicas as will be there to acknowledge, at most for as many

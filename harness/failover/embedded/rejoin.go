@@ -13,11 +13,13 @@ import (
 // rejoinReplicas attaches the replicas that did not answer while their primary was replaced, and answer now: otherwise
 // they would go on with the old primary as soon as it is back. It says whether it has done anything.
 func (m *Manager) rejoinReplicas(ctx context.Context, state failover.State) (done bool) {
+	m.noteArrivals(state)
 	for i, o := range state.Servers {
 		for _, link := range o.Links {
 			old, _ := observationAt(state, link.Source)
 			past := m.members[old.Name]
-			if past.status == active || !o.Reachable || link.Fetch == failover.Stopped && !m.memory.stopped(o.Name) {
+			late := m.members.replaced(old.Name) || past.status == returned && slices.Contains(past.absent, o.Name)
+			if !late || !o.Reachable || link.Fetch == failover.Stopped && !m.memory.stopped(o.Name) {
 				continue
 			}
 			if !observationOf(state, past.by).Reachable && !m.members.replaced(past.by) {
@@ -29,6 +31,23 @@ func (m *Manager) rejoinReplicas(ctx context.Context, state failover.State) (don
 		}
 	}
 	return done
+}
+
+// noteArrivals forgets those who were absent when a primary was replaced, and answer as a replica of another server or of none.
+func (m *Manager) noteArrivals(state failover.State) {
+	changed := false
+	for _, o := range state.Servers {
+		for name, past := range m.members {
+			_, below := o.LinkTo(observationOf(state, name).Addr)
+			if o.Reachable && !below && slices.Contains(past.absent, o.Name) {
+				m.members.came(o.Name, name)
+				changed = true
+			}
+		}
+	}
+	if changed {
+		_ = m.remember(nil) // a manager that is started again does the same
+	}
 }
 
 // rejoinReplica attaches a late replica to the new primary by the rules for one that answered in time, or stops and
@@ -59,10 +78,12 @@ func (m *Manager) rejoinReplica(ctx context.Context, late *involved, old failove
 		a.Plan.Problem, a.Plan.Repoint, a.Followers = failover.NoProblem, []string{name}, []string{name}
 		a.Plan.Reason += "; it follows " + past.by
 	})
+	if late.poller.poll(ctx).Reachable {
+		m.members.came(name, old.Name)
+	}
 	if err := m.remember(func(m *memory) { m.started(name) }); err != nil {
 		r.change(func(a *failover.Audit) { a.Error = err.Error() })
 	}
-	late.poller.poll(ctx)
 }
 
 // attach stops a late replica and points it to the new primary. It returns why that may not or cannot be, "" when

@@ -121,7 +121,7 @@ func (m *Manager) finishPromotion(ctx context.Context, chosen failover.Observati
 		r.stopReceivers(ctx)
 		r.involved = append(r.involved, i)
 		if old.Reachable {
-			m.members.promote(chosen.Name, old.Name, i.link, i.server.Dialect.GTID)
+			m.members.promote(chosen.Name, old.Name, i.link, i.server.Dialect.GTID, m.absent(old.Name))
 			m.fence(ctx, state)
 		}
 		if err := r.takeWrites(ctx, i, plan); err != nil {

@@ -68,6 +68,7 @@ type replacement struct {
 	Style    flavor.GTIDStyle   `json:"style"`
 	Received string             `json:"received"`
 	Read     server.Coordinates `json:"read"`
+	Absent   []string           `json:"absent,omitempty"`
 }
 
 // remember stores the memory, changed, before what it speaks of is done. Without a file it is kept in the process only.
@@ -80,7 +81,7 @@ func (m *Manager) remember(change func(*memory)) error {
 	}
 	m.memory.Replaced = map[string]replacement{}
 	for name, one := range m.members {
-		m.memory.Replaced[name] = replacement{one.status, one.by, one.link.GTID, one.style, one.link.Received.Text(one.style), one.link.Read}
+		m.memory.Replaced[name] = replacement{one.status, one.by, one.link.GTID, one.style, one.link.Received.Text(one.style), one.link.Read, one.absent}
 	}
 	if m.config.StateFile == "" {
 		return nil
@@ -120,7 +121,7 @@ func (m *Manager) recall() error {
 		if err != nil {
 			return fmt.Errorf("failover manager: state file %s: server %s: %w", m.config.StateFile, name, err)
 		}
-		m.members[name] = standing{status: one.Status, by: one.By, style: one.Style, link: failover.Link{GTID: one.GTID, Received: received, Read: one.Read}}
+		m.members[name] = standing{status: one.Status, by: one.By, style: one.Style, absent: one.Absent, link: failover.Link{GTID: one.GTID, Received: received, Read: one.Read}}
 	}
 	return nil
 }
