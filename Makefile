@@ -5,7 +5,7 @@ MATRIX := bin/matrix
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build test-all test check lint unit pr cases blocks bench compatibility issue docs clean
+.PHONY: help build test-all test check lint unit pr cases blocks bench compatibility failover-times issue docs clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -55,6 +55,10 @@ bench: build ## measure against what this replaces, as ratios in one run; writes
 compatibility: build ## docs/compatibility.md from a run of everything: RUN=build/runs/…
 	@[ -n "$(RUN)" ] || { echo "make compatibility wants RUN, for example: make compatibility RUN=build/runs/20261123-180000.000"; exit 2; }
 	$(MATRIX) report --format compatibility '$(RUN)' >docs/compatibility.md
+
+failover-times: build ## docs/failover-times.md from a run of the specs that time failovers: RUN=build/runs/…
+	@[ -n "$(RUN)" ] || { echo "make failover-times wants RUN, a run of: bin/matrix run --suite failover --focus 'repeated failovers of'"; exit 2; }
+	$(MATRIX) report --format times '$(RUN)' >docs/failover-times.md
 
 issue: build ## show a bug of the track record on a real server: NAME=gh-ost-set-reordered (without NAME: the list)
 	$(MATRIX) issue $(NAME) $(ARGS)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The suffixes of measurements that speak of many times of the same: their median, their 95th percentile and the greatest.
@@ -43,7 +44,7 @@ func WriteTimes(w io.Writer, run *Run) error {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Times\n\nFrom a run on %s. Each field has the median, the 95th percentile and the greatest of them.\n", run.Started.UTC().Format("2006-01-02"))
+	fmt.Fprintf(&b, "# Failover times\n\nFrom a run on %s, from the moment of the fault on. Each field has the median, the 95th percentile and the greatest.\n", run.Started.UTC().Format(time.DateOnly))
 	slices.SortFunc(cells, func(a, b CellID) int {
 		return cmp.Or(entryOrder(run, a.Entry)-entryOrder(run, b.Entry), cmp.Compare(a.ToolID(), b.ToolID()))
 	})
