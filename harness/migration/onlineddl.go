@@ -31,7 +31,7 @@ var _ = register(&Descriptor{
 	Immediate:    true,
 	CutOver:      CutOver{Ways: []Exchange{{Name: "ALTER TABLE"}}},
 	// MySQL's errors 1845 and 1846, and MariaDB's of the same numbers.
-	Unable: `(ALGORITHM|LOCK)=\w+ is not supported`,
+	Unable: `(ALGORITHM|LOCK)=\w+ is not supported|Unknown ALGORITHM 'INSTANT'`,
 })
 
 // killLimit is how long it may take to end the session of an ALTER TABLE that is given up.
