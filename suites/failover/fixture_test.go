@@ -57,6 +57,8 @@ type fixture struct {
 	watchers sync.WaitGroup
 	over     chan struct{}
 	ended    sync.Once
+	// patience is how long a recovery may take, where that is not recoveryLimit.
+	patience time.Duration
 	// round is which of the spec's failovers this is: each comes at another moment.
 	round uint64
 	// lossless says that nothing that was acknowledged may be lost.
@@ -190,7 +192,7 @@ func (s *fixture) waitForFailover(ctx context.Context) failover.Audit {
 			}
 		}
 		return false
-	}).WithTimeout(recoveryLimit).WithPolling(auditPoll).Should(BeTrue(), func() string {
+	}).WithTimeout(cmp.Or(s.patience, recoveryLimit)).WithPolling(auditPoll).Should(BeTrue(), func() string {
 		audits := s.manager.Audits()
 		lacks := "no failover"
 		if slices.ContainsFunc(audits, func(a failover.Audit) bool { return a.Plan.Action == failover.Promote }) {

@@ -23,6 +23,8 @@ const (
 	hungRounds     = 5
 	// Kills at random moments, in groups that fit into the time of a spec.
 	killGroups, killsOfGroup = 10, 10
+	// defaultNetTime is the servers' default of slave_net_timeout.
+	defaultNetTime = 60 * time.Second
 )
 
 var _ = Describe("repeated failovers", func() {
@@ -36,7 +38,7 @@ var _ = Describe("repeated failovers", func() {
 
 	It("of a hung primary is timed once, with the servers' default network time-out", Label(cell.LabelFull), Label(cell.LabelLong), polling(), func(ctx SpecContext) {
 		name := suitekit.Flavor(sandbox.ProfileDurable).Dialect().ReplicaNetTime
-		measureRounds(ctx, 1, ", hung, default time-out", fault.Pause{}, nil, name+"=60")
+		measureRounds(ctx, 1, ", hung, default time-out", fault.Pause{}, nil, fmt.Sprintf("%s=%.0f", name, defaultNetTime.Seconds()))
 	})
 
 	It("with polls of 5 s are timed once, as published for orchestrator 3.0.6 (15 to 20 s)", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
@@ -76,6 +78,9 @@ func measureRounds(ctx context.Context, rounds int, how string, kind fault.Fault
 	for round := range rounds {
 		s := deploy(ctx, topology.Options{GTID: true, Server: options})
 		s.round = uint64(round)
+		if len(options) > 0 {
+			s.patience = recoveryLimit + 2*defaultNetTime // a receiver that is to stop waits for it once more
+		}
 		s.manage(ctx, change)
 		s.write(ctx)
 		if _, hangs := kind.(fault.Pause); hangs {
