@@ -136,7 +136,7 @@ func (r *recovery) stopReceivers(ctx context.Context) failover.State {
 }
 
 func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Observation) failover.Observation {
-	limit := r.manager.config.ActionLimit
+	limit := r.manager.config.ActionLimit + o.Survey.NetTimeout
 	if !o.Reachable {
 		limit = r.manager.config.Limit // it may be back; the promotion does not wait for it
 	}
@@ -153,7 +153,7 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 		err = r.keepRelayLog(ctx, i, o.Rule)
 	}
 	if err == nil {
-		err = r.step(i, "stop the receiver", func() error { return i.server.StopIOThread(ctx, i.link.Channel) })
+		err = r.step(i, "stop the receiver", func() error { return stopIOThread(ctx, i, limit) })
 	}
 	lost := i.link.LostSource()
 	if err == nil {
@@ -176,6 +176,19 @@ func (r *recovery) stopReceiver(ctx context.Context, i *involved, o failover.Obs
 	i.seen = o
 	i.link, _ = o.LinkTo(r.old.Addr)
 	return o
+}
+
+// stopIOThread stops a receiver. One that connects with TLS to a primary that hangs, which MariaDB does by default since 11.4, ends
+// with its network time-out only: that is longer than the connections of a recovery wait for an answer.
+func stopIOThread(ctx context.Context, i *involved, limit time.Duration) (err error) {
+	endpoint := i.poller.member.Endpoint
+	endpoint.Limit = limit
+	s, err := server.Open(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.StopIOThread(ctx, i.link.Channel)
 }
 
 // restartReceivers lets the replicas receive again after a recovery that was given up.
