@@ -16,14 +16,10 @@ func WriteCompatibility(w io.Writer, run *Run) error {
 	rows, columns := axes(run)
 	b.WriteString("# What works where\n\n" + run.scope(len(rows)))
 	at := map[CellID]*Cell{}
-	servers := map[string]string{}
 	for i := range run.Cells {
-		c := &run.Cells[i]
-		at[c.ID] = c
-		if c.Server != (Server{}) {
-			servers[c.ID.Entry], _, _ = strings.Cut(c.Server.String(), " -- ") // what a build says beyond its name
-		}
+		at[run.Cells[i].ID] = &run.Cells[i]
 	}
+	servers := serverNames(run)
 	for _, suite := range suitesOf(columns) {
 		fmt.Fprintf(&b, "\n## %s\n\n| server |", prose(suite))
 		line := "|---|"
@@ -52,6 +48,17 @@ func WriteCompatibility(w io.Writer, run *Run) error {
 		return fmt.Errorf("write the compatibility table: %w", err)
 	}
 	return nil
+}
+
+// serverNames are the servers that were obtained, by entry.
+func serverNames(run *Run) map[string]string {
+	names := map[string]string{}
+	for _, c := range run.Cells {
+		if c.Server != (Server{}) {
+			names[c.ID.Entry], _, _ = strings.Cut(c.Server.String(), " -- ") // what a build says beyond its name
+		}
+	}
+	return names
 }
 
 func suitesOf(columns []column) []string {

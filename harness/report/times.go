@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,59 +23,61 @@ type timed struct {
 // and tool, and in each field the median, the 95th percentile and the greatest.
 func WriteTimes(w io.Writer, run *Run) error {
 	values := map[timed][len(spreadOf)]Measurement{}
+	least := map[string]float64{} // by what: columns stand in the order of what comes first
 	var hows, whats []string
-	var cells []CellID
-	servers := map[string]string{}
 	for i := range run.Cells {
-		c := &run.Cells[i]
-		servers[c.ID.Entry], _, _ = strings.Cut(c.Server.String(), " -- ")
-		for _, s := range c.Specs {
+		for _, s := range run.Cells[i].Specs {
 			for _, m := range s.Measurements {
 				at := slices.IndexFunc(spreadOf[:], func(suffix string) bool { return strings.HasSuffix(m.Name, suffix) })
 				if at < 0 {
 					continue
 				}
 				what, how, _ := strings.Cut(strings.TrimSuffix(m.Name, spreadOf[at]), ", ")
-				key := timed{c.ID, what, how}
+				key := timed{run.Cells[i].ID, what, how}
 				spread := values[key]
 				spread[at] = m
 				values[key] = spread
-				hows, whats, cells = added(hows, how), added(whats, what), added(cells, c.ID)
-			}
-		}
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Failover times\n\nFrom a run on %s, from the moment of the fault on. Each field has the median, the 95th percentile and the greatest.\n", run.Started.UTC().Format(time.DateOnly))
-	slices.SortFunc(cells, func(a, b CellID) int {
-		return cmp.Or(entryOrder(run, a.Entry)-entryOrder(run, b.Entry), cmp.Compare(a.ToolID(), b.ToolID()))
-	})
-	slices.Sort(hows)
-	for _, how := range hows {
-		title := "Usual"
-		if how != "" {
-			title = strings.ToUpper(how[:1]) + how[1:]
-		}
-		fmt.Fprintf(&b, "\n## %s\n\n| server | tool |", prose(title))
-		line := "| --- | --- |"
-		for _, what := range whats {
-			b.WriteString(" " + prose(what) + " |")
-			line += " --- |"
-		}
-		b.WriteString("\n" + line + "\n")
-		for _, id := range cells {
-			fields, any := "", false
-			for _, what := range whats {
-				spread, ok := values[timed{id, what, how}]
-				any = any || ok
-				fields += " " + spreadText(spread, ok) + " |"
-			}
-			if any {
-				fmt.Fprintf(&b, "| %s | %s |%s\n", prose(id.Entry+": "+servers[id.Entry]), prose(id.ToolID()), fields)
+				if first, ok := least[what]; !ok || m.Value < first {
+					least[what] = m.Value
+				}
+				hows, whats = append(hows, how), append(whats, what)
 			}
 		}
 	}
 	if len(values) == 0 {
-		return fmt.Errorf("write the times: no spec of the run has measured one many times: run the specs of the failover suite that match 'repeated failovers'")
+		return errors.New("write the times: no spec of the run has timed anything many times: run the specs of the failover suite that match 'repeated failovers'")
+	}
+	slices.Sort(hows)
+	slices.Sort(whats)
+	whats = slices.SortedStableFunc(slices.Values(slices.Compact(whats)), func(a, b string) int { return cmp.Compare(least[a], least[b]) })
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Failover times\n\nFrom a run on %s, from the moment of the fault on. Each field has the median, the 95th percentile and the greatest, or the one time\n"+
+		"that was measured.\n", run.Started.UTC().Format(time.DateOnly))
+	entries, columns := axes(run)
+	servers := serverNames(run)
+	for _, how := range slices.Compact(hows) {
+		title := "Usual"
+		if how != "" {
+			title = strings.ToUpper(how[:1]) + how[1:]
+		}
+		b.WriteString("\n## " + prose(title) + "\n\n| server | tool |")
+		for _, what := range whats {
+			b.WriteString(" " + prose(what) + " |")
+		}
+		b.WriteString("\n|" + strings.Repeat(" --- |", 2+len(whats)) + "\n")
+		for _, entry := range entries {
+			for _, c := range columns {
+				fields := make([]string, len(whats))
+				for i, what := range whats {
+					if spread, ok := values[timed{c.on(entry), what, how}]; ok {
+						fields[i] = spreadText(spread)
+					}
+				}
+				if strings.Join(fields, "") != "" {
+					fmt.Fprintf(&b, "| %s | %s | %s |\n", prose(entry+": "+servers[entry]), prose(CellID(c).ToolID()), strings.Join(fields, " | "))
+				}
+			}
+		}
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write the times: %w", err)
@@ -82,26 +85,11 @@ func WriteTimes(w io.Writer, run *Run) error {
 	return nil
 }
 
-func added[T comparable](list []T, one T) []T {
-	if slices.Contains(list, one) {
-		return list
+// spreadText is "61 / 80 / 95 ms", or "61 ms" for one time.
+func spreadText(spread [len(spreadOf)]Measurement) string {
+	var texts []string
+	for _, m := range spread {
+		texts = append(texts, fmt.Sprintf("%.0f", m.Value))
 	}
-	return append(list, one)
-}
-
-// entryOrder is an entry's place among the run's cells.
-func entryOrder(run *Run, entry string) int {
-	return slices.IndexFunc(run.Cells, func(c Cell) bool { return c.ID.Entry == entry })
-}
-
-// spreadText is "61 / 80 / 95 ms"; "" where nothing was measured.
-func spreadText(spread [len(spreadOf)]Measurement, ok bool) string {
-	if !ok {
-		return ""
-	}
-	texts := make([]string, len(spread))
-	for i, m := range spread {
-		texts[i] = fmt.Sprintf("%.0f", m.Value)
-	}
-	return strings.Join(texts, " / ") + " " + spread[0].Unit
+	return strings.Join(slices.Compact(texts), " / ") + " " + spread[0].Unit
 }

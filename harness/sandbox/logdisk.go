@@ -20,7 +20,7 @@ const withLogDisk = `mount -t tmpfs -o mode=700,size="$SIZE"k small "$DISK" && e
 
 // onLogDisk has a server's command mount the file system of its binary logs first. The process stays the same one.
 func (s *Sandbox) onLogDisk(cmd proc.Cmd) proc.Cmd {
-	cmd.Args = slices.Concat([]string{"--user", "--map-root-user", "--mount", "sh", "-c", withLogDisk, "sh"}, asCaller(), []string{cmd.Path}, cmd.Args)
+	cmd.Args = slices.Concat(mounting(withLogDisk), asCaller(), []string{cmd.Path}, cmd.Args)
 	cmd.Path = "unshare"
 	cmd.Env = append(cmd.Env, "SIZE="+strconv.Itoa(s.meta.LogDisk), "DISK="+s.LogDisk())
 	return cmd
@@ -44,7 +44,7 @@ func CanMount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cmd := proc.Cmd{Path: "unshare", Args: []string{"--user", "--map-root-user", "--mount", "sh", "-c", withLogDisk, "sh", "true"},
+	cmd := proc.Cmd{Path: "unshare", Args: append(mounting(withLogDisk), "true"),
 		Env: []string{"SIZE=64", "DISK=" + dir}, Dir: dir, Scope: dir}
 	output, err := proc.Run(ctx, cmd)
 	if err != nil {

@@ -65,7 +65,7 @@ func (s *Sandbox) StartOnSmallDisk(ctx context.Context, free int, do func(contex
 	defer func() { err = errors.Join(err, output.Close()) }()
 	process, err := proc.Start(proc.Cmd{
 		Path: "unshare",
-		Args: slices.Concat([]string{"--user", "--map-root-user", "--mount", "sh", "-c", onSmallDisk, "sh"}, asCaller(),
+		Args: slices.Concat(mounting(onSmallDisk), asCaller(),
 			[]string{filepath.Join(s.meta.Basedir, "bin", "mysqld"), "--defaults-file=" + s.ConfigPath(), "--datadir=" + d.disk, "--log-error=" + d.errorLog}),
 		Dir:    s.dir,
 		Env:    []string{"LD_LIBRARY_PATH=" + filepath.Join(s.meta.Basedir, "lib"), "DATA=" + s.DataDir(), "DISK=" + d.disk, "FREE=" + strconv.Itoa(free)},
@@ -76,6 +76,12 @@ func (s *Sandbox) StartOnSmallDisk(ctx context.Context, free int, do func(contex
 		return &SmallDiskError{err}
 	}
 	return d.judge(process, errors.Join(d.run(ctx, process, do), process.Stop(ctx, stopLimit)))
+}
+
+// mounting are arguments of unshare by which a script may mount file systems that only it sees; the command that it is to run
+// follows.
+func mounting(script string) []string {
+	return []string{"--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"}
 }
 
 // asCaller begins the command of a server that runs as who calls: in the namespace that may mount, everybody is root, and a server

@@ -187,11 +187,11 @@ func (s *Server) changeSource(src Source) (string, error) {
 		options = append(options, d.PublicKeyOption+"=1")
 	}
 	switch {
-	case src.Endpoint.TLS && s.Flavor.IsMariaDB():
-		add("SSL", "1")
-		add("SSL_VERIFY_SERVER_CERT", "0")
 	case src.TLS || src.Endpoint.TLS:
 		add("SSL", "1")
+		if src.Endpoint.TLS && s.Flavor.IsMariaDB() { // MySQL does not check a certificate unless it is told to
+			add("SSL_VERIFY_SERVER_CERT", "0")
+		}
 	case d.PlainTransport != "":
 		options = append(options, d.PlainTransport)
 	}

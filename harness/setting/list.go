@@ -137,7 +137,7 @@ func statements() []Setting {
 	manual := flag("autocommit", "0")
 	manual.Around = func(int64) Around { return Around{After: []string{"COMMIT"}} }
 	xa := func(title string, end func(n int64) string) Setting {
-		return Setting{Title: title, Variable: "XA", Value: title, Refusal: `(?i)\bXA\b`, Excludes: []string{"autocommit", "binlog_format"}, // MySQL 5.7.22 dies of an XA ROLLBACK in a log of statements
+		return Setting{Title: title, Variable: "XA", Value: title, Refusal: `(?i)\bXA\b`, Excludes: []string{"binlog_format"}, // MySQL 5.7.22 dies of an XA ROLLBACK in a log of statements
 			Around: func(n int64) Around {
 				id := fmt.Sprintf(" 'application-%d'", n)
 				return Around{
@@ -150,7 +150,7 @@ func statements() []Setting {
 	return []Setting{
 		manual,
 		xa("XA transactions", func(int64) string { return "XA COMMIT" }),
-		xa("XA transactions of which some are rolled back when they are prepared", func(n int64) string {
+		xa("XA transactions, some of them rolled back after XA PREPARE", func(n int64) string {
 			if n%3 == 0 {
 				return "XA ROLLBACK"
 			}
@@ -189,7 +189,7 @@ func servers() []Setting {
 	lower := global("lower_case_table_names", "1")
 	lower.LowerCase, lower.Refusal = true, "(?i)lower_case_table_names|table .* does not exist"
 	secure := global("require_secure_transport", "ON")
-	secure.Title, secure.Refusal = "TLS required, and an account of caching_sha2_password where there is one", "(?i)tls|ssl|secure|access denied"
+	secure.Title, secure.Refusal = "TLS required, with caching_sha2_password where the server has it", "(?i)tls|ssl|secure"
 	// The names of MySQL's own certificate; a sandbox of MariaDB has one by these names as well.
 	secure.Server = append(secure.Server, "loose-ssl-cert=server-cert.pem", "loose-ssl-key=server-key.pem")
 	explain := global("explain_format", "JSON")

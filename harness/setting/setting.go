@@ -101,9 +101,24 @@ func On(f flavor.Flavor, list []Setting) []Setting {
 	})
 }
 
-// combines says whether two settings can be combined.
+// combines says whether two settings can be combined: they set different things, no transaction is enclosed twice, and one table
+// has what both of them need.
 func combines(a, b Setting) bool {
-	return a.Variable != b.Variable && !slices.Contains(a.Excludes, b.Variable) && !slices.Contains(b.Excludes, a.Variable)
+	return a.Variable != b.Variable && !slices.Contains(a.Excludes, b.Variable) && !slices.Contains(b.Excludes, a.Variable) &&
+		(a.Around == nil || b.Around == nil) && (a.wants() == "" || b.wants() == "" || a.wants() == b.wants())
+}
+
+// wants is the table that a setting is tried with, "" for any.
+func (s Setting) wants() string {
+	switch {
+	case s.JSON:
+		return "documents"
+	case s.Large:
+		return "large values"
+	case s.Statements != nil:
+		return "the columns of its statements"
+	}
+	return ""
 }
 
 // Pairs are combinations of two settings, drawn by the seed, in which every setting appears.

@@ -86,6 +86,21 @@ func TestAround(t *testing.T) {
 	}
 }
 
+// No table has documents, values of tens of kilobytes and the columns that LOAD DATA fills, and no transaction is enclosed twice.
+func TestPairsAgree(t *testing.T) {
+	for seed := range int64(200) {
+		for _, pair := range Pairs(seed, All()) {
+			a, b := pair[0], pair[1]
+			if a.wants() != "" && b.wants() != "" && a.wants() != b.wants() {
+				t.Errorf("seed %d: %s: one wants %s, the other %s", seed, Names(pair), a.wants(), b.wants())
+			}
+			if a.Around != nil && b.Around != nil {
+				t.Errorf("seed %d: %s: both enclose the application's statements", seed, Names(pair))
+			}
+		}
+	}
+}
+
 func TestOn(t *testing.T) {
 	has := func(f flavor.Flavor, variable string) bool {
 		return slices.ContainsFunc(On(f, All()), func(s Setting) bool { return s.Variable == variable })

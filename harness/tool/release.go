@@ -68,8 +68,8 @@ type release struct {
 	source *matrix.ToolRelease
 }
 
-// own is how to run a tool whose archive cannot be had.
-func (r release) own() string {
+// byPath says how to run a program that somebody else has downloaded.
+func (r release) byPath() string {
 	return fmt.Sprintf("fetch it elsewhere, unpack it, and name the program: --tool %s=/path/to/%s", r.tool, r.tool)
 }
 
@@ -108,9 +108,9 @@ func (r release) unpack(ctx context.Context, dir string) error {
 // notFetched says where nobody answers, or what came instead of the archive.
 func (r release) notFetched(err error) error {
 	if host, reason, ok := archive.Unreached(err); ok {
-		return fmt.Errorf("%s: not reached: %s (%s): set HTTPS_PROXY, or %s", r.source.URL, host, reason, r.own())
+		return fmt.Errorf("%s: not reached: %s (%s): set HTTPS_PROXY, or %s", r.source.URL, host, reason, r.byPath())
 	}
-	return fmt.Errorf("%w: correct url in matrix.yaml if it is published elsewhere, or %s", err, r.own())
+	return fmt.Errorf("%w: correct url in matrix.yaml if it is published elsewhere, or %s", err, r.byPath())
 }
 
 // program is the archive's program, made executable, when it is for this machine.

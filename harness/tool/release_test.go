@@ -215,7 +215,7 @@ func header(t *testing.T, machine elf.Machine) string {
 	return b.String()
 }
 
-// What cannot be had of a published archive is told in one sentence, with what to do, and leaves nothing.
+// An archive that cannot be downloaded, verified or used ends with one sentence that says what to do, and leaves no files.
 func TestReleaseUnavailable(t *testing.T) {
 	whole := gzipOf(t, published("3.2.6"))
 	foreign, foreignName := elf.EM_AARCH64, "arm64"

@@ -33,7 +33,7 @@ func (t *Topology) Prove(ctx context.Context) error {
 			return fmt.Errorf("prove replication: node %s: %w", n.Name, err)
 		}
 		if err := t.each(ctx, func(ctx context.Context, j int, reader *Node) error {
-			if several := t.Shape.Kind == FanIn || t.Shape.Kind == MultiSource; several && j != i && !slices.Contains(reader.Sources, i) {
+			if t.Shape.severalSources() && j != i && !slices.Contains(reader.Sources, i) {
 				return nil // it is of another primary
 			}
 			return t.readsProof(ctx, reader, i)

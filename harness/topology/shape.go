@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -129,6 +130,11 @@ func (s Shape) Primaries() int {
 	default:
 		return 1
 	}
+}
+
+// severalSources says that a server replicates from more than one.
+func (s Shape) severalSources() bool {
+	return slices.ContainsFunc(s.roles(), func(r role) bool { return len(r.sources) > 1 })
 }
 
 // set is which primary's data a server has, by index: its own number where it has several's, or is one.

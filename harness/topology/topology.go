@@ -196,7 +196,7 @@ func (e *UnsupportedError) Error() string {
 
 func (o Options) check(g *sandbox.Golden) error {
 	needs := map[flavor.Capability]bool{
-		flavor.CapGTID: o.GTID, flavor.CapSemiSync: o.SemiSync, flavor.CapMultiSource: o.Shape.Kind == FanIn || o.Shape.Kind == MultiSource,
+		flavor.CapGTID: o.GTID, flavor.CapSemiSync: o.SemiSync, flavor.CapMultiSource: o.Shape.severalSources(),
 	}
 	for capability, needed := range needs {
 		if needed && !g.Capabilities[capability] {

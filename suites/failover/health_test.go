@@ -24,9 +24,6 @@ type liveFault struct {
 	server  string // that the report is about
 }
 
-// fullDisk is the fault for which the primary has a small disk.
-const fullDisk = "a primary whose disk is full"
-
 var liveFaults = []liveFault{
 	{"a replica whose source has purged what it needs", func(s *fixture, ctx context.Context) {
 		s.stopReceiving(ctx, "replica1")
@@ -59,11 +56,6 @@ var liveFaults = []liveFault{
 		}()
 		DeferCleanup(func(ctx context.Context) error { return errors.Join(lock.Heal(ctx), <-written) })
 	}, failover.StalledWrites, "primary"},
-	{fullDisk, func(s *fixture, ctx context.Context) {
-		full := fault.FullDisk{Node: s.Primary()}
-		s.inject(ctx, full)
-		DeferCleanup(full.Heal)
-	}, failover.StalledWrites, "primary"},
 	{"a primary that is read-only", func(s *fixture, ctx context.Context) {
 		Expect(s.load.Stop()).To(Succeed())
 		suitekit.NoFault(s.Primary().Server.SetReadOnly(ctx, true))
@@ -76,18 +68,19 @@ var _ = Describe("while every server answers, the manager reports", func() {
 	}
 	for _, c := range liveFaults {
 		It(c.what, Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
-			options := topology.Options{GTID: true}
-			if c.what == fullDisk {
-				options = onSmallDisk(ctx)
-			}
-			s := deploy(ctx, options)
-			s.manage(ctx, nil)
-			s.write(ctx)
-			c.inject(s, ctx)
-			s.waitForAudit(ctx, "no report", func(a failover.Audit) bool { return a.Plan.Problem == c.problem && a.Plan.Dead == c.server })
-			s.expectNoRecovery(ctx)
+			s := deploy(ctx, topology.Options{GTID: true})
+			s.expectReport(ctx, c)
 		})
 	}
+
+	It("a primary whose disk is full", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, onSmallDisk(ctx))
+		full := fault.FullDisk{Node: s.Primary()}
+		s.expectReport(ctx, liveFault{inject: func(s *fixture, ctx context.Context) {
+			s.inject(ctx, full)
+			DeferCleanup(full.Heal)
+		}, problem: failover.StalledWrites, server: "primary"})
+	})
 
 	It("events that run nowhere after a failover", Label(cell.LabelFull), func(ctx SpecContext) {
 		s := deploy(ctx, topology.Options{GTID: true, Server: []string{"event_scheduler=ON"}})
@@ -136,6 +129,16 @@ var _ = Describe("while every server answers, the manager reports", func() {
 			Should(Equal([]string{audit.Plan.Promote}), "two servers take writes")
 	})
 })
+
+// expectReport injects a fault of servers that answer, and wants it reported and nobody promoted.
+func (s *fixture) expectReport(ctx context.Context, c liveFault) {
+	GinkgoHelper()
+	s.manage(ctx, nil)
+	s.write(ctx)
+	c.inject(s, ctx)
+	s.waitForAudit(ctx, "no report", func(a failover.Audit) bool { return a.Plan.Problem == c.problem && a.Plan.Dead == c.server })
+	s.expectNoRecovery(ctx)
+}
 
 // manageRestartably starts the manager; the function that it returns stops it and starts another one in its place.
 func (s *fixture) manageRestartably(ctx context.Context) (restart func(context.Context)) {

@@ -16,39 +16,42 @@ import (
 
 var _ = Describe("a live primary", func() {
 	for _, c := range []struct {
-		what    string
-		logDisk bool // of the primary
-		breaks  func(*fixture) fault.Fault
+		what   string
+		breaks func(*fixture) fault.Fault
 	}{
-		{"without a free connection is not replaced", false, func(s *fixture) fault.Fault {
+		{"without a free connection is not replaced", func(s *fixture) fault.Fault {
 			return &fault.NoConnections{Node: s.Primary(), As: application(s.Primary())}
 		}},
-		{"behind a global lock is not replaced", false, func(s *fixture) fault.Fault { return &fault.GlobalLock{Node: s.Primary()} }},
-		{"whose disk is full is not replaced, and goes on when there is space", true, func(s *fixture) fault.Fault { return fault.FullDisk{Node: s.Primary()} }},
+		{"behind a global lock is not replaced", func(s *fixture) fault.Fault { return &fault.GlobalLock{Node: s.Primary()} }},
 	} {
 		It(c.what, Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
-			options := topology.Options{GTID: true}
-			if c.logDisk {
-				options = onSmallDisk(ctx)
-			}
-			s := deploy(ctx, options)
+			s := deploy(ctx, topology.Options{GTID: true})
 			s.manage(ctx, nil)
 			s.write(ctx)
 			f := c.breaks(s)
 			s.inject(ctx, f)
 			DeferCleanup(f.Heal)
-			if c.logDisk {
-				s.waitForStall(ctx)
-			}
 			s.expectNoRecovery(ctx)
 			s.heal(ctx, f)
-			if c.logDisk {
-				s.waitForSpace(ctx)
-			}
 			s.finishWrites(ctx)
 			s.expectCluster(ctx, cluster{primary: s.Primary()})
 		})
 	}
+
+	It("whose disk is full is not replaced, and goes on when there is space", Label(cell.LabelFull), Label(cell.LabelWaiting), func(ctx SpecContext) {
+		s := deploy(ctx, onSmallDisk(ctx))
+		s.manage(ctx, nil)
+		s.write(ctx)
+		full := fault.FullDisk{Node: s.Primary()}
+		s.inject(ctx, full)
+		DeferCleanup(full.Heal)
+		s.waitForStall(ctx)
+		s.expectNoRecovery(ctx)
+		s.heal(ctx, full)
+		s.waitForSpace(ctx)
+		s.finishWrites(ctx)
+		s.expectCluster(ctx, cluster{primary: s.Primary()})
+	})
 })
 
 const (

@@ -46,7 +46,7 @@ func (s *fixture) judge(seen oracle.Seen) oracle.Findings {
 // look asks the servers for all that the oracle judges by.
 func (s *fixture) look(ctx context.Context, c cluster) oracle.Seen {
 	l := looker{fixture: s, primary: c.primary, seen: oracle.Seen{Style: s.Flavor.Dialect().GTID, Primary: c.primary.Name, Unasked: map[oracle.Check][]string{},
-		Sampled: s.Shape.Kind != topology.Ring && s.Shape.Kind != topology.FanIn}}
+		Sampled: s.Shape.Primaries() == 1}}
 	for _, n := range s.Nodes {
 		if slices.Contains(c.gone, n.Name) {
 			continue

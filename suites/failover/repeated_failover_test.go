@@ -84,7 +84,7 @@ var _ = Describe("after a failover", func() {
 		if !underTest().Fences {
 			break // the old primary would go on with the replica as its own
 		}
-		It("a replica "+c.what+" follows the new primary, though the old one has come back before it", Label(cell.LabelFull), func(ctx SpecContext) {
+		It("a replica "+c.what+" follows the new primary, even when the old primary comes back first", Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deploy(ctx, topology.Options{GTID: true})
 			away := fault.Kill{Node: s.named("replica2")}
 			if !c.seen {

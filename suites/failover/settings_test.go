@@ -23,7 +23,9 @@ var settingPrivileges = []string{"SESSION_VARIABLES_ADMIN", "TRANSACTION_GTID_TA
 // tried with both, in pairs that the seed draws.
 var _ = suitekit.WithCell(func() {
 	seed := suitekit.Cell().Seed
-	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool { return !s.InFailovers() || s.GTID && s.Session == nil })
+	list := slices.DeleteFunc(setting.On(suitekit.Cell().Flavor, setting.All()), func(s setting.Setting) bool {
+		return !s.InFailovers() || s.GTID && s.Session == nil // all of these replicate by GTID
+	})
 	for _, pair := range setting.Pairs(seed, list) {
 		It("a dead primary under load is replaced, and no row differs, under "+setting.Names(pair), Label(cell.LabelFull), func(ctx SpecContext) {
 			s := deployUnder(ctx, pair)

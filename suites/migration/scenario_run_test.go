@@ -95,7 +95,7 @@ func prepareScenario(ctx SpecContext, driver migration.Tool, s scenario, w way) 
 	variant := s.make(ctx, r.onModel())
 	r.alter = s.change(variant)
 	logged := r.onSubject()
-	logged.Setup = slices.DeleteFunc(logged.Setup, func(statement string) bool { return strings.Contains(statement, "sql_log_bin") })
+	logged.Setup = s.logged().session()
 	suitekit.NoFault(logged.Exec(ctx, s.create[variant]...))
 	for _, session := range []workload.Session{logged, r.onModel()} {
 		suitekit.NoFault(session.Exec(ctx, s.fill()...))

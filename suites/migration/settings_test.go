@@ -80,8 +80,7 @@ func under(s scenario, settings ...setting.Setting) scenario {
 	return s
 }
 
-// around puts what the settings have around each statement around those of a script. No two settings that have something are
-// combined.
+// around puts what one of the settings has around each statement around those of a script.
 func (s scenario) around(script workload.Script, index int64) workload.Script {
 	i := slices.IndexFunc(s.settings, func(one setting.Setting) bool { return one.Around != nil })
 	if i < 0 {
@@ -160,6 +159,12 @@ var _ = forTool("settings", func(driver migration.Tool) {
 // lowerCase says that the servers keep the names of tables in lower case.
 func (s scenario) lowerCase() bool {
 	return slices.ContainsFunc(s.settings, func(one setting.Setting) bool { return one.LowerCase })
+}
+
+// logged is the scenario as its table is made: replicas have that.
+func (s scenario) logged() scenario {
+	s.settings = slices.DeleteFunc(slices.Clone(s.settings), func(one setting.Setting) bool { return one.Unlogged })
+	return s
 }
 
 // withoutLog says that replicas do not have what the application writes.

@@ -15,7 +15,8 @@ type candidate struct {
 	failover.Observation
 	link   failover.Link
 	errant server.GTIDSet // transactions that the primary never had
-	aside  string         // another source, of which it is not known what the replica has from there; "" when there is none
+	// unclear says that it replicates from other sources as well, and it is not known which transactions are theirs.
+	unclear bool
 }
 
 // choose picks the new primary among the replicas that answer, and says who can follow it.
@@ -118,6 +119,14 @@ func wouldLose(s failover.State, p Policy, chosen candidate, all []candidate, by
 
 func intersection(a, b server.GTIDSet) server.GTIDSet { return a.Minus(a.Minus(b)) }
 
+// writtenBy is the part of a set that a server has written.
+func writtenBy(o failover.Observation, set server.GTIDSet) server.GTIDSet {
+	if o.Flavor.IsMariaDB() {
+		return set.Minus(set.WithoutServer(o.ServerID))
+	}
+	return set.Minus(set.Without(o.UUID))
+}
+
 // candidateOf is a replica of a primary as one that may be promoted, or may follow who is.
 func candidateOf(s failover.State, o failover.Observation, link failover.Link, dead failover.Observation) candidate {
 	c := candidate{Observation: o, link: link, errant: errant(o, dead)}
@@ -135,14 +144,11 @@ func (c candidate) ofOneSource(s failover.State, dead failover.Observation) cand
 		}
 		other, ok := observationAt(s, l.Source)
 		if !ok || !other.Reachable || !l.GTID {
-			c.aside = l.Source
+			c.unclear = true
 			continue
 		}
-		// What it has received is in the other's log, whenever that was asked.
-		theirs := other.Executed.Union(other.Wrote).Union(l.Received.Minus(l.Received.Without(other.UUID)))
-		if c.Flavor.IsMariaDB() {
-			theirs = other.Executed.Union(other.Wrote).Union(l.Received.Minus(l.Received.WithoutServer(other.ServerID)))
-		}
+		// The replica may have received more since the other one was asked.
+		theirs := other.Executed.Union(other.Wrote).Union(writtenBy(other, l.Received))
 		c.errant = c.errant.Minus(theirs)
 		c.link.Received = c.link.Received.Minus(theirs)
 	}
@@ -179,7 +185,7 @@ func followerReason(c, chosen candidate, byGTID bool, p Policy) string {
 	switch {
 	case c.link.Error != "":
 		return "its applier has stopped: " + c.link.Error
-	case len(c.Links) > 1 && (c.aside != "" || !c.link.GTID || !chosen.link.GTID):
+	case len(c.Links) > 1 && (c.unclear || !c.link.GTID || !chosen.link.GTID):
 		return fmt.Sprintf("it replicates from several sources, and what it has of each is known only when it uses GTID and all of them answer: move its channel %q to the new primary by hand, from where its data is; the others go on", c.link.Channel)
 	case !c.errant.IsEmpty():
 		return "it has transactions that the primary never had: " + c.errant.String()

@@ -208,9 +208,6 @@ func ofAnotherSet(s failover.State, dead, o failover.Observation) bool {
 		_, too := r.LinkTo(o.Addr)
 		return of && too
 	})
-	wrote := o.Wrote.Minus(o.Wrote.Without(dead.UUID))
-	if o.Flavor.IsMariaDB() {
-		wrote = o.Wrote.Minus(o.Wrote.WithoutServer(dead.ServerID))
-	}
-	return shared && dead.ServerID != 0 && !o.Wrote.IsEmpty() && wrote.IsEmpty() && successorOf(s, dead.Name) != o.Name
+	known := dead.ServerID != 0 && !o.Wrote.IsEmpty()
+	return shared && known && writtenBy(dead, o.Wrote).IsEmpty() && successorOf(s, dead.Name) != o.Name
 }

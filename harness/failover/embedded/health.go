@@ -78,7 +78,7 @@ func dataFaults(s failover.State, o failover.Observation, add func(failover.Prob
 	l := o.Links[0]
 	more := l.Received.Minus(root.Executed).Minus(o.Wrote.Without(root.UUID))
 	if o.Flavor.IsMariaDB() {
-		more = o.Wrote.Minus(o.Wrote.WithoutServer(root.ServerID)).Minus(root.Wrote).Minus(o.Wrote.RestoredAt(root.Applied, root.Wrote, o.ServerID))
+		more = writtenBy(root, o.Wrote).Minus(root.Wrote).Minus(o.Wrote.RestoredAt(root.Applied, root.Wrote, o.ServerID))
 	}
 	// One that still receives may have what its primary is about to commit.
 	if l.GTID && l.Fetch == failover.Stopped && l.Source == root.Addr && !more.IsEmpty() && root.At.After(o.At) {
